@@ -1,0 +1,220 @@
+"""The circuit of one network in one technology: every bias current, mirror ratio, device size, capacitor and time.
+
+Records only; `mapping` fills them. SI units. A symbol has one name here, in `circuits/` and in the calibration.
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from analogrnn.network import InputEncoding
+from analogrnn.technology import Technology
+
+STAGE_TRANSISTORS = 17  # 7 in the memory cell, 1 output, 1 input copy, 8 in the DPI and its weight mirror
+BARE_STAGE_TRANSISTORS = 9  # a ladder of one stage has no neighbour to shift: no DPI
+LADDER_TRANSISTORS = 11  # 7 bias diodes, 3 in the input line, 1 for the shift of the first stage
+BARE_LADDER_TRANSISTORS = 7  # no I_tau, I_gain and I_shift diode, no shift source
+BIAS_SOURCES = {True: 8, False: 5}  # programmed bias currents of a ladder with and without DPI, one device each
+SHAPER_TRANSISTORS = 4  # steer the candidate to the line or to a dummy, both polarities
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Drawn channel of a device, m."""
+
+    w: float
+    l: float  # noqa: E741
+
+    @property
+    def area(self) -> float:
+        return self.w * self.l
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """Device sizes shared by all blocks of a Design."""
+
+    cell: Geometry = field(metadata={"doc": "mirrors of the memory cells, the DPIs and their bias diodes"})
+    synapse: Geometry = field(metadata={"doc": "unit device of the weight mirrors: ratio 1"})
+    switch: Geometry = field(default=Geometry(0.5e-6, 0.5e-6), metadata={"doc": "switches; carry no precision"})
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The clock and the DPI that it is matched to. Common to all ladders of a Design. Seconds, farads, amperes."""
+
+    period: float = field(metadata={"doc": "one step"})
+    pulse: float = field(metadata={"doc": "T_p: how long the candidate acts in each step"})
+    tau: float = field(metadata={"doc": "DPI time constant"})
+    c_dpi: float = field(metadata={"doc": "DPI capacitor"})
+    i_tau: float = field(metadata={"doc": "DPI leak bias"})
+    i_on: float = field(metadata={"doc": "current of a set stage into its DPI"})
+    i_floor: float = field(metadata={"doc": "DPI output current after a long time OFF, over its set value"})
+    reset_steps: int = field(metadata={"doc": "steps at the start with the input lines at zero"})
+
+    @property
+    def drive_ratio(self) -> float:
+        """R = I_on / I_tau; the DPI is linear for large R."""
+        return self.i_on / self.i_tau
+
+    @property
+    def x(self) -> float:
+        """T_p / tau."""
+        return self.pulse / self.tau
+
+    @property
+    def y(self) -> float:
+        """T / tau."""
+        return self.period / self.tau
+
+    def rise_time(self, y: float) -> float:
+        """Seconds that a DPI needs from its floor to 1 - exp(-y) of its set value, dead time included.
+
+        The integral of tau dI/dt (1 + I_g/I) = I_g (R - 1) - I over the rise.
+        Source  Bartolozzi & Indiveri 2007, Neural Computation 19(10), eq. (3.8) and its neighbours.
+        """
+        span = self.drive_ratio - 1.0
+        return self.tau * (-math.log(self.i_floor) + self.drive_ratio * y) / span
+
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """The weights of one layer as current mirrors on a positive and a negative rail.
+
+    Row i carries `scale[i]` times the trained candidate. The inputs sit `offset` above zero, so that no current is
+    negative; the bias absorbs that.
+    """
+
+    name: str
+    ratio: np.ndarray = field(metadata={"doc": "(d, D) signed mirror ratios"})
+    bias: np.ndarray = field(metadata={"doc": "(d,) signed bias currents over the unit current"})
+    scale: np.ndarray = field(metadata={"doc": "(d,) powers of two"})
+    offset: np.ndarray = field(metadata={"doc": "(D,) input offset over the unit current"})
+    weight: np.ndarray = field(metadata={"doc": "(d, D) trained weights: ratio / scale"})
+    trained_bias: np.ndarray = field(metadata={"doc": "(d,) trained biases"})
+
+    @property
+    def width(self) -> int:
+        return int(self.ratio.shape[0])
+
+    @property
+    def inputs(self) -> int:
+        return int(self.ratio.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class FeedForward:
+    """A layer of synapses, rectified by diodes that can't sink, or left as signed output currents."""
+
+    synapses: Synapses
+    rectifier: str | None = field(default=None, metadata={"doc": "name of the ReLU layer"})
+
+    @property
+    def name(self) -> str:
+        return self.synapses.name
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """One recurrent layer: d ladders of N stages each, level k = k_min + level_step * (stages ON).
+
+    All currents (d,), A. Stage j receives i_base + u + i_shift (d_{j-1} + d_{j+1}) with d_0 = 1, sets above i_th and
+    resets below i_th - i_hyst.
+    """
+
+    synapses: Synapses
+    stages: int
+    k_min: int
+    level_step: int
+    initial: np.ndarray = field(metadata={"doc": "(d,) level before the first step"})
+    threshold: np.ndarray = field(metadata={"doc": "(d, 2) trained down and up threshold of the candidate"})
+    alpha: np.ndarray = field(metadata={"doc": "(d,) trained output of one level"})
+    i_th: np.ndarray = field(metadata={"doc": "threshold bias: the upper end of the window"})
+    i_hyst: np.ndarray = field(metadata={"doc": "hysteresis bias: the width of the window"})
+    i_base: np.ndarray = field(metadata={"doc": "standing current of the input line, I_c - I_s"})
+    i_shift: np.ndarray = field(metadata={"doc": "I_s, what a settled DPI adds to its neighbours"})
+    i_gain: np.ndarray = field(metadata={"doc": "DPI gain bias that gives i_shift"})
+    i_alpha: np.ndarray = field(metadata={"doc": "output current of one stage"})
+    i_preset: np.ndarray = field(metadata={"doc": "pulse that steps up to the initial level"})
+    return_to_zero: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.synapses.name
+
+    @property
+    def width(self) -> int:
+        return self.synapses.width
+
+    @property
+    def k_max(self) -> int:
+        return self.k_min + self.level_step * self.stages
+
+    @property
+    def has_dpi(self) -> bool:
+        return self.stages > 1
+
+    @property
+    def levels(self) -> np.ndarray:
+        """(N + 1,) the level k for each number of stages ON."""
+        return self.k_min + self.level_step * np.arange(self.stages + 1)
+
+    @property
+    def preset_pulses(self) -> np.ndarray:
+        """(d,) how many up pulses lead from all-OFF to the initial level."""
+        return ((self.initial - self.k_min) / self.level_step).astype(int)
+
+    @property
+    def beta(self) -> np.ndarray:
+        """(d,) half the window, A."""
+        return self.i_hyst / 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A network as a circuit. `layers` are in the order in which the signal meets them."""
+
+    name: str
+    technology: Technology
+    unit_current: float = field(metadata={"doc": "A that stand for 1 in the trained network"})
+    sizing: Sizing
+    timing: Timing
+    layers: tuple[FeedForward | Ladder, ...]
+    pooling: str = "pool"
+    encoding: InputEncoding | None = None
+    metadata: dict[str, str | float | int] = field(default_factory=dict)
+
+    @cached_property
+    def ladders(self) -> tuple[Ladder, ...]:
+        return tuple(layer for layer in self.layers if isinstance(layer, Ladder))
+
+    @property
+    def stages(self) -> int:
+        """Memory stages in all ladders."""
+        return sum(ladder.width * ladder.stages for ladder in self.ladders)
+
+    @property
+    def preset_steps(self) -> int:
+        """Steps between the reset and the first input, in which ladders climb to their initial levels."""
+        return max((int(ladder.preset_pulses.max()) for ladder in self.ladders), default=0)
+
+    def transistors(self) -> dict[str, int]:
+        """Transistors by block."""
+        count = {"memory stages": 0, "ladder bias and input lines": 0, "pulse shapers": 0, "weights and biases": 0}
+        for layer in self.layers:
+            synapses = layer.synapses
+            used = int(np.count_nonzero(synapses.ratio)) + int(np.count_nonzero(synapses.bias))
+            rails = 2 * int(np.count_nonzero((synapses.ratio > 0).any(axis=1) | (synapses.bias > 0)))
+            rectifiers = synapses.width if isinstance(layer, FeedForward) and layer.rectifier else 0
+            count["weights and biases"] += used + rails + synapses.inputs + rectifiers
+            if isinstance(layer, Ladder):
+                each = STAGE_TRANSISTORS if layer.has_dpi else BARE_STAGE_TRANSISTORS
+                shared = (LADDER_TRANSISTORS if layer.has_dpi else BARE_LADDER_TRANSISTORS) + BIAS_SOURCES[
+                    layer.has_dpi
+                ]
+                count["memory stages"] += layer.width * layer.stages * each
+                count["ladder bias and input lines"] += layer.width * shared
+                count["pulse shapers"] += layer.width * SHAPER_TRANSISTORS * int(layer.return_to_zero)
+        return count

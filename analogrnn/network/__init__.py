@@ -1,0 +1,20 @@
+"""What was trained: layers, cells, encoding and metadata. Knows no ampere."""
+
+from analogrnn.network.encoding import InputEncoding
+from analogrnn.network.forward import DigitalRun, forward
+from analogrnn.network.layers import AlphaCmru, Cmru, FirstQuadrantBmru, Layer, Linear, Pooling, ReLU
+from analogrnn.network.model import Network
+
+__all__ = [
+    "AlphaCmru",
+    "Cmru",
+    "DigitalRun",
+    "FirstQuadrantBmru",
+    "InputEncoding",
+    "Layer",
+    "Linear",
+    "Network",
+    "Pooling",
+    "ReLU",
+    "forward",
+]

@@ -1,0 +1,60 @@
+"""From a recorded sequence of features to what the first layer sees at each step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogrnn.errors import ParameterError, finite_array, in_range
+
+
+@dataclass(frozen=True, eq=False)
+class InputEncoding:
+    """Resample in time, standardise, clip, and append a time ramp.
+
+    The clip bounds the input currents of the hardware, so it belongs to what was trained. The ramp lets a single
+    cumulative layer tell early from late: without it, it is blind to order but for saturation.
+    """
+
+    mean: np.ndarray = field(metadata={"doc": "(F,) subtracted from each feature"})
+    scale: np.ndarray = field(metadata={"doc": "(F,) divides each feature; > 0"})
+    clip: float = field(default=3.0, metadata={"doc": "bound on the magnitude of every encoded value"})
+    frames: int = field(default=32, metadata={"doc": "number of steps after resampling"})
+    ramp: bool = field(default=True, metadata={"doc": "append an input that rises from -1 to 1 over the steps"})
+
+    def __post_init__(self) -> None:
+        mean = finite_array("encoding.mean", self.mean, (None,))
+        scale = finite_array("encoding.scale", self.scale, mean.shape)
+        if np.any(scale <= 0):
+            raise ParameterError(f"encoding.scale[{int(np.argmin(scale))}] = {scale.min():g} is not positive.")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "clip", in_range("encoding.clip", self.clip, 1.0, 100.0))
+        object.__setattr__(self, "frames", int(in_range("encoding.frames", self.frames, 2, 1_000_000)))
+        object.__setattr__(self, "ramp", bool(self.ramp))
+
+    @property
+    def width(self) -> int:
+        """Number of inputs after encoding."""
+        return len(self.mean) + int(self.ramp)
+
+    def __call__(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
+        """Encode S sequences of shape (L_s, F) into (frames, S, width).
+
+        Raises ParameterError for an empty sequence, a wrong number of features or a value that is not finite.
+        """
+        steps = np.linspace(0.0, 1.0, self.frames)
+        x = np.empty((self.frames, len(sequences), self.width))
+        for j, raw in enumerate(sequences):
+            sequence = finite_array(f"sequence {j}", raw, (None, len(self.mean)))
+            if len(sequence) == 0:
+                raise ParameterError(f"sequence {j} is empty; leave it out.")
+            at = steps * (len(sequence) - 1)
+            left = np.minimum(at.astype(int), max(len(sequence) - 2, 0))
+            right = np.minimum(left + 1, len(sequence) - 1)
+            part = (at - left)[:, None]
+            resampled = (1.0 - part) * sequence[left] + part * sequence[right]
+            x[:, j, : len(self.mean)] = np.clip((resampled - self.mean) / self.scale, -self.clip, self.clip)
+        if self.ramp:
+            x[:, :, -1] = np.linspace(-1.0, 1.0, self.frames)[:, None]
+        return x

@@ -1,0 +1,172 @@
+"""Network files: `.safetensors`, or `.npz` with the same tensors. Never pickle.
+
+Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64 or any narrower float). The
+safetensors metadata, or in an `.npz` the 0-d text array `__metadata__`, hold three text entries:
+
+    format    "analogrnn-network"
+    version   "1"
+    network   JSON {"layers": [{"kind", "name", <scalars>}...], "encoding": {<scalars>} or null, "metadata": {...}}
+
+Array fields and scalars are those of the records in `analogrnn.network.layers` and `InputEncoding`.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as save_safetensors
+
+from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError
+from analogrnn.network.encoding import InputEncoding
+from analogrnn.network.layers import LAYER_TYPES, Layer
+from analogrnn.network.model import Network
+
+FORMAT, VERSION = "analogrnn-network", 1
+MAX_BYTES = 1 << 30
+_META = "__metadata__"
+
+
+def save(network: Network, path: str | Path) -> None:
+    """Write `network` to `path`, whole or not at all; the suffix chooses `.safetensors` or `.npz`.
+
+    Raises OutputError if the file can't be written, NetworkFormatError for another suffix.
+    """
+    target = Path(path)
+    tensors, text = _disassemble(network)
+    suffix = _suffix(target)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=suffix, delete=False) as out:
+            if suffix == ".npz":
+                np.savez(out, allow_pickle=False, **{_META: np.array(json.dumps(text))}, **tensors)
+            else:
+                out.write(save_safetensors(tensors, metadata=text))
+        # a private temporary file is readable by its owner only; a saved network is an ordinary file
+        os.chmod(out.name, 0o644)
+        os.replace(out.name, target)
+    except OSError as error:
+        raise OutputError(f"can't write {target}: {error.strerror or error}; choose another path.") from error
+
+
+def load(path: str | Path) -> Network:
+    """Read a network. Raises NetworkFormatError if the file is missing, damaged, hostile or of another version."""
+    source = Path(path)
+    suffix = _suffix(source)
+    try:
+        size = source.stat().st_size
+        if not source.is_file():
+            raise NetworkFormatError(f"{source} is not a file.")
+        if size > MAX_BYTES:
+            raise NetworkFormatError(f"{source} has {size} bytes, above the limit of {MAX_BYTES}.")
+        tensors, text = _read_npz(source) if suffix == ".npz" else _read_safetensors(source)
+    except OSError as error:
+        raise NetworkFormatError(f"can't read {source}: {error.strerror or error}.") from error
+    except (SafetensorError, ValueError, zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise NetworkFormatError(f"{source} is damaged or not a network file ({error}); export it again.") from error
+    try:
+        return _assemble(tensors, text)
+    except (AnalogrnnError, TypeError, ValueError, RecursionError) as error:
+        raise NetworkFormatError(f"{source}: {error}") from error
+
+
+def _disassemble(network: Network) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    tensors: dict[str, np.ndarray] = {}
+    layers = [{"kind": layer.kind, **_split_fields(layer, layer.name, tensors)} for layer in network.layers]
+    encoding = None if network.encoding is None else _split_fields(network.encoding, "encoding", tensors)
+    body = {"layers": layers, "encoding": encoding, "metadata": dict(network.metadata)}
+    return tensors, {"format": FORMAT, "version": str(VERSION), "network": json.dumps(body)}
+
+
+def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Put the record's arrays into `tensors`; return its scalars."""
+    scalars: dict[str, Any] = {}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if isinstance(value, np.ndarray):
+            tensors[f"{prefix}.{item.name}"] = np.ascontiguousarray(value)
+        elif value is not None:
+            scalars[item.name] = value
+    return scalars
+
+
+def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
+    if text.get("format") != FORMAT:
+        raise NetworkFormatError(f"format = {text.get('format')!r} is not {FORMAT!r}; save it with this package.")
+    if text.get("version") != str(VERSION):
+        raise NetworkFormatError(
+            f"format version {text.get('version')!r} is unknown here (this version reads {VERSION}); "
+            "update analogrnn, or save it again with an older one."
+        )
+    body = json.loads(text.get("network", "null"))
+    if not isinstance(body, dict) or not isinstance(body.get("layers"), list):
+        raise NetworkFormatError("the entry 'network' is not a JSON object with a list of layers.")
+    left = dict(tensors)
+    layers = tuple(_layer(spec, left) for spec in body["layers"])
+    encoding = None
+    if body.get("encoding") is not None:
+        encoding = _record(InputEncoding, "encoding", body["encoding"], left)
+    if left:
+        raise NetworkFormatError(f"tensor {sorted(left)[0]!r} belongs to no layer; remove it.")
+    return Network(layers, encoding, body.get("metadata") or {})
+
+
+def _layer(spec: Any, left: dict[str, np.ndarray]) -> Layer:
+    if not isinstance(spec, dict) or spec.get("kind") not in LAYER_TYPES:
+        kind = spec.get("kind") if isinstance(spec, dict) else spec
+        raise NetworkFormatError(f"layer kind {kind!r} is unknown; known: {sorted(LAYER_TYPES)}.")
+    scalars = {key: value for key, value in spec.items() if key != "kind"}
+    layer: Layer = _record(LAYER_TYPES[spec["kind"]], str(spec.get("name")), scalars, left)
+    return layer
+
+
+def _record(cls: type, prefix: str, scalars: dict[str, Any], left: dict[str, np.ndarray]) -> Any:
+    known = {item.name for item in fields(cls)}
+    given = dict(scalars)
+    for name in known:
+        if f"{prefix}.{name}" in left:
+            given[name] = left.pop(f"{prefix}.{name}")
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise NetworkFormatError(f"{prefix} has an unknown entry {unknown[0]!r}; known: {sorted(known)}.")
+    try:
+        return cls(**given)
+    except TypeError as error:
+        # Python's own message names the missing field
+        raise NetworkFormatError(f"{prefix} is incomplete: {error}") from error
+
+
+def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    with safe_open(str(source), framework="np") as file:
+        text = file.metadata() or {}
+        return {name: _float(name, file.get_tensor(name)) for name in file.keys()}, text  # noqa: SIM118
+
+
+def _read_npz(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    with zipfile.ZipFile(source) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > MAX_BYTES:
+        raise NetworkFormatError(f"{source} unpacks to {unpacked} bytes, above the limit of {MAX_BYTES}.")
+    with np.load(source, allow_pickle=False) as data:
+        if _META not in data:
+            raise NetworkFormatError(f"{source} has no {_META}; save it with this package.")
+        text = json.loads(str(data[_META][()]))
+        if not isinstance(text, dict):
+            raise NetworkFormatError(f"{source}: {_META} is not a JSON object.")
+        return {name: _float(name, data[name]) for name in data.files if name != _META}, text
+
+
+def _float(name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        raise NetworkFormatError(f"tensor {name!r} has type {array.dtype}; weights are floating-point numbers.")
+    return array.astype(np.float64)
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix not in (".safetensors", ".npz"):
+        raise NetworkFormatError(f"{path} ends in {path.suffix!r}; a network file ends in .safetensors or .npz.")
+    return path.suffix

@@ -1,0 +1,69 @@
+"""A trained network: a chain of layers, the encoding of its input, and where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analogrnn.errors import ParameterError
+from analogrnn.network.encoding import InputEncoding
+from analogrnn.network.layers import Layer, Pooling, ReLU
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Layers in the order in which data meets them. Immutable; make a changed one with `dataclasses.replace`.
+
+    Raises ParameterError if two layers share a name or the width of one doesn't fit the next.
+    """
+
+    layers: tuple[Layer, ...]
+    encoding: InputEncoding | None = None
+    metadata: Mapping[str, str | float | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "metadata", dict(self.metadata))
+        if not self.layers:
+            raise ParameterError("Network.layers is empty; give at least one layer.")
+        names = [layer.name for layer in self.layers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ParameterError(f"Network.layers has two layers named {twice[0]!r}; names must be unique.")
+        self._check_widths()
+        for key, value in self.metadata.items():
+            if not isinstance(key, str) or not isinstance(value, str | int | float):
+                raise ParameterError(f"Network.metadata[{key!r}] = {value!r} is not text or a number.")
+
+    def _check_widths(self) -> None:
+        width, source = (None, "") if self.encoding is None else (self.encoding.width, "the encoding")
+        pooled = False
+        for layer in self.layers:
+            if isinstance(layer, Pooling):
+                if pooled:
+                    raise ParameterError(f"{layer.name} pools a second time; keep one Pooling layer.")
+                pooled = True
+            if isinstance(layer, ReLU | Pooling):
+                continue
+            if width is not None and layer.inputs != width:
+                raise ParameterError(
+                    f"{layer.name}.weight has shape {layer.weight.shape}: {layer.inputs} inputs, "
+                    f"but {source} gives {width}."
+                )
+            if pooled and layer.kind not in ("linear", "relu"):
+                raise ParameterError(f"{layer.name} is recurrent and follows the pooling; move the pooling behind it.")
+            width, source = layer.width, layer.name
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs at each step."""
+        return next(layer.inputs for layer in self.layers if not isinstance(layer, ReLU | Pooling))
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata.get("name", "network"))
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer called `name`; raises ParameterError if there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ParameterError(f"the network has no layer {name!r}; it has {[layer.name for layer in self.layers]}.")

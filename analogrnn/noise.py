@@ -1,0 +1,18 @@
+"""Noise of a cell's comparator, referred to its candidate.
+
+White noise whose density grows with the root of the threshold current (shot noise), in a bandwidth proportional to it:
+so the rms value is a fixed part of the threshold current. One independent Gaussian draw a step and cell.
+Not modelled yet: flicker noise as a slow common drift, noise of the input mirrors, noise between pulses.
+"""
+
+import numpy as np
+
+from analogrnn.design import Design, Ladder
+
+
+def candidate_noise(design: Design, ladder: Ladder) -> np.ndarray:
+    """(d,) rms noise current at each cell's comparator during a pulse, A."""
+    technology = design.technology
+    current = ladder.i_th / technology.noise_current
+    density = technology.noise_density * np.sqrt(current)
+    return np.asarray(density * np.sqrt(technology.noise_bandwidth * current))

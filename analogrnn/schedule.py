@@ -1,0 +1,84 @@
+"""The clock of a run, shared by the waveform simulator and the SPICE deck: reset, presets, then one step a frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.design import Timing
+
+READ_AT = 0.98  # part of the period at which levels are read
+LEAD = 0.25  # of a pulse: inputs change at the start of a step, the pulse follows this much later
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps are counted from the start of the reset. Times in s."""
+
+    timing: Timing
+    reset_steps: int
+    preset_steps: int
+    frames: int
+
+    @property
+    def steps(self) -> int:
+        return self.reset_steps + self.preset_steps + self.frames
+
+    @property
+    def first_frame(self) -> int:
+        return self.reset_steps + self.preset_steps
+
+    @property
+    def lead(self) -> float:
+        return LEAD * self.timing.pulse
+
+    @property
+    def duration(self) -> float:
+        return self.steps * self.timing.period
+
+    def starts(self) -> np.ndarray:
+        """(steps,) when each step begins."""
+        return np.arange(self.steps) * self.timing.period
+
+    def read_times(self) -> np.ndarray:
+        """(frames,) when the levels of each frame are read."""
+        return (np.arange(self.first_frame, self.steps) + READ_AT) * self.timing.period
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodGrid:
+    """Time intervals of one period for the waveform kernel: fine around the pulse, coarse while the DPIs settle."""
+
+    ends: np.ndarray  # (P,) s, end of each interval, from the start of the period
+    pulsed: np.ndarray  # (P,) True inside the pulse
+    read: int  # interval whose end is nearest to, and not before, READ_AT of the period
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.ends, prepend=0.0)
+
+
+def period_grid(timing: Timing, t_in: float, *, points_per_t_in: int = 8, points_per_tau: int = 20) -> PeriodGrid:
+    """Build the grid; the state may change fast from the pulse's start until 12 t_in after its end."""
+    lead, fine, coarse = LEAD * timing.pulse, t_in / points_per_t_in, timing.tau / points_per_tau
+    stop, read = lead + timing.pulse, READ_AT * timing.period
+    parts = [_even(0.0, lead, max(fine, lead / 4)), _even(lead, stop, fine)]
+    calm = min(stop + 12.0 * t_in, timing.period)
+    parts.append(_even(stop, calm, fine))
+    at, step = calm, fine
+    tail = []
+    while at < timing.period * (1 - 1e-9):
+        step = min(step * 1.2, max(coarse, fine))
+        at = min(at + step, timing.period)
+        tail.append(at)
+    ends = np.unique(np.concatenate([*parts, np.array([*tail, read, timing.period])]))
+    # the pulse's edges come from the same sums, so they are in the grid to the last bit
+    pulsed = (ends > lead) & (ends <= stop)
+    return PeriodGrid(ends, pulsed, int(np.searchsorted(ends, read)))
+
+
+def _even(start: float, stop: float, step: float) -> np.ndarray:
+    """Interval ends in (start, stop], evenly spaced by at most `step`."""
+    if stop <= start:
+        return np.empty(0)
+    count = max(1, int(np.ceil((stop - start) / step)))
+    return np.append(start + (stop - start) * np.arange(1, count) / count, stop)

@@ -1,0 +1,6 @@
+"""Behavioural simulation of a chip: at the step level for networks and Monte Carlo, and as waveforms."""
+
+from analogrnn.simulate.steps import StepRun, run_ladder, simulate_steps
+from analogrnn.simulate.waveforms import CONTROLS, Waveform, ladder_waveforms, simulate_waveforms
+
+__all__ = ["CONTROLS", "StepRun", "Waveform", "ladder_waveforms", "run_ladder", "simulate_steps", "simulate_waveforms"]

@@ -1,0 +1,91 @@
+"""Step level: tables over levels and one update a step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
+from analogrnn.errors import ParameterError, finite_array
+from analogrnn.kernels.ladder_steps import ladder_steps
+from analogrnn.streams import stream
+
+
+@dataclass(frozen=True, eq=False)
+class StepRun:
+    """A network on one chip. Keyed by layer: candidates (T, S, d) and levels k (T, S, d); logits (S, classes)."""
+
+    candidates: dict[str, np.ndarray]
+    levels: dict[str, np.ndarray]
+    logits: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(S,) the class of each sample."""
+        return np.argmax(self.logits, axis=-1)
+
+
+def simulate_steps(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> StepRun:
+    """Run a chip on encoded inputs x (T, S, D); with `noise_seed`, each candidate carries its cell's noise.
+
+    Raises ParameterError for a wrong shape, a value that is not finite, or an input current below zero.
+    """
+    value = checked_inputs(chip, x)
+    candidates: dict[str, np.ndarray] = {}
+    levels: dict[str, np.ndarray] = {}
+    for layer in chip.layers:
+        signal = value @ layer.synapses.weight.T + layer.synapses.bias
+        if isinstance(layer, ChipFeedForward):
+            value = np.maximum(signal, 0.0) if layer.rectified else signal
+            continue
+        if not layer.ladder.return_to_zero:
+            signal = np.maximum(signal, 0.0)
+        candidates[layer.name] = signal
+        if noise_seed is not None:
+            number = -1 if chip.index is None else chip.index
+            rng = stream(noise_seed, "noise", number, layer.name)
+            signal = signal + layer.noise * rng.standard_normal(signal.shape)
+        stages_on = run_ladder(layer, signal)
+        levels[layer.name] = layer.ladder.levels[stages_on]
+        value = layer.output[np.arange(layer.ladder.width), stages_on]
+    return StepRun(candidates, levels, value[-1] if chip.design.pooling and value.ndim == 3 else value)
+
+
+def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
+    """Stages ON (T, S, d), int8, from the candidates (T, S, d) of one layer; presets to the initial level first."""
+    stages_on = np.zeros(candidates.shape[1:], dtype=np.int64)
+    preset = preset_candidates(layer)
+    if len(preset):
+        tiled = np.repeat(preset[:, None, :], candidates.shape[1], axis=1)
+        _step(layer, tiled, stages_on)
+    return _step(layer, np.ascontiguousarray(candidates), stages_on)
+
+
+def preset_candidates(layer: ChipLadder) -> np.ndarray:
+    """(pulses, d) candidates that lead from all-OFF to the initial levels; ladders with fewer pulses start later."""
+    pulses = layer.ladder.preset_pulses
+    count = int(pulses.max())
+    active = np.arange(count)[:, None] >= count - pulses
+    return np.where(active, layer.ladder.i_preset / layer.unit, 0.0)
+
+
+def checked_inputs(chip: Chip, x: np.ndarray) -> np.ndarray:
+    """Return x (T, S, D) as float64 if the input mirrors can carry it, else raise ParameterError."""
+    synapses = chip.design.layers[0].synapses
+    value = finite_array("x", x, (None, None, synapses.inputs))
+    if value.shape[0] == 0:
+        raise ParameterError("x has no steps; give at least one.")
+    # the last bits of a clipped input must not decide
+    low = np.argwhere(value < -synapses.offset - 1e-9)
+    if len(low):
+        t, s, j = (int(n) for n in low[0])
+        raise ParameterError(
+            f"x[{t},{s},{j}] = {value[t, s, j]:g} is below -{synapses.offset[j]:g}: its current would be negative; "
+            "clip the inputs, or map with a larger input_bound."
+        )
+    return value
+
+
+def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:
+    out = np.empty(candidates.shape, dtype=np.int8)
+    ladder_steps(candidates, layer.up, layer.down, layer.ladder.return_to_zero, stages_on, out)
+    return out

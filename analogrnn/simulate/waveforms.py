@@ -1,0 +1,98 @@
+"""Waveform level: pulses, the nonlinear DPI and the input node's delay; and the negative controls.
+
+A control breaks one thing that the ladder needs. Each must fail the agreement check, or the check proves nothing:
+no_dpi (stages follow each other at once), no_return_to_zero (the candidate stays on), no_reset (powers up all-ON),
+forward_only (no coupling back from the upper neighbour).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.chip import Chip, ChipLadder
+from analogrnn.design import Timing
+from analogrnn.errors import ParameterError, finite_array
+from analogrnn.kernels.waveform import ladder_waveform
+from analogrnn.mapping import input_time_constants
+from analogrnn.schedule import Schedule, period_grid
+from analogrnn.simulate.steps import preset_candidates
+
+CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """One ladder over a whole run, reset and presets included. Time first; A, s."""
+
+    time: np.ndarray  # (P,)
+    line: np.ndarray  # (P,) candidate current on the line
+    on: np.ndarray  # (P, N)
+    d: np.ndarray  # (P, N) DPI outputs over their set value
+    i_in: np.ndarray  # (P, N)
+    read: np.ndarray  # (T,) indices at which levels are read
+    schedule: Schedule
+
+    @property
+    def stages(self) -> np.ndarray:
+        """(T, N) bool, the state of each stage at each frame."""
+        return self.on[self.read].astype(bool)
+
+
+def schedule_of(chip: Chip, frames: int, control: str = "none") -> Schedule:
+    """The clock for a run of `frames` steps."""
+    design = chip.design
+    reset = 0 if control == "no_reset" else design.timing.reset_steps
+    return Schedule(design.timing, reset, design.preset_steps, frames)
+
+
+def ladder_waveforms(chip: Chip, layer: ChipLadder, cell: int, candidates: np.ndarray, *, control: str = "none",
+                     points_per_t_in: int = 8) -> Waveform:  # fmt: skip
+    """Simulate ladder `cell` of `layer` for the candidates (T,), in the unit of the trained network.
+
+    Raises ParameterError for a control that doesn't exist, or a candidate that is not finite.
+    """
+    if control not in CONTROLS:
+        raise ParameterError(f"control = {control!r} is unknown; known: {list(CONTROLS)}.")
+    given = finite_array("candidates", candidates, (None,))
+    schedule = schedule_of(chip, len(given), control)
+    timing, ladder = chip.design.timing, layer.ladder
+    t_in = input_time_constants(ladder, chip.design.sizing.cell, chip.design.technology)
+    grid = period_grid(timing, float(t_in.min()), points_per_t_in=points_per_t_in)
+    # presets of a shorter ladder come last before the first frame
+    preset = np.zeros(schedule.preset_steps)
+    own = preset_candidates(layer)[:, cell]
+    preset[len(preset) - len(own) :] = own
+    steps = np.concatenate([np.zeros(schedule.reset_steps), preset, given]) * layer.unit[cell]
+    hold = control == "no_return_to_zero" or not ladder.return_to_zero
+    gate = np.ones(len(grid.ends)) if hold else grid.pulsed.astype(float)
+    base = np.repeat(np.arange(schedule.steps) >= schedule.reset_steps, len(grid.ends)) * layer.currents.base[cell]
+    line, length = np.outer(steps, gate).ravel(), np.tile(grid.lengths, schedule.steps)
+    stage, scalars = _parameters(layer, cell, float(t_in[cell]), timing, control)
+    state = np.zeros((3, ladder.stages))
+    state[1] = timing.i_floor
+    if control == "no_reset":  # what an operating point without reset settles to
+        state[:2] = 1.0
+    on, d, i_in = (np.empty((len(line), ladder.stages), kind) for kind in (np.uint8, float, float))
+    ladder_waveform(line, base, length, stage, scalars, state, on, d, i_in)
+    read = (np.arange(schedule.first_frame, schedule.steps)) * len(grid.ends) + grid.read
+    time = (schedule.starts()[:, None] + grid.ends).ravel()
+    return Waveform(time, line, on, d, i_in, read, schedule)
+
+
+def simulate_waveforms(chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: str = "none") -> np.ndarray:
+    """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d)."""
+    given = finite_array("candidates", candidates, (None, None, layer.ladder.width))
+    out = np.empty((*given.shape, layer.ladder.stages), dtype=bool)
+    for sample in range(given.shape[1]):
+        for cell in range(given.shape[2]):
+            out[:, sample, cell] = ladder_waveforms(chip, layer, cell, given[:, sample, cell], control=control).stages
+    return out
+
+
+def _parameters(layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: str
+                ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    currents = layer.currents
+    right = np.zeros(layer.ladder.stages) if control == "forward_only" else currents.right[cell]
+    stage = np.stack([currents.i_hi[cell], currents.i_lo[cell], currents.copy[cell], currents.left[cell], right])
+    instant = 1.0 if control == "no_dpi" else 0.0
+    return stage, np.array([t_in, timing.tau, timing.drive_ratio, timing.i_floor, instant])

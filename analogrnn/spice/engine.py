@@ -1,0 +1,315 @@
+"""Runs SPICE decks: one ngspice process a deck, in a private folder, and nothing but a complete run counts as success.
+
+A run succeeded if the exit status is 0, the log tells of no abort, the raw file has points, and the last one is at
+the deck's stop time. No single one of these is enough: ngspice 39 exits with 0 when the disk is full.
+A deck may simulate and do nothing else; `check_deck` says what that means.
+"""
+
+import os
+import re
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from analogrnn.errors import DeckError, MissingDependencyError, SpiceError, in_range
+from analogrnn.spice.raw import Outcome, Waveforms, judge
+
+DECK, RAW = "deck.cir", "out.raw"
+
+_CARDS = frozenset(
+    "tran op dc ac noise tf model subckt ends param func ic nodeset option options temp global save probe "
+    "include inc lib endl if elseif else endif end".split()
+)
+_COMMANDS = frozenset("shell codemodel write wrdata source load osdi pre_osdi pre_codemodel".split())
+# ngspice 39 runs these wherever a line begins with them; refused anywhere, against other versions' parsers
+_EXECUTES = re.compile(r"\.control|\.endc|\*#|^\*ng_script", re.IGNORECASE)
+_REFERENCE = re.compile(r"\.(include|inc|lib)\s+(?:\"([^\"']+)\"|'([^\"']+)'|([^\s\"']+))(?:\s+(\w+))?", re.IGNORECASE)
+_FILE_NAME = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
+_LOG_PART = 32_768  # bytes kept from the start of a log, and as many from its end
+_KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Ngspice:
+    """A simulator on this machine, and what one run of it may take.
+
+    max_memory  bytes  address space of the process; beyond it ngspice stops
+    max_file    bytes  of the raw file
+    """
+
+    executable: Path
+    version: str
+    max_memory: int = 8 << 30
+    max_file: int = 4 << 30
+
+
+@dataclass(frozen=True)
+class Job:
+    """One deck to run; the fields are the arguments of `run_deck`."""
+
+    deck: str
+    stop_time: float | None
+    timeout: float = 120.0
+    files: Mapping[str, str] = field(default_factory=dict)
+    allowed_paths: frozenset[Path] = frozenset()
+
+
+def find_ngspice(path: str | None = None) -> Ngspice:
+    """Return the simulator at `path`, else at the environment's NGSPICE, else `ngspice` on PATH.
+
+    Raises MissingDependencyError if it is not there or does not answer as ngspice does.
+    """
+    wanted = path or os.environ.get("NGSPICE") or "ngspice"
+    found = shutil.which(wanted)
+    if found is None:
+        raise MissingDependencyError(
+            f"ngspice = {wanted!r} is not an executable; install it with `apt-get install ngspice`, "
+            "or set NGSPICE to its path."
+        )
+    executable = Path(found).absolute()
+    return Ngspice(executable, _version(executable, executable.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _version(executable: Path, mtime_ns: int) -> str:
+    """Return the version that `executable` reports; asked once for each state of the file."""
+    with tempfile.TemporaryDirectory(prefix="analogrnn-") as folder:
+        outcome = run_process([str(executable), "--version"], Path(folder), timeout=20.0)
+    match = re.search(r"ngspice-(\d+[\w.+-]*)", outcome.log)
+    if outcome.returncode != 0 or match is None:
+        raise MissingDependencyError(
+            f"ngspice = '{executable}' does not report a version as ngspice does; "
+            "install it with `apt-get install ngspice`, or set NGSPICE to its path."
+        )
+    return match[1]
+
+
+def check_deck(
+    text: str, *, files: Iterable[str] = (), allowed_paths: Iterable[Path] = (), owner: str = "deck", title: bool = True
+) -> None:
+    """Raise DeckError, with the line, if `text` could make ngspice do anything but simulate.
+
+    A list of what is allowed, because ngspice completes abbreviations (`.controlX` opens a control block) and turns
+    sixteen odd leading characters into comments that execute. References may name `files`, and `allowed_paths` by
+    path or by name. `title`: the first line names the circuit and is no element.
+    """
+    if bad := re.search(r"[^\n\t -_a-~]", text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise DeckError(f"{owner} line {line}: {bad[0]!r} may not enter; use printable ASCII without backquotes.")
+    reachable = {*files, *(name for path in allowed_paths for name in (str(path), path.name))}
+    statements: list[tuple[str, str]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        line, where = line.strip(), f"{owner} line {number}"
+        if found := _EXECUTES.search(line):
+            raise DeckError(f"{where}: {found[0]!r} makes ngspice run commands; remove it and measure in Python.")
+        if line.endswith("\\"):
+            raise DeckError(f"{where}: a backslash ends it; continue a line with `+` at the start of the next one.")
+        if not line or line[0] == "*":
+            continue
+        if number == 1 and title and line[0] != ".":
+            if not line[0].isalnum():
+                raise DeckError(f"{where}: a title may not start with {line[0]!r}; start it with a letter or `*`.")
+        elif line[0] == "+" and statements:
+            statements[-1] = (statements[-1][0], f"{statements[-1][1]} {line[1:]}")
+        elif line[0].isalpha() or line[0] == ".":
+            statements.append((where, line))
+        else:
+            raise DeckError(f"{where}: no element starts with {line[0]!r}; write comments with `*`.")
+    for where, statement in statements:
+        _check_statement(where, statement, reachable)
+
+
+def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
+    word = statement.split()[0].lower()
+    if word in _COMMANDS:
+        raise DeckError(f"{where}: {word!r} is a command, not an element; remove it and measure in Python.")
+    if word[0] == "a":
+        raise DeckError(f"{where}: {word!r} is an XSPICE device, which may read files; use a B source.")
+    if word[0] != ".":
+        return
+    card = (re.match(r"\.([a-z0-9_]*)", word) or [""])[1]
+    if card not in _CARDS:
+        raise DeckError(f"{where}: .{card} may not enter a deck; allowed: {', '.join(sorted(_CARDS))}.")
+    if card == "model" and re.search(r"\b(numd|nbjt|numos)", statement, re.IGNORECASE):
+        raise DeckError(f"{where}: CIDER models may write files; use a compact model.")
+    if card in ("save", "probe") and (bad := re.search(r"[^\w\s()@\[\].,:#=+-]", statement)):
+        raise DeckError(f"{where}: {bad[0]!r} may not enter .{card}; list signals such as v(out).")
+    if card in ("include", "inc", "lib"):
+        parts = _REFERENCE.fullmatch(statement)
+        name = parts and (parts[2] or parts[3] or parts[4])
+        section = parts and parts[5]
+        if card == "lib" and section is None and name and re.fullmatch(r"\w+", name):
+            return  # opens a section of the library that this text is
+        if not name or name not in reachable or (card == "lib") != (section is not None):
+            raise DeckError(f"{where}: {statement[:80]!r} may not be read; allowed: {sorted(reachable) or 'no files'}.")
+
+
+def run_deck(
+    deck: str,
+    *,
+    stop_time: float | None,
+    ngspice: Ngspice | None = None,
+    timeout: float = 120.0,
+    files: Mapping[str, str] = MappingProxyType({}),
+    allowed_paths: frozenset[Path] = frozenset(),
+) -> Waveforms:
+    """Run `deck` and return the plot of its one analysis (its transient, if `stop_time` is given).
+
+    stop_time      s  where the transient must end; None for .op, .dc, .ac
+    timeout        s  of real time
+    files             plain name -> text, written beside the deck, which may `.include` them by that name
+    allowed_paths     files that the deck may read in place, by path or by plain name (process models)
+
+    Raises DeckError for text that may not run, SpiceError for a run that gave no trustworthy result (its `log`
+    holds what ngspice said), MissingDependencyError without ngspice.
+    """
+    return _run(Job(deck, stop_time, timeout, files, allowed_paths), ngspice or find_ngspice(), threading.Event())
+
+
+def run_decks(
+    jobs: Sequence[Job], workers: int | None = None, ngspice: Ngspice | None = None
+) -> Iterator[tuple[int, Waveforms | SpiceError]]:
+    """Run `jobs` on `workers` processes at a time (None = one a CPU); yield (index, result) as each completes.
+
+    A job that fails yields its SpiceError and the others go on. Any other error, Ctrl-C, or closing the iterator
+    kills what runs.
+    """
+    simulator = ngspice or find_ngspice()
+    workers = int(in_range("run_decks.workers", workers or os.cpu_count() or 1, 1, 1024))
+    stop = threading.Event()
+    running: dict[Future[Waveforms], int] = {}
+    queue = iter(enumerate(jobs))
+    with ThreadPoolExecutor(workers, thread_name_prefix="ngspice") as pool:
+        try:
+            while True:
+                # one job waits for each that runs: results of a long campaign don't pile up
+                while len(running) < 2 * workers and (item := next(queue, None)) is not None:
+                    running[pool.submit(_run, item[1], simulator, stop)] = item[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    index, error = running.pop(future), future.exception()
+                    if error is not None and not isinstance(error, SpiceError):
+                        raise error
+                    yield index, error or future.result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(job: Job, ngspice: Ngspice, stop: threading.Event) -> Waveforms:
+    with tempfile.TemporaryDirectory(prefix="analogrnn-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        write_job(job, folder)
+        argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
+        limits = (ngspice.max_memory, ngspice.max_file)
+        outcome = run_process(argv, folder, timeout=job.timeout, limits=limits, stop=stop)
+        return judge(outcome, folder / RAW, job.stop_time, job.timeout)
+
+
+def write_job(job: Job, folder: Path) -> None:
+    """Check the deck and every file of `job`, then write them into `folder`. Raises DeckError or SpiceError."""
+    if job.stop_time is not None:
+        in_range("run_deck.stop_time", job.stop_time, 1e-15, 1e9, "s")
+    in_range("run_deck.timeout", job.timeout, 1e-3, 1e7, "s")
+    linked = {path.name: path for path in job.allowed_paths}
+    taken = {DECK, RAW, *linked}
+    for name in job.files:
+        if not _FILE_NAME.fullmatch(name) or name in taken:
+            raise DeckError(f"files: {name!r} is not a free plain file name; use letters, digits, `_`, `.`, `-`.")
+    if not job.deck.strip():
+        raise DeckError("deck: it is empty; give it a title, elements and one analysis.")
+    for name, text in {DECK: job.deck, **job.files}.items():
+        owner = "deck" if name == DECK else name
+        check_deck(text, files=job.files, allowed_paths=job.allowed_paths, owner=owner, title=name == DECK)
+    try:
+        for name, text in {DECK: job.deck, **job.files}.items():
+            (folder / name).write_text(text, encoding="ascii", newline="\n")
+        for name, path in linked.items():
+            (folder / name).symlink_to(path)
+    except OSError as error:
+        raise SpiceError(f"The deck can't be written: {error.strerror}; set TMPDIR to a disk with space.") from None
+
+
+def run_process(
+    argv: Sequence[str],
+    folder: Path,
+    *,
+    timeout: float,
+    limits: tuple[int, int] | None = None,
+    stop: threading.Event | None = None,
+    extra_environment: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
+    """Run `argv` in `folder`, at most `timeout` seconds or until `stop`, and leave none of its processes behind.
+
+    The environment is built anew: SPICE_SCRIPTS, SPICE_LIB_DIR or a ~/.spiceinit would run commands of their own,
+    and a second OpenMP thread triples the CPU time of small decks.
+    """
+    environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
+    environment |= {"HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C", "OMP_THREAD_LIMIT": "1"}
+    deadline = time.monotonic() + timeout
+    try:
+        child = subprocess.Popen(
+            argv, cwd=folder, env=environment | dict(extra_environment), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
+        )  # fmt: skip
+    except OSError as error:
+        raise MissingDependencyError(f"{argv[0]} can't be started: {error.strerror}; set NGSPICE to its path.") from None
+    log = bytearray()
+    try:
+        if limits:
+            _limit(child.pid, timeout, *limits)
+        ended = _drain(child, log, deadline, stop or threading.Event())
+    finally:
+        if child.returncode is None:  # not reaped yet, so the group's number can't be someone else's
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        if child.stdout:
+            child.stdout.close()
+    return Outcome(child.returncode if ended else None, log.decode("utf-8", "replace"))
+
+
+def _limit(pid: int, timeout: float, max_memory: int, max_file: int) -> None:
+    """Cap a started process. From outside, since `preexec_fn` may deadlock in a program with threads.
+
+    The cap on CPU time ends the simulator even if this program is killed. Linux only; elsewhere there is the timeout.
+    """
+    if hasattr(resource, "prlimit"):
+        caps = {resource.RLIMIT_AS: max_memory, resource.RLIMIT_FSIZE: max_file, resource.RLIMIT_CPU: int(timeout) + 10}
+        for kind, cap in caps.items():
+            try:
+                resource.prlimit(pid, kind, (cap, cap))
+            except (OSError, ValueError):
+                pass  # it has ended already, or a lower cap is in force
+
+
+def _drain(child: subprocess.Popen[bytes], log: bytearray, deadline: float, stop: threading.Event) -> bool:
+    """Collect output until the process ends; True if it did so by itself. Keeps both ends of a long log only."""
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0 and not stop.is_set():
+            # short waits: a thread that was told to stop kills its own child, so nobody signals a recycled number
+            if not selector.select(min(left, 0.1)):
+                continue
+            if chunk := child.stdout.read(65_536):
+                log += chunk
+                del log[_LOG_PART : max(_LOG_PART, len(log) - _LOG_PART)]
+                continue
+            try:
+                child.wait(left)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+    return False

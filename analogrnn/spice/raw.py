@@ -1,0 +1,286 @@
+"""Reads what a simulator left behind: its raw file, and its status and log, which say whether to believe the file.
+
+Raw files may be binary or ASCII, real or complex, with one plot or several.
+
+Source  ngspice manual, "rawfile format"; checked against files from ngspice 39
+Valid   native byte order, unpadded plots
+Not     LTspice's compressed or UTF-16 files
+
+Written here because no library did it: `ltspice` 1.0.6 (MIT) refuses files with several plots and all ASCII files,
+and `spicelib` is GPL-3 and brings matplotlib and psutil.
+"""
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analogrnn.errors import ParameterError, SpiceError
+
+Array = NDArray[Any]
+
+_LONGEST_LINE = 65_536  # bytes; a header line holds one name
+_AXES = ("time", "frequency")
+# phrases of several words: a node, a title or a signal may well be called `aborted`
+_ABORTED = re.compile(
+    r"simulation\(s\) aborted|simulation interrupted|no simulations? run|fatal error|run aborted|^\s*aborting\.\.\.",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CAUSES = (
+    (r"rawfile write error|No space left on device", "the disk is full; free space in TMPDIR, or save fewer signals"),
+    (r"Timestep too small; time = ([^,\s]+)",
+     "it did not converge at t = {} s (timestep too small); soften the edges, add capacitance, or relax reltol"),
+    (r"unknown subckt: ([^\n]+)", "unknown subcircuit in `{}`; include the file that defines it"),
+    (r"Could not find include file (\S+)", "{} is not beside the deck; hand it over in `files`"),
+    (r"can't find model '([^'\n]*)'", "no model named {}; include the file that defines it"),
+    (r"Undefined parameter \[([^\]\n]*)\]", "undefined parameter {}; give it a value with .param"),
+    (r"no data saved for", "no signal in .save exists; mend the names or drop the .save line"),
+    (r"can't allocate|bad_alloc|Out of memory", "it ran out of memory; save fewer signals or raise max_memory"),
+    (r"singular matrix: +check node (\S+)", "the matrix is singular at {}; look for a loop of sources"),
+    (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; mend that in the deck"),
+)  # fmt: skip
+
+
+
+@dataclass(frozen=True, eq=False)
+class Waveforms:
+    """One plot (one analysis) of a simulator run. Arrays are read-only, SI units; AC signals are complex.
+
+    axis       (P,)  s, Hz, or the swept quantity; 0..P-1 where the analysis has no axis (operating point)
+    axis_name        `time`, `frequency`, `v(v-sweep)`, or `point`
+    signals          name, in lower case as ngspice writes it (`v(out)`, `i(v1)`), to (P,) V or A
+    plotname         the analysis, for example `Transient Analysis`
+    title            the deck's first line, in the simulator's spelling
+    """
+
+    axis: Array
+    axis_name: str
+    signals: Mapping[str, Array]
+    plotname: str
+    title: str = ""
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the signal or axis `name`, in any case; raises ParameterError that names the nearest ones."""
+        key = name.strip().lower()
+        if key == self.axis_name:
+            return self.axis
+        if key in self.signals:
+            return self.signals[key]
+        near = get_close_matches(key, self.signals, n=3, cutoff=0.5)
+        near += [v for v in (f"v({key})", f"i({key})") if v in self.signals and v not in near]
+        what = f"nearest: {', '.join(near)}" if near else f"it holds {', '.join(list(self.signals)[:8])}"
+        raise ParameterError(f"Waveforms has no signal {name!r} among {len(self.signals)}; {what}.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a process ended: its status (None = out of time) and the start and end of what it printed."""
+
+    returncode: int | None
+    log: str
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What one plot's header promises."""
+
+    title: str
+    plotname: str
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    points: int
+    complex_: bool
+    binary: bool
+
+
+def read_raw(path: Path) -> list[Waveforms]:
+    """Return every plot in the raw file at `path`, in file order.
+
+    Raises SpiceError if it is missing, empty, truncated, has a plot of 0 points, or a header that promises more
+    than the file holds: memory is taken only after the promise was compared with the file's size.
+    """
+    try:
+        with path.open("rb") as file:
+            plots = list(_plots(file, path.name, os.fstat(file.fileno()).st_size))
+    except OSError as error:
+        raise SpiceError(f"{path.name} can't be read: {error.strerror}; the simulator wrote no result.") from None
+    if not plots:
+        raise SpiceError(f"{path.name} is empty: the simulator ran no analysis; give the deck a .tran, .dc, .ac or .op.")
+    return plots
+
+
+def _plots(file: BinaryIO, owner: str, size: int) -> Iterator[Waveforms]:
+    while (header := _header(file, owner)) is not None:
+        if header.points == 0:
+            raise SpiceError(f"{owner} has 0 points in {header.plotname!r}: the run was aborted; see the log.")
+        left = size - file.tell()
+        table = (_binary if header.binary else _ascii)(file, header, left, owner)
+        yield _waveforms(header, table)
+
+
+def _header(file: BinaryIO, owner: str) -> _Header | None:
+    """Return the next plot's header, or None at the end of the file."""
+    fields: dict[str, str] = {}
+    while True:
+        line = _line(file, owner)
+        if line is None:
+            if fields:
+                raise _truncated(owner, "its header ends early")
+            return None
+        if not line.strip():
+            continue
+        key, colon, value = line.partition(":")
+        if not colon or len(fields) > 20:
+            raise SpiceError(f"{owner} is not a SPICE raw file: header line {line[:60]!r}; run the deck with ngspice.")
+        if key == "Variables":
+            break
+        fields[key.lower()] = value.strip()
+    count, points = (_count(fields, key, owner) for key in ("no. variables", "no. points"))
+    names, kinds = _variables(file, count, owner)
+    marker = (_line(file, owner) or "").strip()
+    if marker not in ("Binary:", "Values:"):
+        raise _truncated(owner, f"after {count} variables comes {marker[:40]!r}, not Binary: or Values:")
+    flags = fields.get("flags", "real").split()
+    if "padded" in flags:
+        raise SpiceError(f"{owner} has a padded plot, which is not read; save signals of one length.")
+    title, plotname = fields.get("title", ""), fields.get("plotname", "")
+    return _Header(title, plotname, names, kinds, points, "complex" in flags, marker == "Binary:")
+
+
+def _line(file: BinaryIO, owner: str) -> str | None:
+    raw = file.readline(_LONGEST_LINE)
+    if len(raw) == _LONGEST_LINE:
+        raise SpiceError(f"{owner} is not a SPICE raw file: a header line is longer than {_LONGEST_LINE} bytes.")
+    return raw.decode("latin-1").rstrip("\r\n") if raw else None
+
+
+def _count(fields: dict[str, str], key: str, owner: str) -> int:
+    text = fields.get(key, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise SpiceError(f"{owner} has {key} = {text[:40]!r}, which is not a count; run the deck again.")
+    return int(text)
+
+
+def _variables(file: BinaryIO, count: int, owner: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names and kinds of `count` variables; the file ends a lying count."""
+    names: list[str] = []
+    kinds: list[str] = []
+    while len(names) < count:
+        words = (_line(file, owner) or "").split()
+        if len(words) < 3 or words[0] != str(len(names)):
+            raise _truncated(owner, f"it promises {count} variables and lists {len(names)}")
+        names.append(words[1].lower())
+        kinds.append(words[2].lower())
+    if not names or len(set(names)) < len(names):
+        raise SpiceError(f"{owner} has {len(names)} variables, {len(set(names))} distinct; save each signal once.")
+    return tuple(names), tuple(kinds)
+
+
+def _binary(file: BinaryIO, header: _Header, left: int, owner: str) -> Array:
+    dtype = np.dtype(np.complex128 if header.complex_ else np.float64)
+    count = header.points * len(header.names)
+    if count * dtype.itemsize > left:
+        raise _truncated(owner, f"it promises {header.points} points and holds {left // dtype.itemsize} values")
+    return np.fromfile(file, dtype, count).reshape(header.points, len(header.names))
+
+
+def _ascii(file: BinaryIO, header: _Header, left: int, owner: str) -> Array:
+    """Read `index value value ...` for each point; a complex value is `re,im`."""
+    width = len(header.names) + 1
+    # every value takes two bytes at least: a digit and a separator
+    if 2 * header.points * width > left + 1:
+        raise _truncated(owner, f"it promises {header.points} points in {left} bytes")
+    words: list[bytes] = []
+    while len(words) < header.points * width:
+        line = file.readline()
+        if not line:
+            raise _truncated(owner, f"it promises {header.points} points and holds {len(words) // width}")
+        words += line.split()
+    try:
+        table = np.array([[_number(w, header.complex_) for w in words[i : i + width]]
+                          for i in range(0, len(words), width)])  # fmt: skip
+    except ValueError:
+        raise SpiceError(f"{owner} has a value that is not a number; run the deck again.") from None
+    return table[:, 1:]
+
+
+def _number(word: bytes, complex_: bool) -> complex | float:
+    if not complex_:
+        return float(word)
+    real, _, imaginary = word.partition(b",")
+    return complex(float(real), float(imaginary or b"0"))
+
+
+def _waveforms(header: _Header, table: Array) -> Waveforms:
+    columns = [_frozen(table[:, i]) for i in range(len(header.names))]
+    first, kind = header.names[0], header.kinds[0]
+    if kind in _AXES or first.endswith("sweep") or first.endswith("-sweep)"):
+        # ngspice leaves whatever was in memory as the imaginary part of a frequency
+        axis, name, start = _frozen(columns[0].real), first, 1
+    else:
+        axis, name, start = _frozen(np.arange(header.points, dtype=np.float64)), "point", 0
+    signals = dict(zip(header.names[start:], columns[start:], strict=True))
+    return Waveforms(axis, name, MappingProxyType(signals), header.plotname, header.title)
+
+
+def _frozen(values: Array) -> Array:
+    copy = np.array(values, order="C")
+    copy.setflags(write=False)
+    return copy
+
+
+def _truncated(owner: str, what: str) -> SpiceError:
+    return SpiceError(f"{owner} is truncated: {what}; free disk space, or save fewer signals with .save.")
+
+
+def judge(outcome: Outcome, raw: Path, stop_time: float | None, timeout: float) -> Waveforms:
+    """Return the waveforms of a run that passes every test of success, else raise SpiceError with the log."""
+    failure = _failure(outcome, timeout)
+    if failure is None:
+        try:
+            return _select(read_raw(raw), stop_time)
+        except SpiceError as error:
+            failure = str(error)
+    raise SpiceError(failure, log=outcome.log)
+
+
+def _failure(outcome: Outcome, timeout: float) -> str | None:
+    """Return what went wrong according to the status and the log, in one line, or None."""
+    status = outcome.returncode
+    if status is None:
+        return f"ngspice did not finish within timeout = {timeout:g} s; raise it, shorten the run or coarsen the step."
+    log = re.sub(r"(?m)^Circuit: .*$", "", outcome.log)
+    if status == -signal.SIGXFSZ:
+        return "ngspice wrote more than max_file allows; save fewer signals with .save, or raise max_file."
+    if status < 0:
+        return f"ngspice was killed by {signal.Signals(-status).name}; run the deck alone, or with more memory."
+    if status == 0 and not _ABORTED.search(log):
+        return None
+    for pattern, message in _CAUSES:
+        if match := re.search(pattern, log):
+            return f"ngspice (exit {status}) failed: {message.format(*(g.strip()[:100] for g in match.groups()))}."
+    return f"ngspice (exit {status}) stopped early without a reason it names; read the log."
+
+
+def _select(plots: list[Waveforms], stop_time: float | None) -> Waveforms:
+    if stop_time is not None:
+        plots = [plot for plot in plots if plot.axis_name == "time"]
+    if len(plots) != 1:
+        kind = "analyses" if stop_time is None else "transient analyses"
+        raise SpiceError(f"The deck ran {len(plots)} {kind}; give it one.")
+    plot = plots[0]
+    # 1e-6: ngspice ends on the stop time to within round-off (1e-16 relative was seen), .tran prints 6 digits
+    if stop_time is not None and not abs(plot.axis[-1] - stop_time) <= 1e-6 * stop_time:
+        raise SpiceError(f"ngspice ended at t = {plot.axis[-1]:g} s, not at stop_time = {stop_time:g} s; see the log.")
+    bad = [name for name, values in plot.signals.items() if not np.isfinite(values).all()]
+    if bad:
+        raise SpiceError(f"ngspice gave values that are not finite in {', '.join(bad[:4])}; see the log.")
+    return plot

@@ -1,0 +1,34 @@
+"""Training of networks that the circuits can hold; an optional extra that needs torch.
+
+Importing this package imports no torch: a name below loads its module when it is first asked for, and says what to
+install if torch is missing. What is trained here leaves as an `analogrnn.network.Network`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "CmruClassifier": "layers",
+    "CmruLayer": "layers",
+    "Ladder": "surrogate",
+    "Variability": "layers",
+    "Examples": "loop",
+    "Plan": "loop",
+    "Result": "loop",
+    "Start": "layers",
+    "accuracy": "loop",
+    "finish": "export",
+    "fit": "loop",
+    "generator": "loop",
+    "mismatched_accuracy": "loop",
+    "to_network": "export",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - the names resolve through __getattr__
+
+NO_TORCH = "torch is not installed, and training needs it: pip install torch"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

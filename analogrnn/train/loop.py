@@ -1,0 +1,180 @@
+"""The training loop: AdamW, one cycle with a tenth of warm-up, clipped gradients, selection on validation data."""
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogrnn.errors import MissingDependencyError, ParameterError, in_range
+from analogrnn.streams import stream
+from analogrnn.train import NO_TORCH
+from analogrnn.train.layers import CmruClassifier, Variability
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise MissingDependencyError(NO_TORCH) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Encoded inputs x (T, S, D), with the time ramp last, and labels y (S,)."""
+
+    x: Tensor
+    y: Tensor
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray) -> "Examples":
+        """From arrays, in single precision."""
+        if x.shape[1] != len(y):
+            raise ParameterError(f"Examples.x holds {x.shape[1]} samples, Examples.y {len(y)}; give as many of each.")
+        return cls(torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.int64))
+
+    def double(self) -> "Examples":
+        """The same in double precision, as rounded when they were made."""
+        return Examples(self.x.double(), self.y)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. `variability` starts after `clean` of the epochs; validation then runs on simulated chips too.
+
+    stretch    largest part of a clip that a random crop takes off each end (frames are interpolated anew)
+    margin     weight of the penalty on candidates within `margin_band` of their threshold, relative to it
+    """
+
+    epochs: int = 100
+    batch: int = 64
+    rate: float = 5e-3
+    decay: float = 1e-4
+    smoothing: float = 0.0
+    input_noise: float = 0.05
+    stretch: float = 0.0
+    variability: Variability = field(default_factory=Variability)
+    clean: float = 0.2
+    margin: float = 0.0
+    margin_band: float = 0.05
+    lowest_threshold: float = 0.1
+    largest_weight: float = 8.0
+    select_from: float = 0.7
+    chips: int = 8
+
+    def __post_init__(self) -> None:
+        in_range("Plan.epochs", self.epochs, 1, 100_000)
+        in_range("Plan.batch", self.batch, 1, 1_000_000)
+        in_range("Plan.rate", self.rate, 1e-7, 1.0)
+        in_range("Plan.stretch", self.stretch, 0.0, 0.45)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training left: the loss of each epoch, and the epoch kept with its score on the validation data."""
+
+    losses: list[float]
+    epoch: int
+    score: float
+
+
+def fit(model: CmruClassifier, train: Examples, validation: Examples, plan: Plan, seed: int) -> Result:
+    """Train `model` in place and leave it at the epoch with the best validation score.
+
+    The score is the accuracy, averaged with the mean accuracy on `plan.chips` simulated chips if the plan has
+    variability; the chips are the same at each epoch. Epochs before `plan.select_from` are not candidates.
+    """
+    torch.set_num_threads(1)  # tensors of 64 x 32: threads cost more than they give
+    rng = generator(seed, "batches")
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, weight_decay=plan.decay)
+    batches = -(-len(train.y) // plan.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=plan.rate, total_steps=plan.epochs * batches, pct_start=0.1
+    )
+    losses: list[float] = []
+    best = (-1.0, 0)
+    kept = copy.deepcopy(model.state_dict())
+    for epoch in range(plan.epochs):
+        amount = plan.variability if epoch >= plan.clean * plan.epochs else Variability()
+        summed = 0.0
+        for rows in torch.randperm(len(train.y), generator=rng).split(plan.batch):  # type: ignore[no-untyped-call]
+            loss = _loss(model, train.x[:, rows], train.y[rows], plan, (amount, rng))
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            model.keep_in_range(plan.lowest_threshold, plan.largest_weight)
+            summed += float(loss.detach()) * len(rows)
+        losses.append(summed / len(train.y))
+        if epoch + 1 >= plan.select_from * plan.epochs:
+            score = _score(model, validation, plan, seed)
+            if score >= best[0]:
+                best = (score, epoch)
+                kept = copy.deepcopy(model.state_dict())
+    model.load_state_dict(kept)
+    return Result(losses, best[1], best[0])
+
+
+def generator(seed: int, *path: str | int) -> torch.Generator:
+    """A torch generator on a named stream: no other draw depends on it."""
+    return torch.Generator().manual_seed(int(stream(seed, "train", *path).integers(2**62)))
+
+
+@torch.no_grad()
+def accuracy(model: CmruClassifier, examples: Examples) -> float:
+    """Part of the examples that perfect cells classify rightly."""
+    return _hits(model(examples.x), examples.y)
+
+
+@torch.no_grad()
+def mismatched_accuracy(
+    model: CmruClassifier, examples: Examples, amount: Variability, *, chips: int, seed: int
+) -> np.ndarray:
+    """(chips,) the accuracy of each of `chips` simulated chips; chip i is the same whatever their number."""
+    return np.array(
+        [
+            _hits(model.on_chip(examples.x, amount, generator(seed, "chip", i), shared=True), examples.y)
+            for i in range(chips)
+        ]
+    )
+
+
+def _loss(
+    model: CmruClassifier, x: Tensor, y: Tensor, plan: Plan, chance: tuple[Variability, torch.Generator]
+) -> Tensor:
+    amount, rng = chance
+    x = _augment(x, plan, rng)
+    logits = model.on_chip(x, amount, rng) if amount else model(x)
+    loss = nn.functional.cross_entropy(logits, y, label_smoothing=plan.smoothing)
+    if plan.margin:
+        ratio = model.cell.candidates(x).abs() / model.cell.threshold.abs()
+        loss = loss + plan.margin * (1.0 - (ratio - 1.0).abs() / plan.margin_band).clamp_min(0.0).mean()
+    return loss
+
+
+def _augment(x: Tensor, plan: Plan, rng: torch.Generator) -> Tensor:
+    """Random crop in time and input noise; the ramp, the last input, is the hardware's own and stays as it is."""
+    if plan.stretch:
+        frames, batch, width = x.shape
+        start, end = plan.stretch * torch.rand(2, batch, generator=rng)
+        along = torch.linspace(0.0, 1.0, frames)[:, None]
+        at = (start + along * (1.0 - end - start)) * (frames - 1)
+        left = at.long().clamp(0, frames - 2)
+        part = (at - left)[:, :, None]
+        rows = left[:, :, None].expand(frames, batch, width)
+        crop = (1.0 - part) * x.gather(0, rows) + part * x.gather(0, rows + 1)
+        x = torch.cat([crop[:, :, :-1], x[:, :, -1:]], dim=2)
+    if plan.input_noise:
+        x = x + plan.input_noise * torch.randn(x.shape, generator=rng)
+    return x
+
+
+def _score(model: CmruClassifier, validation: Examples, plan: Plan, seed: int) -> float:
+    clean = accuracy(model, validation)
+    if not plan.variability:
+        return clean
+    chips = mismatched_accuracy(model, validation, plan.variability, chips=plan.chips, seed=seed)
+    return 0.5 * (clean + float(chips.mean()))
+
+
+def _hits(logits: Tensor, y: Tensor) -> float:
+    return float((logits.argmax(-1) == y).float().mean())
