@@ -20,6 +20,7 @@ _HOMES = {
     "finish": "export",
     "fit": "loop",
     "generator": "loop",
+    "ladder_states": "surrogate",
     "mismatched_accuracy": "loop",
     "to_network": "export",
 }

@@ -85,10 +85,9 @@ def fit(model: CmruClassifier, train: Examples, validation: Examples, plan: Plan
     torch.set_num_threads(1)  # tensors of 64 x 32: threads cost more than they give
     rng = generator(seed, "batches")
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, weight_decay=plan.decay)
-    batches = -(-len(train.y) // plan.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=plan.rate, total_steps=plan.epochs * batches, pct_start=0.1
-    )
+    total = max(4, plan.epochs * -(-len(train.y) // plan.batch))
+    warm_up = max(0.1, 2.0 / total)  # torch divides by (warm-up steps - 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=plan.rate, total_steps=total, pct_start=warm_up)
     losses: list[float] = []
     best = (-1.0, 0)
     kept = copy.deepcopy(model.state_dict())

@@ -75,7 +75,7 @@ class _LadderStates(torch.autograd.Function):
         before = torch.cat([start[None], states[:-1]])
         above, below = c - b * up_at, b * down_at - c  # how far beyond each threshold
         update = (above >= 0) | (below >= 0)
-        keep = torch.where(update, ladder.eps, 1.0).to(c.dtype)
+        keep = torch.ones_like(c).masked_fill(update, ladder.eps)
         free = _inside(keep * before + (above >= 0).to(c.dtype) - (below >= 0).to(c.dtype), ladder)
         carry = keep * free
         total = torch.empty_like(c)  # d loss / d state, through this step and all later ones
@@ -94,10 +94,10 @@ def _perfect(c: Tensor, b: Tensor, state: Tensor, ladder: Ladder) -> tuple[Tenso
     """States, and the thresholds met in units of b, where every stage has the same ones."""
     up, down = c >= b, c <= -b
     move = up.to(c.dtype) - down.to(c.dtype)
-    keep = torch.where(up | down, ladder.eps, 1.0).to(c.dtype)
+    keep = torch.ones_like(c).masked_fill(up | down, ladder.eps)
     states = torch.empty_like(c)
     for t in range(c.shape[0]):
-        state = ladder.clip(torch.addcmul(move[t], keep[t], state))
+        state = ladder.clip(keep[t] * state + move[t])
         states[t] = state
     one = torch.ones((), dtype=c.dtype)
     return states, one, -one
