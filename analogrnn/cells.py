@@ -96,9 +96,7 @@ def first_quadrant_bmru_loop(c: np.ndarray, b_lo: ArrayLike, b_hi: ArrayLike, s0
     return s
 
 
-def alpha_cmru_loop(
-    c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLike, *, eps: float = 1.0
-) -> np.ndarray:
+def alpha_cmru_loop(c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLike, *, eps: float = 1.0) -> np.ndarray:
     """Return the outputs h of the alphaCMRU, whose step size alpha_t (T, ..., d) depends on the input.
 
     h_t = z_t (alpha_t sign(c_t) + eps h_{t-1}) + (1 - z_t) h_{t-1}. OUR HYPOTHESIS: its equations are not published
@@ -114,9 +112,7 @@ def alpha_cmru_loop(
     return h
 
 
-def alpha_cmru_scan(
-    c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLike, *, eps: float = 1.0
-) -> np.ndarray:
+def alpha_cmru_scan(c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLike, *, eps: float = 1.0) -> np.ndarray:
     """The same outputs as `alpha_cmru_loop` to rounding, by the scan (a1, m1) o (a2, m2) = (a1 a2, a2 m1 + m2)."""
     _check_eps(eps)
     z = update_gate(c, b)

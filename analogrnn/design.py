@@ -218,3 +218,8 @@ class Design:
                 count["ladder bias and input lines"] += layer.width * shared
                 count["pulse shapers"] += layer.width * SHAPER_TRANSISTORS * int(layer.return_to_zero)
         return count
+
+
+def input_time_constants(ladder: Ladder, cell: Geometry, technology: Technology) -> np.ndarray:
+    """(d,) time constant t_in of each cell's input node, s, at its window's centre."""
+    return technology.input_charge_density * cell.area / (ladder.i_th - ladder.i_hyst / 2.0)

@@ -1,7 +1,7 @@
 """Device mismatch: one draw a device, composed into what a cell's thresholds, shifts and outputs become.
 
-A device in weak inversion that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian by
-Pelgrom's law. A threshold is a sum of mirrored currents, so it is a sum of terms I exp(+-delta_1 +-delta_2 ...). The
+A device in weak inversion that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian
+by Pelgrom's law. A threshold is a sum of mirrored currents, so it is a sum of terms I exp(+-delta_1 +-delta_2 ...). The
 same list of terms gives the thresholds of one chip and, by the moments of a log-normal, their spread over all chips.
 
 The draws are kept per device (dV_th in V, dbeta/beta), so that the same chip can be written into a transistor deck.

@@ -24,7 +24,7 @@ _ENTRY = {"value", "unit", "meaning", "kind", "source", "method", "count", "unce
 
 def _quantity(unit: str, low: float, high: float, doc: str) -> float:
     """A dataclass field that is read from a calibration table of the same name."""
-    return field(metadata={"unit": unit, "low": low, "high": high, "doc": doc})  # type: ignore[no-any-return]
+    return field(metadata={"unit": unit, "low": low, "high": high, "doc": doc})
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def load_technology(source: str | Path = "gf180mcu") -> Technology:
             provenance[item.name] = Provenance(**entry)
     name = content.get("name")
     if not isinstance(name, str):
-        raise CalibrationError(f"{path} has no name; add: name = \"my_process\".")
+        raise CalibrationError(f'{path} has no name; add: name = "my_process".')
     try:
         return Technology(name=name, provenance=provenance, **values)
     except ParameterError as error:

@@ -7,7 +7,7 @@ Model   stage j of N receives   I_j = copy_j max(base + u, 0) + left_j d_{j-1} +
         DPI, stage OFF          tau dd/dt = floor - d
 Valid   weak inversion; dt well below t_in while currents move; first order in dt, exact at rest
 Not     slewing of the comparator node (lumped into t_in), supply and temperature, output resistance
-Source  Bartolozzi & Indiveri 2007, Neural Computation 19(10):2581, for tau dI/dt (1 + I_g/I) = (I_g/I_tau) I_on - I_g - I
+Source  Bartolozzi & Indiveri 2007, Neural Computation 19(10):2581: tau dI/dt (1 + I_g/I) = (I_g/I_tau) I_on - I_g - I
         with d = I / I_set, I_set = I_g (R - 1), R = I_on / I_tau; while OFF, I_on = 0 leaves tau dI/dt = -I exactly
 """
 

@@ -54,9 +54,7 @@ def forward(network: Network, x: np.ndarray) -> DigitalRun:
     return DigitalRun(candidates, states, outputs, value)
 
 
-def _recur(
-    layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _recur(layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidates, states and outputs of one recurrent layer."""
     c = layer.affine(x)
     match layer:

@@ -153,6 +153,7 @@ class FirstQuadrantBmru(_Weighted):
             raise ParameterError(
                 f"{self.name}.b_lo[{i}] = {self.b_lo[i]:g}, b_hi[{i}] = {self.b_hi[i]:g} is not 0 <= b_lo < b_hi."
             )
+        assert self.initial is not None
         if not np.isin(self.initial, (0.0, 1.0)).all():
             raise ParameterError(f"{self.name}.initial must be 0 or 1 in each unit.")
 
@@ -172,14 +173,10 @@ class AlphaCmru(_Weighted):
         self._vector("threshold", self.threshold)
         self._vector("alpha_bias", self.alpha_bias)
         shape = (self.width, self.inputs)
-        object.__setattr__(
-            self, "alpha_weight", finite_array(f"{self.name}.alpha_weight", self.alpha_weight, shape)
-        )
+        object.__setattr__(self, "alpha_weight", finite_array(f"{self.name}.alpha_weight", self.alpha_weight, shape))
         object.__setattr__(self, "eps", in_range(f"{self.name}.eps", self.eps, 0.0, 1.0))
 
 
 Layer = Linear | ReLU | Pooling | Cmru | FirstQuadrantBmru | AlphaCmru
 Recurrent = Cmru | FirstQuadrantBmru | AlphaCmru
-LAYER_TYPES: dict[str, type] = {
-    cls.kind: cls for cls in (Linear, ReLU, Pooling, Cmru, FirstQuadrantBmru, AlphaCmru)
-}
+LAYER_TYPES: dict[str, type] = {cls.kind: cls for cls in (Linear, ReLU, Pooling, Cmru, FirstQuadrantBmru, AlphaCmru)}

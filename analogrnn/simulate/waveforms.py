@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, ChipLadder
-from analogrnn.design import Timing
+from analogrnn.design import Timing, input_time_constants
 from analogrnn.errors import ParameterError, finite_array
 from analogrnn.kernels.waveform import ladder_waveform
-from analogrnn.mapping import input_time_constants
 from analogrnn.schedule import Schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
 

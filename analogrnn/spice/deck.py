@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.design import Design, Ladder, Synapses
+from analogrnn.design import Design, Ladder, Synapses, input_time_constants
 from analogrnn.errors import DeckError, identifier
-from analogrnn.mapping import input_time_constants
 from analogrnn.schedule import Schedule
 
 RUNIT = 1e9  # ohm; in the ideal flavour 1 nA in a diode shows as 1 V

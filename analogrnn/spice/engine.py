@@ -131,7 +131,7 @@ def check_deck(
 
 
 def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
-    word = statement.split()[0].lower()
+    word = statement.split(maxsplit=1)[0].lower()
     if word in _COMMANDS:
         raise DeckError(f"{where}: {word!r} is a command, not an element; remove it and measure in Python.")
     if word[0] == "a":
@@ -265,7 +265,9 @@ def run_process(
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
         )  # fmt: skip
     except OSError as error:
-        raise MissingDependencyError(f"{argv[0]} can't be started: {error.strerror}; set NGSPICE to its path.") from None
+        raise MissingDependencyError(
+            f"{argv[0]} can't be started: {error.strerror}; set NGSPICE to its path."
+        ) from None
     log = bytearray()
     try:
         if limits:

@@ -58,7 +58,9 @@ def find_pdk() -> Pdk:
                 f"PDK_ROOT = {os.environ['PDK_ROOT']!r}: {folder} lacks {_DESIGN} or {_MODELS}; "
                 f"set PDK_ROOT and PDK to a GF180MCU, or unset PDK_ROOT and use {_INSTALL}."
             )
-    raise MissingDependencyError(f"The GF180MCU models are not on this machine; get them with {_INSTALL}, or set PDK_ROOT.")
+    raise MissingDependencyError(
+        f"The GF180MCU models are not on this machine; get them with {_INSTALL}, or set PDK_ROOT."
+    )
 
 
 def pdk_header(pdk: Pdk, corner: str = "typical") -> str:
@@ -69,11 +71,7 @@ def pdk_header(pdk: Pdk, corner: str = "typical") -> str:
     """
     if corner not in CORNERS:
         raise ParameterError(f"corner = {corner!r} is not in GF180MCU; choose from {', '.join(CORNERS)}.")
-    return (
-        f".include {pdk.design.name}\n"
-        f".lib {pdk.models.name} {corner}\n"
-        ".param sw_stat_global=0 sw_stat_mismatch=0\n"
-    )
+    return f".include {pdk.design.name}\n.lib {pdk.models.name} {corner}\n.param sw_stat_global=0 sw_stat_mismatch=0\n"
 
 
 def _places() -> Iterator[tuple[str, Path]]:

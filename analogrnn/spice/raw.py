@@ -49,7 +49,6 @@ _CAUSES = (
 )  # fmt: skip
 
 
-
 @dataclass(frozen=True, eq=False)
 class Waveforms:
     """One plot (one analysis) of a simulator run. Arrays are read-only, SI units; AC signals are complex.
@@ -113,7 +112,9 @@ def read_raw(path: Path) -> list[Waveforms]:
     except OSError as error:
         raise SpiceError(f"{path.name} can't be read: {error.strerror}; the simulator wrote no result.") from None
     if not plots:
-        raise SpiceError(f"{path.name} is empty: the simulator ran no analysis; give the deck a .tran, .dc, .ac or .op.")
+        raise SpiceError(
+            f"{path.name} is empty: the simulator ran no analysis; give the deck a .tran, .dc, .ac or .op."
+        )
     return plots
 
 

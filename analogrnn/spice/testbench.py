@@ -143,8 +143,9 @@ class _Sources:
                 # element names must be unique at the top level
                 top += [row.replace(" ", f"_{name} ", 1) for row in rows]
                 top.append(
-                    f"X{node} {node} g_{name}_{i} vss rectifier" if layer.rectifier else f"R{node} {node} vss "
-                    f"{number(RUNIT)}"
+                    f"X{node} {node} g_{name}_{i} vss rectifier"
+                    if layer.rectifier
+                    else f"R{node} {node} vss {number(RUNIT)}"
                 )
             gates = [f"g_{name}_{i}" for i in range(layer.synapses.width)]
         return subcircuits + top, isinstance(design.layers[-1], FeedForward), ladders

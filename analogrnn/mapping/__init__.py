@@ -1,0 +1,18 @@
+"""Network + Technology -> Design, and back.
+
+The currents and times follow the inequalities of the thermometer ladder, each with a stated margin: see
+`inequalities`. What a designer may choose is `MappingOptions`.
+"""
+
+from analogrnn.mapping.circuit import map_network
+from analogrnn.mapping.inequalities import check_ladders, ladder_margins
+from analogrnn.mapping.options import MappingOptions
+from analogrnn.mapping.recover import recover_network
+
+__all__ = [
+    "MappingOptions",
+    "check_ladders",
+    "ladder_margins",
+    "map_network",
+    "recover_network",
+]

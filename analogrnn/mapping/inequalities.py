@@ -1,0 +1,58 @@
+"""The inequalities that a thermometer ladder must hold, and what a Design has to spare.
+
+With beta half the window, I_s the shift that a settled DPI adds to its neighbours, I_c the window's centre,
+x = T_p/tau and y = T/tau:
+
+    shift     I_s (2 exp(-x) - 1) > beta      a pulse of any amplitude moves exactly one level
+    base      I_c - I_s > beta                a down pulse fits above zero on the unipolar input line
+    reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
+    settle    y >= 4 after the dead time      a DPI forgets its past before the next pulse
+    pulse     T_p >= 8 t_in                   the input node follows the candidate
+"""
+
+import math
+
+from analogrnn.design import Design, input_time_constants
+from analogrnn.errors import MappingError
+
+LEAST_SETTLE = 4.0  # tau; below, the inequalities are unsafe
+LEAST_PULSE = 8.0  # t_in; exp(-8) = 0.03 % of the candidate's amplitude is lost
+
+
+def ladder_margins(design: Design) -> dict[str, float]:
+    """What each inequality has to spare, worst over all ladders with a DPI; a negative one is broken.
+
+    shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8.
+    """
+    timing, margins = design.timing, {}
+    chained = [ladder for ladder in design.ladders if ladder.has_dpi]
+    pulsed = [ladder for ladder in design.ladders if ladder.return_to_zero]
+    if chained:
+        grip = 2.0 * math.exp(-timing.x) - 1.0
+        margins["shift"] = min(float((ladder.i_shift * grip / ladder.beta).min()) for ladder in chained) - 1.0
+        margins["reset"] = min(
+            float(((ladder.i_th - ladder.i_hyst - ladder.i_shift) / ladder.beta).min()) for ladder in chained
+        )
+        settle = (timing.period - timing.pulse - timing.rise_time(0.0)) / timing.tau
+        margins["settle"] = settle * (1.0 - 1.0 / timing.drive_ratio) - LEAST_SETTLE
+    if pulsed:
+        margins["base"] = min(float((ladder.i_base / ladder.beta).min()) for ladder in pulsed) - 1.0
+    slowest = max(float(input_time_constants(ladder, design.sizing.cell, design.technology).max())
+                  for ladder in design.ladders)  # fmt: skip
+    margins["pulse"] = timing.pulse / slowest - LEAST_PULSE
+    return margins
+
+
+def check_ladders(design: Design) -> None:
+    """Raise MappingError for the first inequality that a Design breaks."""
+    way_out = {
+        "shift": "raise shift_ratio or shorten the pulse",
+        "base": "raise base_ratio",
+        "reset": "raise base_ratio",
+        "settle": f"lengthen the period (now {design.timing.period:g} s) or shorten tau with a smaller c_dpi",
+        "pulse": f"lengthen the pulse (now {design.timing.pulse:g} s), or use smaller devices or a larger unit_current",
+    }
+    for name, margin in ladder_margins(design).items():
+        if not margin > 0.0:
+            raise MappingError(f"{design.name}: the ladder's '{name}' margin is {margin:.3g}, not above 0: "
+                               f"{way_out[name]}.")  # fmt: skip

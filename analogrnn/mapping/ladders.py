@@ -1,0 +1,126 @@
+"""Synapses and ladders of one layer: mirror ratios, thresholds and shifts, with their range checks."""
+
+import numpy as np
+
+from analogrnn.design import Ladder, Synapses
+from analogrnn.errors import MappingError
+from analogrnn.mapping.options import MappingOptions
+from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear
+from analogrnn.technology import Technology
+
+
+def map_synapses(layer: Linear | Cmru | FirstQuadrantBmru, scale: np.ndarray, offset: np.ndarray,
+              technology: Technology) -> Synapses:  # fmt: skip
+    ratio = layer.weight * scale[:, None]
+    bias = (layer.bias - layer.weight @ offset) * scale
+    size = np.abs(ratio)
+    bad = np.argwhere((size > technology.ratio_max) | ((size > 0) & (size < technology.ratio_min)))
+    if len(bad):
+        i, j = (int(n) for n in bad[0])
+        raise MappingError(
+            f"{layer.name}.weight[{i},{j}] = {layer.weight[i, j]:g} needs a mirror ratio of {size[i, j]:.3g}, outside "
+            f"[{technology.ratio_min:g}, {technology.ratio_max:g}]: prune or clip the weight, or train with decay."
+        )
+    return Synapses(layer.name, ratio, bias, scale, offset, layer.weight, layer.bias)
+
+
+def map_ladder(
+    layer: Cmru | FirstQuadrantBmru | AlphaCmru, offset: np.ndarray, technology: Technology, options: MappingOptions
+) -> Ladder:
+    match layer:
+        case AlphaCmru():
+            raise MappingError(
+                f"{layer.name} is an alphaCMRU: its states are not quantised, so no ladder of levels holds them; "
+                "train a CMRU."
+            )
+        case FirstQuadrantBmru():
+            return _first_quadrant(layer, offset, technology, options)
+    if layer.threshold_weight is not None:
+        raise MappingError(
+            f"{layer.name}.threshold_weight: input-dependent thresholds run digitally only; train with a constant "
+            "threshold per unit."
+        )
+    if layer.eps not in (0.0, 1.0):
+        raise MappingError(
+            f"{layer.name}.eps = {layer.eps:g} has no circuit: the state leaves the ladder. Train with eps 1 (CMRU) "
+            "or 0 (BMRU)."
+        )
+    k_min, k_max, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
+    if k_min is None or k_max is None:
+        raise MappingError(f"{layer.name} has no k_min and k_max: a ladder is finite. Train with both ends.")
+    stages = (k_max - k_min) // step
+    _check_levels(layer, k_min, k_max, step)
+    scale = _octave_scale(layer.name, layer.threshold)
+    beta = np.abs(layer.threshold) * scale * options.unit_current
+    i_shift = beta * (options.shift_ratio if stages > 1 else 0.0)
+    i_base = beta * options.base_ratio
+    assert layer.initial is not None
+    return Ladder(
+        synapses=map_synapses(layer, scale, offset, technology),
+        stages=stages,
+        k_min=k_min,
+        level_step=step,
+        initial=layer.initial,
+        threshold=np.stack([-np.abs(layer.threshold), np.abs(layer.threshold)], axis=1),
+        alpha=layer.alpha,
+        i_th=i_shift + i_base + beta,
+        i_hyst=2.0 * beta,
+        i_base=i_base,
+        i_shift=i_shift,
+        i_gain=np.zeros(layer.width),
+        i_alpha=layer.alpha * step * options.unit_current,
+        i_preset=2.0 * beta,
+    )
+
+
+def _first_quadrant(layer: FirstQuadrantBmru, offset: np.ndarray, technology: Technology,
+                    options: MappingOptions) -> Ladder:  # fmt: skip
+    if np.any(layer.b_lo <= 0):
+        i = int(np.argmin(layer.b_lo))
+        raise MappingError(f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
+                           "told from one that holds; train with b_lo > 0.")  # fmt: skip
+    scale = _octave_scale(layer.name, (layer.b_hi - layer.b_lo) / 2.0)
+    unit = scale * options.unit_current
+    assert layer.initial is not None
+    zero = np.zeros(layer.width)
+    return Ladder(
+        synapses=map_synapses(layer, scale, offset, technology),
+        stages=1,
+        k_min=0,
+        level_step=1,
+        initial=layer.initial,
+        threshold=np.stack([layer.b_lo, layer.b_hi], axis=1),
+        alpha=layer.alpha,
+        i_th=layer.b_hi * unit,
+        i_hyst=(layer.b_hi - layer.b_lo) * unit,
+        i_base=zero,
+        i_shift=zero,
+        i_gain=zero,
+        i_alpha=layer.alpha * options.unit_current,
+        i_preset=2.0 * layer.b_hi * unit,
+        return_to_zero=False,
+    )
+
+
+def _octave_scale(name: str, half_width: np.ndarray) -> np.ndarray:
+    """Powers of two that bring each half window into [1, 2) unit currents, so that one cell size serves all."""
+    size = np.abs(half_width)
+    if np.any(size < 1e-3):
+        i = int(np.argmin(size))
+        raise MappingError(f"{name}.threshold[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
+                           "train with a floor under the threshold.")  # fmt: skip
+    return np.exp2(-np.floor(np.log2(size)))
+
+
+def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
+    assert layer.initial is not None
+    allowed = np.arange(k_min, k_max + 1, step)
+    bad = np.flatnonzero(~np.isin(layer.initial, allowed))
+    if len(bad):
+        i = int(bad[0])
+        raise MappingError(f"{layer.name}.initial[{i}] = {layer.initial[i]:g} is not a level of the ladder "
+                           f"{allowed.tolist()}; round it.")  # fmt: skip
+    if np.any(layer.alpha <= 0):
+        i = int(np.argmin(layer.alpha))
+        raise MappingError(f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: fold its sign into the "
+                           "weights of the next layer.")  # fmt: skip

@@ -1,0 +1,52 @@
+"""What the designer chooses."""
+
+from dataclasses import dataclass
+
+from analogrnn.errors import in_range
+from analogrnn.mapping.inequalities import LEAST_PULSE, LEAST_SETTLE
+
+
+@dataclass(frozen=True)
+class MappingOptions:
+    """What the designer chooses. SI units; None = the shortest that the margins allow."""
+
+    unit_current: float = 1e-9  # A that stand for 1 in the trained network
+    cell_w: float = 10e-6
+    cell_l: float = 10e-6
+    synapse_w: float | None = None  # None: as the cell
+    synapse_l: float | None = None
+    shift_ratio: float = 2.2  # I_s / beta
+    base_ratio: float = 1.4  # (I_c - I_s) / beta
+    pulse_ratio: float = 0.15  # x = T_p / tau
+    pulse_settle: float = 12.0  # T_p / t_in
+    settle: float = 12.0  # tau between the end of a pulse and the next, after the dead time
+    drive_ratio: float = 25.0  # R = I_on / I_tau of the DPI
+    c_dpi: float = 2e-12
+    period: float | None = None
+    pulse: float | None = None
+    input_bound: float | None = None  # largest magnitude of an encoded input; default: the encoding's clip
+
+    def __post_init__(self) -> None:
+        limits = {
+            "unit_current": (1e-12, 1e-6, "A"),
+            "cell_w": (0.22e-6, 100e-6, "m"),
+            "cell_l": (0.28e-6, 50e-6, "m"),
+            "shift_ratio": (1.0, 20.0, ""),
+            "base_ratio": (1.0, 20.0, ""),
+            "pulse_ratio": (1e-3, 0.69, ""),
+            "pulse_settle": (LEAST_PULSE, 1e4, ""),
+            "settle": (LEAST_SETTLE, 100.0, "tau"),
+            "drive_ratio": (2.0, 1e4, ""),
+            "c_dpi": (1e-15, 1e-9, "F"),
+        }
+        for name, (low, high, unit) in limits.items():
+            in_range(f"MappingOptions.{name}", getattr(self, name), low, high, unit)
+        for name, (low, high, unit) in {
+            "synapse_w": limits["cell_w"],
+            "synapse_l": limits["cell_l"],
+            "period": (1e-9, 1e3, "s"),
+            "pulse": (1e-9, 1e3, "s"),
+            "input_bound": (1e-6, 1e6, ""),
+        }.items():
+            if getattr(self, name) is not None:
+                in_range(f"MappingOptions.{name}", getattr(self, name), low, high, unit)
