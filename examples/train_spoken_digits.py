@@ -154,19 +154,20 @@ def parse() -> argparse.Namespace:
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--out", type=Path, help="where the network with the best validation score goes (default: not saved)")
     add("--epochs", type=int, default=200)
-    add("--rate", type=float, default=1e-2, help="highest learning rate")
+    add("--rate", type=float, default=2e-2, help="highest learning rate")
     add("--batch", type=int, default=64)
     add("--decay", type=float, default=1e-4, help="weight decay")
     add("--smoothing", type=float, default=0.0, help="label smoothing")
-    add("--alpha", type=float, default=0.5, help="where alpha starts")
-    add("--thresholds", type=float, nargs=2, default=[1.0, 2.0], help="range in which thresholds start")
-    add("--surrogate-width", type=float, default=0.5)
+    add("--alpha", type=float, default=1.0, help="where alpha starts")
+    add("--thresholds", type=float, nargs=2, default=[2.0, 3.0], help="range in which thresholds start")
+    add("--surrogate-width", type=float, default=0.3)
     add("--input-noise", type=float, default=0.2)
     add("--stretch", type=float, default=0.04, help="largest part that a random crop takes off each end of a clip")
-    add("--mismatch", type=float, default=0.10, help="threshold spread to train with; 0 trains without variability")
-    add("--weight-error", type=float, default=0.015, help="relative error of weights and output steps")
-    add("--noise", type=float, default=0.03, help="noise on the candidates")
-    add("--margin", type=float, default=0.0, help="weight of the penalty on candidates close to a threshold")
+    add("--mismatch", type=float, default=0.15, help="threshold spread to train with; 0 trains without variability")
+    add("--weight-error", type=float, default=0.02, help="relative error of weights and output steps")
+    add("--noise", type=float, default=0.05, help="noise on the candidates")
+    add("--margin", type=float, default=2.0, help="weight of the penalty on candidates close to a threshold")
+    add("--lowest-threshold", type=float, default=0.5, help="thresholds are kept above it")
     add("--clip", type=float, default=3.0, help="bound of the encoded inputs")
     add("--frames", type=int, default=32)
     add("--chips", type=int, default=50, help="simulated chips a figure")
@@ -186,6 +187,7 @@ def main() -> None:
         stretch=args.stretch,
         variability=variability if args.mismatch else Variability(),
         margin=args.margin,
+        lowest_threshold=args.lowest_threshold,
     )
     data = load_data(args.clip, args.frames)
     runs = [train_one(data, seed, plan, args) for seed in args.seeds]

@@ -28,10 +28,38 @@ from analogrnn.spice.raw import Outcome, Waveforms, judge
 DECK, RAW = "deck.cir", "out.raw"
 
 _CARDS = frozenset(
-    "tran op dc ac noise tf model subckt ends param func ic nodeset option options temp global save probe "
-    "include inc lib endl if elseif else endif end".split()
+    [
+        "tran",
+        "op",
+        "dc",
+        "ac",
+        "noise",
+        "tf",
+        "model",
+        "subckt",
+        "ends",
+        "param",
+        "func",
+        "ic",
+        "nodeset",
+        "option",
+        "options",
+        "temp",
+        "global",
+        "save",
+        "probe",
+        "include",
+        "inc",
+        "lib",
+        "endl",
+        "if",
+        "elseif",
+        "else",
+        "endif",
+        "end",
+    ]
 )
-_COMMANDS = frozenset("shell codemodel write wrdata source load osdi pre_osdi pre_codemodel".split())
+_COMMANDS = frozenset(["shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel"])
 # ngspice 39 runs these wherever a line begins with them; refused anywhere, against other versions' parsers
 _EXECUTES = re.compile(r"\.control|\.endc|\*#|^\*ng_script", re.IGNORECASE)
 _REFERENCE = re.compile(r"\.(include|inc|lib)\s+(?:\"([^\"']+)\"|'([^\"']+)'|([^\s\"']+))(?:\s+(\w+))?", re.IGNORECASE)

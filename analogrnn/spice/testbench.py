@@ -193,7 +193,8 @@ def _finish(design: Design, schedule: Schedule, body: list[str], ladders: dict[t
     saved = [f"v({node})" for node in logits]
     for (layer, _), instance in ladders.items():
         saved += [f"v({instance}.a{j + 1})" for j in range(stages[layer])]
-        saved += [f"v({instance}.cand)", f"v({instance}.n1)"]
+        saved += [f"v({instance}.n{j + 1})" for j in range(stages[layer])]
+        saved.append(f"v({instance}.cand)")
     rows = [" ".join(saved[i : i + 8]) for i in range(0, len(saved), 8)]
     timing = schedule.timing
     text = "\n".join(

@@ -61,13 +61,13 @@ class CellChip(NamedTuple):
 class Start(NamedTuple):
     """Where training starts: alpha, and thresholds drawn evenly between two values.
 
-    Candidates start with a spread of 1, so thresholds of 1 to 2 move a level every few steps: on a short ladder lower
+    Candidates start with a spread of 1, so thresholds of 2 to 3 move a level every few steps: on a short ladder lower
     ones spend the sequence at its ends, where a push has no gradient.
     """
 
-    alpha: float = 0.5
-    lowest: float = 1.0
-    highest: float = 2.0
+    alpha: float = 1.0
+    lowest: float = 2.0
+    highest: float = 3.0
 
 
 class CmruLayer(nn.Module):

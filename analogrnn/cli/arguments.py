@@ -1,0 +1,146 @@
+"""Arguments that several verbs share, and what they stand for."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn import datasets, library
+from analogrnn.design import Design
+from analogrnn.errors import ParameterError
+from analogrnn.mapping import MappingOptions, map_network
+from analogrnn.network import Network
+from analogrnn.network.files import load
+from analogrnn.technology import load_technology
+from analogrnn.units import parse
+
+_QUANTITIES = {
+    "unit_current": ("A", "current that stands for 1 in the trained network"),
+    "period": ("s", "one step; default: the shortest with the stated margins"),
+    "pulse": ("s", "how long the candidate acts in each step"),
+    "c_dpi": ("F", "DPI capacitor"),
+}
+_NUMBERS = {
+    "shift_ratio": "I_s / beta: what a settled neighbour adds, over half the window",
+    "base_ratio": "(I_c - I_s) / beta: standing current of the input line",
+    "settle": "DPI time constants between pulses",
+    "input_bound": "largest magnitude of an encoded input",
+}
+
+
+def add_common(parser: argparse.ArgumentParser, *, seed: bool = True) -> None:
+    """--json and --seed."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    if seed:
+        parser.add_argument("--seed", type=int, default=1, help="seed of all random draws (default 1)")
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The network and how it is mapped."""
+    parser.add_argument("network", help="a network file, or the name of a shipped one (analogrnn doctor lists them)")
+    group = parser.add_argument_group("mapping (quantities as in 10nA, 1.5ms, 4um)")
+    group.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
+    group.add_argument("--cell-size", metavar="W[xL]", help="devices of the cells (default 10um)")
+    group.add_argument("--synapse-size", metavar="W[xL]", help="unit device of the weight mirrors (default: as cells)")
+    for name, (unit, text) in _QUANTITIES.items():
+        group.add_argument(f"--{name.replace('_', '-')}", metavar=unit, help=text)
+    for name, text in _NUMBERS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help=text)
+
+
+def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
+    """Which inputs to run."""
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE.npz",
+        help="encoded inputs x (T, S, D), optionally labels (S,); default: the network's test clips",
+    )
+    parser.add_argument("--clips", default=clips, metavar="N|all|I,J,..",
+                        help=f"how many clips, or which ones with a comma (default {clips})")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Encoded clips x (T, S, D), their labels (S,) or None, and their numbers in the set."""
+
+    x: np.ndarray
+    labels: np.ndarray | None
+    index: np.ndarray
+
+
+def network_of(args: argparse.Namespace) -> Network:
+    """Load the network that the arguments name."""
+    name = str(args.network)
+    if name.endswith((".safetensors", ".npz")):
+        return load(name)
+    return load(library.network_path(name))
+
+
+def design_of(args: argparse.Namespace, network: Network) -> Design:
+    """Map the network as the arguments say."""
+    return map_network(network, load_technology(args.technology), mapping_options(args))
+
+
+def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> MappingOptions:
+    """The mapping options that were typed; `cell_size` overrides --cell-size."""
+    values: dict[str, float] = {}
+    for name, (unit, _) in _QUANTITIES.items():
+        typed = getattr(args, name)
+        if typed is not None:
+            values[name] = parse(typed, unit, owner=f"--{name.replace('_', '-')}")
+    values |= {name: getattr(args, name) for name in _NUMBERS if getattr(args, name) is not None}
+    for block, typed in (("cell", cell_size or args.cell_size), ("synapse", args.synapse_size)):
+        if typed is not None:
+            values[f"{block}_w"], values[f"{block}_l"] = _size(typed, f"--{block}-size")
+    return MappingOptions(**values)
+
+
+def inputs_of(args: argparse.Namespace, network: Network) -> Inputs:
+    """The clips that the arguments name, encoded. Raises ParameterError, or MissingDependencyError without the data."""
+    if args.inputs is not None:
+        x, labels = _read_inputs(args.inputs)
+    elif network.metadata.get("task") == "spoken_digits" and network.encoding is not None:
+        clips = datasets.spoken_digits("test")
+        x, labels = network.encoding(clips.features), clips.labels
+    else:
+        raise ParameterError(f"{network.name} names no task with a data set; give --inputs FILE.npz.")
+    index = _chosen(str(args.clips), x.shape[1])
+    return Inputs(x[:, index], None if labels is None else labels[index], index)
+
+
+def _read_inputs(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            x, labels = data["x"], data.get("labels")
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ParameterError(f"--inputs {path}: {error}; give an .npz file with an array x (T, S, D).") from error
+    if x.ndim != 3:
+        raise ParameterError(f"--inputs {path}: x has shape {x.shape}; expected (T, S, D).")
+    if labels is not None and labels.shape != x.shape[1:2]:
+        raise ParameterError(f"--inputs {path}: labels has shape {labels.shape}; x holds {x.shape[1]} clips.")
+    return x, labels
+
+
+def _chosen(text: str, available: int) -> np.ndarray:
+    if text == "all":
+        return np.arange(available)
+    try:
+        numbers = [int(word) for word in text.split(",") if word]
+    except ValueError:
+        raise ParameterError(
+            f"--clips = {text!r}: give a number of clips, 'all', or clip numbers such as 3,7."
+        ) from None
+    index = np.array(numbers) if "," in text else np.linspace(0, available - 1, min(*numbers, available)).astype(int)
+    if len(index) == 0 or index.min() < 0 or index.max() >= available:
+        raise ParameterError(f"--clips = {text!r} is outside the {available} clips there are.")
+    return index
+
+
+def _size(text: str, owner: str) -> tuple[float, float]:
+    parts = text.lower().split("x")
+    if len(parts) > 2:
+        raise ParameterError(f"{owner} = {text!r}: write W or WxL, as in 4um or 2umx10um.")
+    w = parse(parts[0], "m", owner=owner)
+    return w, parse(parts[1], "m", owner=owner) if len(parts) == 2 else w

@@ -1,0 +1,77 @@
+"""`analogrnn doctor`."""
+
+import argparse
+import platform
+from collections.abc import Callable
+from importlib import metadata
+
+from analogrnn import datasets, library
+from analogrnn.cli.arguments import add_common
+from analogrnn.cli.ui import Ui
+from analogrnn.errors import AnalogrnnError, MissingDependencyError
+from analogrnn.spice.engine import find_ngspice
+from analogrnn.spice.pdk import find_pdk
+from analogrnn.technology import load_technology
+
+PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "safetensors", "xarray")
+OPTIONAL = {
+    "PySpice": "pip install PySpice==1.5 (interoperation only)",
+    "torch": "pip install torch (training only)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common(parser, seed=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    ui = Ui(as_json=args.json)
+    checks = [("python", True, platform.python_version()), *(_package(name) for name in PACKAGES)]
+    checks += [_check(name, finder) for name, finder in _FINDERS.items()]
+    optional = [_package(name, help_) for name, help_ in OPTIONAL.items()]
+    rows = [(name, "found" if ok else "MISSING", text) for name, ok, text in checks]
+    rows += [(name, "found" if ok else "not there", text) for name, ok, text in optional]
+    ui.columns("", ("what", "", "which, or what to do"), rows)
+    ui.result({"required": _as_dicts(checks), "optional": _as_dicts(optional)})
+    return 0 if all(ok for _, ok, _ in checks) else MissingDependencyError.exit_code
+
+
+def _ngspice() -> str:
+    found = find_ngspice()
+    return f"{found.version} at {found.executable}"
+
+
+def _pdk() -> str:
+    found = find_pdk()
+    return f"{found.source}, models {found.sha256[:12]}"
+
+
+def _technologies() -> str:
+    return ", ".join(load_technology(name).name for name in library.shipped("calibration", ".toml"))
+
+
+_FINDERS: dict[str, Callable[[], str]] = {
+    "ngspice": _ngspice,
+    "GF180MCU models": _pdk,
+    "spoken digits": lambda: f"{len(datasets.spoken_digits('test'))} test clips",
+    "technologies": _technologies,
+    "networks": lambda: ", ".join(library.shipped("networks", ".safetensors")),
+}
+
+
+def _check(name: str, finder: Callable[[], str]) -> tuple[str, bool, str]:
+    try:
+        return name, True, finder()
+    except AnalogrnnError as error:
+        return name, False, str(error)
+
+
+def _package(name: str, help_: str = "") -> tuple[str, bool, str]:
+    try:
+        return name, True, metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return name, False, help_ or f"pip install {name}"
+
+
+def _as_dicts(checks: list[tuple[str, bool, str]]) -> list[dict[str, object]]:
+    return [{"name": name, "found": found, "detail": text} for name, found, text in checks]

@@ -1,0 +1,57 @@
+"""`analogrnn VERB`: parses the verb, imports only its module, and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 1 the answer is no (levels disagree); 2 bad input; 3 a missing simulator, model or data set;
+ 4 a simulator run failed; 5 a result can't be written; 130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from analogrnn import __version__
+from analogrnn.errors import AnalogrnnError
+
+VERBS = {
+    "demo": "the main job on a shipped network and real test clips",
+    "map": "a network as a circuit: currents, ratios, times, bill of materials",
+    "simulate": "run clips on one chip at the step level",
+    "mc": "accuracy over mismatched chips",
+    "export": "a SPICE deck of a network",
+    "spice": "run a deck in ngspice and show its signals",
+    "agree": "hold a level of description against the digital network, step by step",
+    "doctor": "what is installed, what was found, what to do about the rest",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="analogrnn", description="From a trained CMRU or BMRU to analog silicon.",
+                                     epilog="`analogrnn VERB --help` tells the rest.")  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"analogrnn {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verb = next((word for word in words if not word.startswith("-")), "")
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text)
+        if name == verb:  # the other verbs' modules, and what they import, are not needed
+            module = importlib.import_module(f"analogrnn.cli.{name}")
+            module.add_arguments(sub)
+    args = parser.parse_args(words)
+    try:
+        return int(module.run(args))
+    except AnalogrnnError as error:
+        sys.stderr.write(f"analogrnn: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("analogrnn: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # the reader left; nothing more can be said on that pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

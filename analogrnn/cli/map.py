@@ -1,0 +1,25 @@
+"""`analogrnn map NET`."""
+
+import argparse
+from pathlib import Path
+
+from analogrnn import report
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.ui import Ui
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_network(parser)
+    add_common(parser, seed=False)
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write the bill of materials here")
+
+
+def run(args: argparse.Namespace) -> int:
+    ui = Ui(as_json=args.json)
+    design = design_of(args, network_of(args))
+    ui.table(design.name, report.summary_rows(design))
+    if args.out is not None:
+        rows = report.write_bill_of_materials(design, args.out)
+        ui.say(f"{args.out}: {rows} trained parameters")
+    ui.result(report.summary(design))
+    return 0

@@ -1,0 +1,56 @@
+"""`analogrnn simulate NET`."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.ui import Ui
+from analogrnn.network import forward
+from analogrnn.simulate import simulate_steps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_network(parser)
+    add_inputs(parser, "all")
+    add_common(parser)
+    parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
+    parser.add_argument("--noise", choices=("on", "off"), default="off", help="noise of each cell (default off)")
+    parser.add_argument("--out", type=Path, metavar="FILE.nc", help="write levels, candidates and logits as netCDF")
+
+
+def run(args: argparse.Namespace) -> int:
+    ui = Ui(as_json=args.json)
+    network = network_of(args)
+    design, inputs = design_of(args, network), inputs_of(args, network)
+    chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
+    result = simulate_steps(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
+    digital = forward(network, inputs.x)
+    answer: dict[str, object] = {
+        "network": network.name,
+        "chip": args.chip,
+        "seed": args.seed,
+        "noise": args.noise == "on",
+        "clips": inputs.index.tolist(),
+        "classes": result.classes.tolist(),
+        "same_class_as_digital": int((result.classes == digital.classes).sum()),
+        "steps_equal_to_digital": {
+            name: float(np.mean(levels == digital.states[name])) for name, levels in result.levels.items()
+        },
+    }
+    if inputs.labels is not None:
+        answer["accuracy"] = float(np.mean(result.classes == inputs.labels))
+        answer["accuracy_digital"] = float(np.mean(digital.classes == inputs.labels))
+    shown = {key: value for key, value in answer.items() if key not in ("clips", "classes")}
+    ui.table("", [(key.replace("_", " "), str(value)) for key, value in shown.items()])
+    if args.out is not None:
+        from analogrnn.run import save_dataset, step_dataset  # noqa: PLC0415 (xarray costs 0.3 s)
+
+        attributes = {"network": network.name, "chip": "nominal" if args.chip is None else args.chip,
+                      "seed": args.seed, "noise": args.noise, "unit_current_A": design.unit_current}  # fmt: skip
+        dataset = step_dataset(result.levels, result.candidates, result.logits, design.timing.period, attributes)
+        save_dataset(dataset, args.out)
+    ui.result(answer)
+    return 0

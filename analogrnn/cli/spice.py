@@ -1,0 +1,75 @@
+"""`analogrnn spice DECK`."""
+
+import argparse
+import re
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn.cli.arguments import add_common
+from analogrnn.cli.ui import Ui
+from analogrnn.errors import OutputError, ParameterError
+from analogrnn.spice.engine import find_ngspice, run_deck
+from analogrnn.units import format_quantity, parse
+
+MAX_DECK = 64 << 20  # bytes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("deck", type=Path, help="a deck of elements and one analysis, without control blocks")
+    add_common(parser, seed=False)
+    parser.add_argument("--stop-time", metavar="s", help="where the transient must end; default: read from .tran")
+    parser.add_argument("--timeout", metavar="s", default="600s", help="kill the simulator after this (default 600s)")
+    parser.add_argument("--out", type=Path, metavar="FILE.npz", help="write the signals here")
+
+
+def run(args: argparse.Namespace) -> int:
+    ui = Ui(as_json=args.json)
+    text = _read(args.deck)
+    stop = parse(args.stop_time, "s", owner="--stop-time") if args.stop_time else _stop_time(text)
+    ngspice = find_ngspice()
+    with ui.progress(f"ngspice {ngspice.version}"):
+        waves = run_deck(text, stop_time=stop, ngspice=ngspice, timeout=parse(args.timeout, "s", owner="--timeout"))
+    rows = []
+    for name, values in waves.signals.items():
+        unit = "A" if name.startswith("i(") else "V"
+        size = np.abs(values) if np.iscomplexobj(values) else values
+        rows.append((name, *(format_quantity(float(v), unit) for v in (size.min(), size.max(), size[-1]))))
+    title = f"{waves.plotname}: {len(waves.axis)} points, {waves.axis_name} to {waves.axis[-1]:.6g}"
+    ui.columns(title, ("signal", "least", "greatest", "last"), rows)
+    if args.out is not None:
+        _save(args.out, {waves.axis_name: waves.axis, **waves.signals})
+    ui.result({
+        "ngspice": ngspice.version, "plot": waves.plotname, "points": len(waves.axis),
+        "last": {name: float(np.abs(v[-1]) if np.iscomplexobj(v) else v[-1]) for name, v in waves.signals.items()},
+    })  # fmt: skip
+    return 0
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    try:
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another place.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_DECK:
+            raise ParameterError(f"{path} is larger than {MAX_DECK} bytes; is it a deck?")
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError:
+        raise ParameterError(f"{path} is not plain ASCII text; a deck is.") from None
+
+
+def _stop_time(text: str) -> float | None:
+    """The second number of `.tran`, if it is written without a suffix (ngspice's suffixes are not SI)."""
+    found = re.search(r"^\s*\.tran\s+\S+\s+(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    if found is None:
+        return None
+    try:
+        return float(found[1])
+    except ValueError:
+        raise ParameterError(f".tran ends at {found[1]!r}, which is not a plain number; give --stop-time.") from None

@@ -1,0 +1,118 @@
+"""What the pictures show: gathers the arrays that `plots` draws, from chips, waveforms and ngspice runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn import plots
+from analogrnn.chip import Chip, ChipLadder
+from analogrnn.design import Ladder, input_time_constants
+from analogrnn.kernels.waveform import ladder_waveform
+from analogrnn.network import DigitalRun
+from analogrnn.simulate import Waveform, ladder_waveforms
+from analogrnn.spice.deck import RUNIT
+from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.testbench import NetworkDeck
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One ladder of one chip."""
+
+    chip: Chip
+    layer: ChipLadder
+    cell: int
+
+    def on(self, chip: Chip) -> "View":
+        """The same ladder on another chip."""
+        return View(chip, next(item for item in chip.ladders if item.name == self.layer.name), self.cell)
+
+    @property
+    def size(self) -> str:
+        return f"{self.chip.design.sizing.cell.w * 1e6:g} um devices"
+
+
+def busiest_cell(reference: DigitalRun, layer: str, clip: int) -> int:
+    """The cell whose level changes most often in a clip."""
+    return int(np.argmax((np.diff(reference.states[layer][:, clip], axis=0) != 0).sum(axis=0)))
+
+
+def draw_ladder(view: View, reference: DigitalRun, clip: int, path: Path,
+                spice: tuple[NetworkDeck, Waveforms] | None = None) -> None:  # fmt: skip
+    """One cell during one clip: digital, behavioural and (if given) ngspice, over each other."""
+    layer, cell, ladder = view.layer, view.cell, view.layer.ladder
+    states = reference.states[layer.name][:, clip, cell]
+    wave = ladder_waveforms(view.chip, layer, cell, reference.candidates[layer.name][:, clip, cell])
+    start = wave.schedule.first_frame * wave.schedule.timing.period
+    # the stage that changes most often is the one worth looking at
+    stage = int(np.argmax((np.diff(wave.stages.astype(int), axis=0) != 0).sum(axis=0)))
+    sources = {"behavioural": _traces(wave, ladder, stage, start)}
+    if spice is not None:
+        sources["ngspice, ideal cells"] = _spice_traces(*spice, view, stage, start)
+    frames = np.arange(len(states) + 1) * wave.schedule.timing.period
+    picture = plots.LadderPicture(
+        title=f"{view.chip.design.name}: ladder {layer.name}[{cell}] on test clip {clip}",
+        pulses=plots.Trace(wave.time - start, wave.line),
+        beta=float(ladder.beta[cell]),
+        digital=plots.Trace(frames, np.append(states, states[-1])),
+        sources=sources,
+        window=(float(layer.currents.i_lo[cell, stage]), float(layer.currents.i_hi[cell, stage])),
+        stage=stage + 1,
+        levels=(ladder.k_min, ladder.k_max),
+    )
+    plots.ladder_waveforms(picture, path)
+
+
+def draw_hysteresis(view: View, others: list[Chip], path: Path) -> None:
+    """The first stage of a cell, swept slowly up and down, on the nominal and on mismatched chips."""
+    low, high = (float(value) * float(view.layer.unit[view.cell]) for value in view.layer.ladder.threshold[view.cell])
+    title = f"{view.chip.design.name}: hysteresis of {view.layer.name}[{view.cell}], stage 1, {view.size}"
+    loops = [_swept_cell(view.on(chip)) for chip in others]
+    plots.hysteresis_loop(_swept_cell(view), loops, (low, high), title, path)
+
+
+def draw_fixed_points(view: View, others: list[Chip], path: Path) -> None:
+    """Where each level of a ladder holds, with the thresholds of mismatched chips."""
+    layer, cell = view.layer, view.cell
+    chips = (np.stack([view.on(chip).layer.up[cell] for chip in others]),
+             np.stack([view.on(chip).layer.down[cell] for chip in others]))  # fmt: skip
+    labels = (f"{view.chip.design.name}: fixed points of ladder {layer.name}[{cell}], {view.size}",
+              "candidate c (units of the trained network)")  # fmt: skip
+    plots.fixed_points(layer.ladder.levels, layer.up[cell], layer.down[cell], chips, labels, path)
+
+
+def _traces(wave: Waveform, ladder: Ladder, stage: int, start: float) -> tuple[plots.Trace, plots.Trace]:
+    level = ladder.k_min + ladder.level_step * wave.on.sum(axis=1, dtype=int)
+    return plots.Trace(wave.time - start, level), plots.Trace(wave.time - start, wave.i_in[:, stage])
+
+
+def _spice_traces(deck: NetworkDeck, waves: Waveforms, view: View, stage: int, start: float
+                  ) -> tuple[plots.Trace, plots.Trace]:  # fmt: skip
+    instance, ladder = deck.ladders[view.layer.name, view.cell], view.layer.ladder
+    states = np.stack([waves[f"v({instance}.a{j + 1})"] for j in range(ladder.stages)])
+    level = ladder.k_min + ladder.level_step * (states < 0.5 * deck.supply).sum(axis=0)
+    current = waves[f"v({instance}.n{stage + 1})"] / RUNIT
+    return plots.Trace(waves.axis - start, level), plots.Trace(waves.axis - start, current)
+
+
+def _swept_cell(view: View, points: int = 1200) -> plots.Loop:
+    """Sweep the line slowly (each point a hundred input time constants) over three half windows, up and down."""
+    layer, cell, design = view.layer, view.cell, view.chip.design
+    ladder, currents = layer.ladder, layer.currents
+    beta = float(ladder.beta[cell])
+    centre = float(ladder.threshold[cell].mean() * layer.unit[cell])
+    span = min(3.0 * beta, ladder.i_base[cell] + centre) if ladder.i_base[cell] > 0 else min(3.0 * beta, centre)
+    rise = np.linspace(centre - span, centre + 3.0 * beta, points // 2)
+    u = np.concatenate([rise, rise[::-1]])
+    t_in = float(input_time_constants(ladder, design.sizing.cell, design.technology)[cell])
+    stage = np.array([[currents.i_hi[cell, 0]], [currents.i_lo[cell, 0]], [currents.copy[cell, 0]],
+                      [currents.left[cell, 0] if ladder.has_dpi else 0.0], [0.0]])  # fmt: skip
+    timing = design.timing
+    scalars = np.array([t_in, timing.tau, timing.drive_ratio, timing.i_floor, 0.0])
+    on, d, i_in = (np.empty((len(u), 1), kind) for kind in (np.uint8, float, float))
+    state = np.zeros((3, 1))
+    base = np.full(len(u), currents.base[cell])
+    ladder_waveform(u, base, np.full(len(u), 100 * t_in), stage, scalars, state, on, d, i_in)
+    step = (layer.output[cell, 1] - layer.output[cell, 0]) * design.unit_current
+    return plots.Loop(u, on[:, 0] * step)

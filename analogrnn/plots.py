@@ -1,0 +1,169 @@
+"""Pictures from plain arrays. Each is readable by itself: axes, units, and what was run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analogrnn.errors import OutputError
+
+INK, GREY, FAINT = "#22223b", "#8d8d99", "#e3e3ea"
+BLUE, ORANGE, GREEN = "#2a6fbb", "#d1701c", "#2f8f5b"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A signal over time: `time` (P,) s and `value` (P,) or (P, n)."""
+
+    time: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LadderPicture:
+    """One ladder during one clip, by several levels of description; currents in A, times in s.
+
+    digital  levels, held over each step
+    sources  label -> (level, input current of one stage), each over time
+    window   (reset, set) thresholds of that stage's input
+    """
+
+    title: str
+    pulses: Trace
+    beta: float
+    digital: Trace
+    sources: dict[str, tuple[Trace, Trace]]
+    window: tuple[float, float]
+    stage: int
+    levels: tuple[int, int]
+
+
+def ladder_waveforms(picture: LadderPicture, path: Path) -> None:
+    """Candidate pulses, the level by every description over each other, and one stage's input in its window."""
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.0, 1.6, 1.4])
+    figure.suptitle(picture.title, color=INK)
+    ms = 1e3
+    top.axhspan(-picture.beta * 1e9, picture.beta * 1e9, color=FAINT, label="hold: $|c| < \\beta$")
+    top.plot(picture.pulses.time * ms, picture.pulses.value * 1e9, color=INK, lw=1.0, label="candidate pulses")
+    top.set_ylabel("line current (nA)")
+    _legend(top)
+    low, high = picture.levels
+    for level in range(low, high + 1):
+        middle.axhline(level, color=FAINT, lw=0.8, zorder=0)
+    middle.step(picture.digital.time * ms, picture.digital.value, where="post", color=GREY, lw=7, alpha=0.45,
+                solid_capstyle="butt", label="digital")  # fmt: skip
+    styles = [{"color": BLUE, "lw": 2.4}, {"color": ORANGE, "lw": 1.4, "ls": (0, (4, 2))}]
+    for (label, (levels, current)), style in zip(picture.sources.items(), styles, strict=False):
+        middle.plot(levels.time * ms, levels.value, label=label, **style)
+        bottom.plot(current.time * ms, current.value * 1e9, label=label, **style)
+    middle.set(ylabel="level k", ylim=(low - 0.4, high + 0.4))
+    _legend(middle)
+    bottom.axhspan(picture.window[0] * 1e9, picture.window[1] * 1e9, color=FAINT, label="window: holds")
+    bottom.set(ylabel=f"input of stage {picture.stage} (nA)", xlabel="time since the first frame (ms)")
+    bottom.set_xlim(float(picture.digital.time[0]) * ms, float(picture.digital.time[-1]) * ms)
+    _legend(bottom)
+    _save(figure, path)
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A swept cell: input and output currents (P,), A, up and down again."""
+
+    current: np.ndarray
+    output: np.ndarray
+
+
+def hysteresis_loop(nominal: Loop, others: list[Loop], window: tuple[float, float], title: str, path: Path) -> None:
+    """Output against input of one cell, its window, and the same cell on mismatched chips."""
+    figure = Figure(figsize=(7, 4.8), layout="constrained")
+    axes = figure.subplots()
+    low, high = (1e9 * value for value in window)
+    axes.axvspan(low, high, color=FAINT, label=f"window: resets at {low:.2f}, sets at {high:.2f} nA")
+    for i, loop in enumerate(others):
+        label = f"{len(others)} mismatched chips" if i == 0 else None
+        axes.plot(loop.current * 1e9, loop.output * 1e9, color=ORANGE, lw=0.7, alpha=0.5, label=label)
+    axes.plot(nominal.current * 1e9, nominal.output * 1e9, color=BLUE, lw=2.2, label="nominal")
+    middle = len(nominal.current) // 4
+    for at in (middle, 3 * middle):
+        _arrow(axes, nominal, at)
+    axes.set(xlabel="candidate current on the input line (nA)", ylabel="output current of the stage (nA)")
+    figure.suptitle(title, color=INK)
+    _legend(axes)
+    _save(figure, path)
+
+
+def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: str, path: Path) -> None:
+    """Accuracy of every chip, sorted, for each device size, against the digital network."""
+    figure = Figure(figsize=(8, 4.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2.2, 1.0])
+    colours = [BLUE, ORANGE, GREEN, INK]
+    least = min(float(a.min()) for a in accuracy.values())
+    bins = np.linspace(100 * least - 0.5, 100 * max(digital, 1.0), 36)
+    for (label, values), colour in zip(accuracy.items(), colours, strict=False):
+        ordered = 100 * np.sort(values)
+        rank = 100 * (np.arange(len(ordered)) + 0.5) / len(ordered)
+        left.plot(rank, ordered, color=colour, lw=2, label=f"{label}: mean {ordered.mean():.1f} %")
+        left.plot(rank, ordered, ".", color=colour, ms=4)
+        right.hist(100 * values, bins=list(bins), orientation="horizontal", color=colour, alpha=0.55)
+    for axes in (left, right):
+        axes.axhline(100 * digital, color=GREY, lw=1.2, ls="--")
+    left.text(1, 100 * digital, f"digital {100 * digital:.1f} %", color=GREY, va="bottom")
+    left.set(xlabel="chips, worst to best (%)", ylabel="test accuracy (%)")
+    figure.suptitle(title, color=INK)
+    right.set(xlabel="chips")
+    _legend(left)
+    _save(figure, path)
+
+
+def fixed_points(levels: np.ndarray, up: np.ndarray, down: np.ndarray, chips: tuple[np.ndarray, np.ndarray],
+                 labels: tuple[str, str], path: Path) -> None:  # fmt: skip
+    """The ladder of fixed points: over which candidates each level holds, and where the steps up and down are.
+
+    levels (N + 1,); up and down (N,) nominal thresholds of stage n in units; chips: the same, (chips, N) each.
+    `labels` are the title and the label of the candidate axis.
+    """
+    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    axes = figure.subplots()
+    reach = 1.35 * max(float(np.abs(np.concatenate([up, down])).max()), float(np.quantile(np.abs(chips[0]), 0.99)))
+    for n, level in enumerate(levels):
+        left = down[n - 1] if n else -reach
+        right = up[n] if n < len(up) else reach
+        axes.plot([left, right], [level, level], color=BLUE, lw=5, solid_capstyle="butt",
+                  label="level holds" if n == 0 else None)  # fmt: skip
+        if n < len(up):
+            axes.annotate("", (up[n], levels[n + 1]), (up[n], level), arrowprops={"arrowstyle": "->", "color": INK})
+            axes.annotate("", (down[n], level), (down[n], levels[n + 1]),
+                          arrowprops={"arrowstyle": "->", "color": GREY})  # fmt: skip
+            offset = np.linspace(0.25, 0.75, len(chips[0])) * (levels[n + 1] - level)
+            axes.plot(chips[0][:, n], level + offset, ".", color=ORANGE, ms=3, alpha=0.7,
+                      label=f"thresholds of {len(chips[0])} chips" if n == 0 else None)  # fmt: skip
+            axes.plot(chips[1][:, n], level + offset, ".", color=GREEN, ms=3, alpha=0.7,
+                      label="the same, downwards" if n == 0 else None)  # fmt: skip
+    axes.axvline(0.0, color=GREY, lw=0.8, ls=":")
+    figure.suptitle(labels[0], color=INK)
+    axes.set(xlabel=labels[1], ylabel="level k  (output $h = \\alpha k$)", xlim=(-reach, reach))
+    axes.set_yticks(levels)
+    _legend(axes)
+    _save(figure, path)
+
+
+def _arrow(axes: Axes, loop: Loop, at: int) -> None:
+    x, y = loop.current * 1e9, loop.output * 1e9
+    axes.annotate("", (x[at + 3], y[at + 3]), (x[at], y[at]),
+                  arrowprops={"arrowstyle": "-|>", "color": BLUE, "mutation_scale": 18})  # fmt: skip
+
+
+def _legend(axes: Axes) -> None:
+    """Above the axes, where it hides nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        figure.savefig(path, dpi=130)
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error
