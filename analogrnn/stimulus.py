@@ -16,3 +16,46 @@ def random_stimulus(design: Design, steps: int, seed: int) -> np.ndarray:
     offset = design.layers[0].synapses.offset
     x = stream(seed, "stimulus").standard_normal((count, len(offset)))
     return np.round(np.clip(x, -offset, offset), 3)
+
+
+def ladder_exercise(threshold: np.ndarray, steps: int, seed: int, *, guard: float = 1e-3) -> np.ndarray:
+    """Candidates (T, d) that take ladders with thresholds (d,) through all they must follow.
+
+    Segments of random length: climbs into the upper end and descents into the lower one, reversals at every step, long
+    holds at zero, sub-threshold candidates, over-range pulses (to ten thresholds), and plain noise. None lies within
+    `guard` (relative) of its threshold, where the memory of an unsettled DPI may decide.
+    """
+    rng = stream(seed, "stimulus", "exercise")
+    cells = len(threshold)
+    c = np.empty((steps, cells))
+    for i in range(cells):
+        t = 0
+        while t < steps:
+            length = min(int(rng.integers(2, 25)), steps - t)
+            c[t : t + length, i] = _segment(str(rng.choice(_SEGMENTS)), length, rng)
+            t += length
+    near = np.abs(np.abs(c) - 1.0) < guard
+    c[near] = np.sign(c[near]) * (1.0 + 2.0 * guard)
+    return np.asarray(c * threshold)
+
+
+_SEGMENTS = ("climb", "descend", "reverse", "hold", "below", "over", "noise")
+
+
+def _segment(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
+    """One segment in units of the threshold."""
+    match kind:
+        case "climb":
+            return 1.0 + 2.0 * rng.random(length)
+        case "descend":
+            return -1.0 - 2.0 * rng.random(length)
+        case "reverse":
+            return (1.2 + rng.random(length)) * np.where(np.arange(length) % 2, 1.0, -1.0)
+        case "hold":
+            return np.zeros(length)
+        case "below":
+            return rng.uniform(-0.99, 0.99, length)
+        case "over":
+            return rng.choice([-1.0, 1.0], length) * rng.uniform(3.0, 10.0, length)
+        case _:
+            return 1.5 * rng.standard_normal(length)

@@ -160,14 +160,14 @@ def parse() -> argparse.Namespace:
     add("--smoothing", type=float, default=0.0, help="label smoothing")
     add("--alpha", type=float, default=1.0, help="where alpha starts")
     add("--thresholds", type=float, nargs=2, default=[2.0, 3.0], help="range in which thresholds start")
-    add("--surrogate-width", type=float, default=0.3)
+    add("--surrogate-width", type=float, default=0.2)
     add("--input-noise", type=float, default=0.2)
     add("--stretch", type=float, default=0.04, help="largest part that a random crop takes off each end of a clip")
     add("--mismatch", type=float, default=0.15, help="threshold spread to train with; 0 trains without variability")
     add("--weight-error", type=float, default=0.02, help="relative error of weights and output steps")
     add("--noise", type=float, default=0.05, help="noise on the candidates")
     add("--margin", type=float, default=2.0, help="weight of the penalty on candidates close to a threshold")
-    add("--lowest-threshold", type=float, default=0.5, help="thresholds are kept above it")
+    add("--lowest-threshold", type=float, default=1.0, help="thresholds are kept above it")
     add("--clip", type=float, default=3.0, help="bound of the encoded inputs")
     add("--frames", type=int, default=32)
     add("--chips", type=int, default=50, help="simulated chips a figure")
@@ -191,7 +191,12 @@ def main() -> None:
     )
     data = load_data(args.clip, args.frames)
     runs = [train_one(data, seed, plan, args) for seed in args.seeds]
-    for name, values in (("validation", [r.validation for r in runs]), ("test", [r.test for r in runs])):
+    columns = {
+        "validation": [run.validation for run in runs],
+        "validation with chips": [run.score for run in runs],
+        "test": [run.test for run in runs],
+    } | {f"test on chips, {spread:.2f}": [run.on_chips[spread] for run in runs] for spread in SPREADS}
+    for name, values in columns.items():
         print(f"{name}: mean {np.mean(values):.4f}, spread {np.std(values, ddof=len(values) > 1):.4f}")
     best = max(runs, key=lambda run: run.score)
     print(f"best by validation: seed {best.seed} (score {best.score:.4f})")

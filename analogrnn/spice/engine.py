@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,43 +28,16 @@ from analogrnn.spice.raw import Outcome, Waveforms, judge
 
 DECK, RAW = "deck.cir", "out.raw"
 
-_CARDS = frozenset(
-    [
-        "tran",
-        "op",
-        "dc",
-        "ac",
-        "noise",
-        "tf",
-        "model",
-        "subckt",
-        "ends",
-        "param",
-        "func",
-        "ic",
-        "nodeset",
-        "option",
-        "options",
-        "temp",
-        "global",
-        "save",
-        "probe",
-        "include",
-        "inc",
-        "lib",
-        "endl",
-        "if",
-        "elseif",
-        "else",
-        "endif",
-        "end",
-    ]
+_CARDS = (
+    ".tran .op .dc .ac .noise .tf .model .subckt .ends .param .func .ic .nodeset .option .options .temp .global "
+    ".save .probe .include .inc .lib .endl .if .elseif .else .endif .end"
 )
-_COMMANDS = frozenset(["shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel"])
+_COMMANDS = ("shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel")
 # ngspice 39 runs these wherever a line begins with them; refused anywhere, against other versions' parsers
 _EXECUTES = re.compile(r"\.control|\.endc|\*#|^\*ng_script", re.IGNORECASE)
-_REFERENCE = re.compile(r"\.(include|inc|lib)\s+(?:\"([^\"']+)\"|'([^\"']+)'|([^\s\"']+))(?:\s+(\w+))?", re.IGNORECASE)
+_REFERENCE = re.compile(r"\S+\s+(?P<q>[\"']?)(?P<name>[^\"']+?)(?P=q)(\s+(?P<section>\w+))?")
 _FILE_NAME = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
+_INSTALL = "install it with `apt-get install ngspice`, or set NGSPICE to its path."
 _LOG_PART = 32_768  # bytes kept from the start of a log, and as many from its end
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
@@ -101,12 +75,8 @@ def find_ngspice(path: str | None = None) -> Ngspice:
     wanted = path or os.environ.get("NGSPICE") or "ngspice"
     found = shutil.which(wanted)
     if found is None:
-        raise MissingDependencyError(
-            f"ngspice = {wanted!r} is not an executable; install it with `apt-get install ngspice`, "
-            "or set NGSPICE to its path."
-        )
-    executable = Path(found).absolute()
-    return Ngspice(executable, _version(executable, executable.stat().st_mtime_ns))
+        raise MissingDependencyError(f"ngspice = {wanted!r} is not an executable; {_INSTALL}")
+    return Ngspice(Path(found).absolute(), _version(Path(found).absolute(), Path(found).stat().st_mtime_ns))
 
 
 @lru_cache(maxsize=8)
@@ -116,10 +86,7 @@ def _version(executable: Path, mtime_ns: int) -> str:
         outcome = run_process([str(executable), "--version"], Path(folder), timeout=20.0)
     match = re.search(r"ngspice-(\d+[\w.+-]*)", outcome.log)
     if outcome.returncode != 0 or match is None:
-        raise MissingDependencyError(
-            f"ngspice = '{executable}' does not report a version as ngspice does; "
-            "install it with `apt-get install ngspice`, or set NGSPICE to its path."
-        )
+        raise MissingDependencyError(f"ngspice = '{executable}' does not report ngspice's version; {_INSTALL}")
     return match[1]
 
 
@@ -133,19 +100,20 @@ def check_deck(
     path or by name. `title`: the first line names the circuit and is no element.
     """
     if bad := re.search(r"[^\n\t -_a-~]", text):
-        line = text.count("\n", 0, bad.start()) + 1
-        raise DeckError(f"{owner} line {line}: {bad[0]!r} may not enter; use printable ASCII without backquotes.")
+        at = text.count("\n", 0, bad.start()) + 1
+        raise DeckError(f"{owner} line {at}: {bad[0]!r} may not enter; use printable ASCII without backquotes.")
     reachable = {*files, *(name for path in allowed_paths for name in (str(path), path.name))}
     statements: list[tuple[str, str]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line, where = line.strip(), f"{owner} line {number}"
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        where = f"{owner} line {number}"
         if found := _EXECUTES.search(line):
             raise DeckError(f"{where}: {found[0]!r} makes ngspice run commands; remove it and measure in Python.")
         if line.endswith("\\"):
             raise DeckError(f"{where}: a backslash ends it; continue a line with `+` at the start of the next one.")
         if not line or line[0] == "*":
             continue
-        if number == 1 and title and line[0] != ".":
+        if number == 1 and title:
+            # ngspice obeys an `.include` here, and the shared library does not
             if not line[0].isalnum():
                 raise DeckError(f"{where}: a title may not start with {line[0]!r}; start it with a letter or `*`.")
         elif line[0] == "+" and statements:
@@ -159,6 +127,7 @@ def check_deck(
 
 
 def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
+    """Raise DeckError if one statement, continuation lines joined, is not on the list of what is allowed."""
     word = statement.split(maxsplit=1)[0].lower()
     if word in _COMMANDS:
         raise DeckError(f"{where}: {word!r} is a command, not an element; remove it and measure in Python.")
@@ -166,20 +135,18 @@ def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
         raise DeckError(f"{where}: {word!r} is an XSPICE device, which may read files; use a B source.")
     if word[0] != ".":
         return
-    card = (re.match(r"\.([a-z0-9_]*)", word) or [""])[1]
-    if card not in _CARDS:
-        raise DeckError(f"{where}: .{card} may not enter a deck; allowed: {', '.join(sorted(_CARDS))}.")
-    if card == "model" and re.search(r"\b(numd|nbjt|numos)", statement, re.IGNORECASE):
+    card = re.split(r"[^.\w]", word)[0]
+    if card not in _CARDS.split():
+        raise DeckError(f"{where}: {card} may not enter a deck; allowed: {_CARDS}.")
+    if card == ".model" and re.search(r"\b(numd|nbjt|numos)", statement, re.IGNORECASE):
         raise DeckError(f"{where}: CIDER models may write files; use a compact model.")
-    if card in ("save", "probe") and (bad := re.search(r"[^\w\s()@\[\].,:#=+-]", statement)):
-        raise DeckError(f"{where}: {bad[0]!r} may not enter .{card}; list signals such as v(out).")
-    if card in ("include", "inc", "lib"):
-        parts = _REFERENCE.fullmatch(statement)
-        name = parts and (parts[2] or parts[3] or parts[4])
-        section = parts and parts[5]
-        if card == "lib" and section is None and name and re.fullmatch(r"\w+", name):
+    if card in (".save", ".probe") and (bad := re.search(r"[^\w\s()@\[\].,:#=+-]", statement)):
+        raise DeckError(f"{where}: {bad[0]!r} may not enter {card}; list signals such as v(out).")
+    if card in (".include", ".inc", ".lib"):
+        if card == ".lib" and re.fullmatch(r"\S+\s+\w+", statement):
             return  # opens a section of the library that this text is
-        if not name or name not in reachable or (card == "lib") != (section is not None):
+        parts = _REFERENCE.fullmatch(statement)
+        if not parts or parts["name"] not in reachable or (card == ".lib") != bool(parts["section"]):
             raise DeckError(f"{where}: {statement[:80]!r} may not be read; allowed: {sorted(reachable) or 'no files'}.")
 
 
@@ -237,11 +204,11 @@ def run_decks(
 
 
 def _run(job: Job, ngspice: Ngspice, stop: threading.Event) -> Waveforms:
+    argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
+    limits = (ngspice.max_memory, ngspice.max_file)
     with tempfile.TemporaryDirectory(prefix="analogrnn-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         write_job(job, folder)
-        argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
-        limits = (ngspice.max_memory, ngspice.max_file)
         outcome = run_process(argv, folder, timeout=job.timeout, limits=limits, stop=stop)
         return judge(outcome, folder / RAW, job.stop_time, job.timeout)
 
@@ -251,21 +218,21 @@ def write_job(job: Job, folder: Path) -> None:
     if job.stop_time is not None:
         in_range("run_deck.stop_time", job.stop_time, 1e-15, 1e9, "s")
     in_range("run_deck.timeout", job.timeout, 1e-3, 1e7, "s")
-    linked = {path.name: path for path in job.allowed_paths}
-    taken = {DECK, RAW, *linked}
-    for name in job.files:
+    taken = {DECK, RAW}
+    for name in (*job.files, *(path.name for path in job.allowed_paths)):
         if not _FILE_NAME.fullmatch(name) or name in taken:
             raise DeckError(f"files: {name!r} is not a free plain file name; use letters, digits, `_`, `.`, `-`.")
+        taken.add(name)
     if not job.deck.strip():
         raise DeckError("deck: it is empty; give it a title, elements and one analysis.")
-    for name, text in {DECK: job.deck, **job.files}.items():
-        owner = "deck" if name == DECK else name
-        check_deck(text, files=job.files, allowed_paths=job.allowed_paths, owner=owner, title=name == DECK)
+    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths)
+    for name, text in job.files.items():
+        check_deck(text, files=job.files, allowed_paths=job.allowed_paths, owner=name, title=False)
     try:
         for name, text in {DECK: job.deck, **job.files}.items():
             (folder / name).write_text(text, encoding="ascii", newline="\n")
-        for name, path in linked.items():
-            (folder / name).symlink_to(path)
+        for path in job.allowed_paths:
+            (folder / path.name).symlink_to(path.absolute())
     except OSError as error:
         raise SpiceError(f"The deck can't be written: {error.strerror}; set TMPDIR to a disk with space.") from None
 
@@ -293,9 +260,7 @@ def run_process(
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
         )  # fmt: skip
     except OSError as error:
-        raise MissingDependencyError(
-            f"{argv[0]} can't be started: {error.strerror}; set NGSPICE to its path."
-        ) from None
+        raise MissingDependencyError(f"{argv[0]!r} can't be started: {error.strerror}; {_INSTALL}") from None
     log = bytearray()
     try:
         if limits:
@@ -318,15 +283,14 @@ def _limit(pid: int, timeout: float, max_memory: int, max_file: int) -> None:
     if hasattr(resource, "prlimit"):
         caps = {resource.RLIMIT_AS: max_memory, resource.RLIMIT_FSIZE: max_file, resource.RLIMIT_CPU: int(timeout) + 10}
         for kind, cap in caps.items():
-            try:
+            with suppress(OSError, ValueError):  # it has ended already, or a lower cap is in force
                 resource.prlimit(pid, kind, (cap, cap))
-            except (OSError, ValueError):
-                pass  # it has ended already, or a lower cap is in force
 
 
 def _drain(child: subprocess.Popen[bytes], log: bytearray, deadline: float, stop: threading.Event) -> bool:
     """Collect output until the process ends; True if it did so by itself. Keeps both ends of a long log only."""
-    assert child.stdout is not None
+    if child.stdout is None:
+        return False
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0 and not stop.is_set():

@@ -45,11 +45,13 @@ _CAUSES = (
     (r"no data saved for", "no signal in .save exists; mend the names or drop the .save line"),
     (r"can't allocate|bad_alloc|Out of memory", "it ran out of memory; save fewer signals or raise max_memory"),
     (r"singular matrix: +check node (\S+)", "the matrix is singular at {}; look for a loop of sources"),
+    (r"Netlist line no\. (\d+):\n *(?:Expression err|Cannot compute)", "it can't compute line {}; mend its expression"),
+    (r"Error on line \d+ or its substitute:\s*([^\n]+)", "it can't parse `{}`; mend that line"),
     (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; mend that in the deck"),
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Waveforms:
     """One plot (one analysis) of a simulator run. Arrays are read-only, SI units; AC signals are complex.
 
@@ -65,6 +67,9 @@ class Waveforms:
     signals: Mapping[str, Array]
     plotname: str
     title: str = ""
+
+    def __repr__(self) -> str:
+        return f"Waveforms({self.plotname!r}, {len(self.axis)} points over {self.axis_name}, {', '.join(self.signals)})"
 
     def __getitem__(self, name: str) -> Array:
         """Return the signal or axis `name`, in any case; raises ParameterError that names the nearest ones."""
@@ -110,7 +115,7 @@ def read_raw(path: Path) -> list[Waveforms]:
         with path.open("rb") as file:
             plots = list(_plots(file, path.name, os.fstat(file.fileno()).st_size))
     except OSError as error:
-        raise SpiceError(f"{path.name} can't be read: {error.strerror}; the simulator wrote no result.") from None
+        raise SpiceError(f"{path.name} can't be read: {error.strerror}; give the deck one analysis.") from None
     if not plots:
         raise SpiceError(
             f"{path.name} is empty: the simulator ran no analysis; give the deck a .tran, .dc, .ac or .op."

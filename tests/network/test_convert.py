@@ -1,0 +1,164 @@
+"""Networks from other frameworks' parameters, without those frameworks."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from analogrnn.errors import NetworkFormatError, ParameterError
+from analogrnn.network import Cmru, InputEncoding, Linear, forward
+from analogrnn.network.convert import from_state_dict
+from analogrnn.streams import stream
+
+LAYERS = [
+    {"kind": "cmru", "name": "cell", "eps": 1.0, "k_min": -4, "k_max": 4},
+    {"kind": "pooling", "name": "pool", "mode": "last"},
+    {"kind": "linear", "name": "readout"},
+]
+
+
+def parameters():
+    draw = stream(1, "test")
+    return {
+        "cell.weight": draw.normal(size=(4, 3)),
+        "cell.bias": draw.normal(size=4),
+        "cell.threshold": np.full(4, 0.5),
+        "cell.alpha": np.ones(4),
+        "readout.weight": draw.normal(size=(2, 4)),
+        "readout.bias": draw.normal(size=2),
+    }
+
+
+class OnDevice:
+    """As a torch parameter: numpy can't read it before `detach` and `cpu`, and `cpu` wants `detach` first."""
+
+    def __init__(self, array, *, detached=False, on_host=False):
+        self.array, self.detached, self.on_host = array, detached, on_host
+
+    def detach(self):
+        return OnDevice(self.array, detached=True, on_host=self.on_host)
+
+    def cpu(self):
+        assert self.detached, "copied to the host with its gradient"
+        return OnDevice(self.array, detached=True, on_host=True)
+
+    def __array__(self, dtype=None, copy=None):
+        if not (self.detached and self.on_host):
+            raise TypeError("can't convert a tensor on a device that requires grad")
+        return self.array.astype(dtype or self.array.dtype)
+
+
+def test_a_state_dict_becomes_a_network():
+    tensors = parameters()
+    network = from_state_dict(tensors, LAYERS, metadata={"name": "demo"})
+    cell, readout = network.layer("cell"), network.layer("readout")
+    assert [layer.name for layer in network.layers] == ["cell", "pool", "readout"]
+    assert isinstance(cell, Cmru)
+    assert isinstance(readout, Linear)
+    assert (cell.eps, cell.k_min, cell.k_max, network.name) == (1.0, -4, 4, "demo")
+    for layer in (cell, readout):
+        for field in ("weight", "bias"):
+            assert_array_equal(getattr(layer, field), tensors[f"{layer.name}.{field}"])
+    assert set(tensors) == set(parameters()), "the caller's mapping was emptied"
+
+
+def test_tensors_on_a_device_are_detached_and_fetched():
+    tensors = {name: OnDevice(array.astype(np.float32)) for name, array in parameters().items()}
+    network = from_state_dict(tensors, LAYERS)
+    # float32 into float64 is exact
+    assert_array_equal(network.layer("cell").weight, parameters()["cell.weight"].astype(np.float32))
+    assert network.layer("cell").weight.dtype == np.float64
+
+
+def test_a_flattened_flax_tree_is_the_same_network():
+    """Flax separates by slashes, starts with `params` and keeps kernels as (inputs, width)."""
+    tensors = {}
+    for name, array in parameters().items():
+        path = "params/" + name.replace(".", "/")
+        tensors[path.replace("weight", "kernel")] = array.T if name.endswith("weight") else array
+    x = stream(2, "test").normal(size=(6, 5, 3))
+    flax, torch_like = from_state_dict(tensors, LAYERS), from_state_dict(parameters(), LAYERS)
+    assert_array_equal(forward(flax, x).logits, forward(torch_like, x).logits)
+
+
+def test_a_prefix_says_where_a_layers_tensors_are():
+    tensors = {name.replace("readout.", "model.head.0."): array for name, array in parameters().items()}
+    network = from_state_dict(tensors, [*LAYERS[:2], LAYERS[2] | {"prefix": "model.head.0"}])
+    assert_array_equal(network.layer("readout").bias, parameters()["readout.bias"])
+
+
+def test_scalars_may_come_as_tensors():
+    layers = [{"kind": "cmru", "name": "cell", "k_max": 4}, *LAYERS[1:]]
+    tensors = parameters() | {"cell.eps": np.array(0.25), "cell.k_min": np.array(-4)}
+    cell = from_state_dict(tensors, layers).layer("cell")
+    assert (cell.eps, cell.k_min, cell.k_max) == (0.25, -4, 4)
+
+
+def test_the_encoding_goes_along():
+    encoding = InputEncoding(np.zeros(2), np.ones(2))
+    assert from_state_dict(parameters(), LAYERS, encoding=encoding).encoding is encoding
+
+
+def test_every_kind_of_layer_can_be_built():
+    tensors = {
+        "q.weight": np.ones((2, 3)), "q.bias": np.zeros(2), "q.b_lo": np.ones(2), "q.b_hi": 2 * np.ones(2),
+        "q.alpha": np.ones(2), "q.initial": np.ones(2), "a.weight": np.ones((2, 2)), "a.bias": np.zeros(2),
+        "a.threshold": np.ones(2), "a.alpha_weight": np.ones((2, 2)), "a.alpha_bias": np.zeros(2),
+    }  # fmt: skip
+    specs = [{"kind": "first_quadrant_bmru", "name": "q"}, {"kind": "relu", "name": "r"},
+             {"kind": "alpha_cmru", "name": "a", "eps": 0.5}]  # fmt: skip
+    assert [layer.kind for layer in from_state_dict(tensors, specs).layers] == [s["kind"] for s in specs]
+
+
+# ---------------------------------------------------------------- errors
+
+
+def test_a_tensor_that_is_left_over_is_named():
+    tensors = parameters() | {"optimiser.momentum": np.ones(3), "zeta": np.ones(1)}
+    message = r"^tensor 'optimiser\.momentum' belongs to no layer; name its layer, or drop it\."
+    with pytest.raises(NetworkFormatError, match=message):
+        from_state_dict(tensors, LAYERS)
+
+
+@pytest.mark.parametrize("name", list(parameters()))
+def test_a_tensor_that_is_missing_is_named(name):
+    tensors = parameters()
+    del tensors[name]
+    layer, field = name.split(".")
+    with pytest.raises(NetworkFormatError, match=rf"^layer '{layer}' is incomplete: .*missing .*'{field}'"):
+        from_state_dict(tensors, LAYERS)
+
+
+@pytest.mark.parametrize("kind", ["gru", None, "CMRU"])
+def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(kind):
+    with pytest.raises(NetworkFormatError, match=rf"^layer kind {kind!r} is unknown; known: \['alpha_cmru', 'cmru'"):
+        from_state_dict(parameters(), [{"kind": kind, "name": "cell"}])
+
+
+def test_a_layer_without_a_name_is_incomplete():
+    with pytest.raises(NetworkFormatError, match=r"^layer None is incomplete: .*missing .*'name'"):
+        from_state_dict({}, [{"kind": "relu"}])
+
+
+def test_a_scalar_that_the_layer_does_not_have_is_named():
+    with pytest.raises(NetworkFormatError, match=r"^layer 'readout' is incomplete: .*unexpected keyword .*'epsilon'"):
+        from_state_dict(parameters(), [*LAYERS[:2], LAYERS[2] | {"epsilon": 1.0}])
+
+
+@pytest.mark.parametrize("value", ["text", [[1.0], [1.0, 2.0]], object()])
+def test_a_tensor_that_is_no_array_of_numbers_is_named(value):
+    with pytest.raises(ParameterError, match=r"^tensor 'cell\.bias' is not an array of numbers\."):
+        from_state_dict(parameters() | {"cell.bias": value}, LAYERS)
+
+
+def test_a_tensor_of_a_wrong_shape_is_named():
+    with pytest.raises(ParameterError, match=r"^cell\.bias has shape \(3,\); expected \(4,\)\."):
+        from_state_dict(parameters() | {"cell.bias": np.zeros(3)}, LAYERS)
+    with pytest.raises(ParameterError, match=r"^readout\.weight has shape \(2, 5\): 5 inputs, but cell gives 4\."):
+        from_state_dict(parameters() | {"readout.weight": np.zeros((2, 5))}, LAYERS)
+
+
+def test_a_tensor_that_is_not_finite_is_named_with_its_place():
+    tensors = parameters()
+    tensors["cell.weight"][2, 1] = np.inf
+    with pytest.raises(ParameterError, match=r"^cell\.weight has 1 value\(s\) that are not finite.* inf at \[2, 1\]"):
+        from_state_dict(tensors, LAYERS)

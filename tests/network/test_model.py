@@ -1,0 +1,90 @@
+"""A network is a chain: unique names, widths that fit, one pooling, recurrence before it."""
+
+import numpy as np
+import pytest
+
+from analogrnn.errors import ParameterError
+from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, InputEncoding, Linear, Network, Pooling, ReLU
+
+
+def linear(name, inputs, width):
+    return Linear(name, np.ones((width, inputs)), np.zeros(width))
+
+
+def cell(name, inputs, width):
+    return Cmru(name, np.ones((width, inputs)), np.zeros(width), np.ones(width), np.ones(width))
+
+
+def chain():
+    return linear("fc", 3, 4), ReLU("relu"), cell("cell", 4, 2), Pooling("pool"), linear("readout", 2, 5)
+
+
+def test_a_chain_of_layers_knows_its_inputs_and_its_layers():
+    network = Network(list(chain()), metadata={"name": "demo", "accuracy": 0.9, "seed": 3})
+    assert (network.inputs, network.name, len(network.layers)) == (3, "demo", 5)
+    assert isinstance(network.layers, tuple)
+    assert network.layer("relu") is network.layers[1]
+    assert Network(chain()).name == "network"
+
+
+def test_the_metadata_is_a_copy():
+    mine = {"seed": 3}
+    network = Network(chain(), metadata=mine)
+    mine["seed"] = 4
+    assert network.metadata == {"seed": 3}
+
+
+def test_relu_and_pooling_keep_the_width():
+    Network((ReLU("r"), Pooling("p"), linear("a", 3, 4), ReLU("s"), linear("b", 4, 1)))
+
+
+def test_an_encoding_gives_the_first_width():
+    encoding = InputEncoding(np.zeros(2), np.ones(2))
+    assert Network(chain(), encoding).encoding is encoding
+    message = r"^fc\.weight has shape \(4, 3\): 3 inputs, but the encoding gives 2\."
+    with pytest.raises(ParameterError, match=message):
+        Network(chain(), InputEncoding(np.zeros(2), np.ones(2), ramp=False))
+
+
+def test_an_empty_network_is_refused():
+    with pytest.raises(ParameterError, match=r"^Network\.layers is empty; give at least one layer\."):
+        Network(())
+
+
+def test_two_layers_of_one_name_are_refused():
+    with pytest.raises(ParameterError, match=r"^Network\.layers has two layers named 'a'; names must be unique\."):
+        Network((linear("b", 3, 3), linear("a", 3, 3), ReLU("a")))
+
+
+def test_a_layer_that_does_not_fit_its_source_is_refused():
+    message = r"^readout\.weight has shape \(5, 3\): 3 inputs, but cell gives 2\."
+    with pytest.raises(ParameterError, match=message):
+        Network((cell("cell", 4, 2), Pooling("pool"), linear("readout", 3, 5)))
+
+
+def test_a_second_pooling_is_refused():
+    with pytest.raises(ParameterError, match=r"^again pools a second time; keep one Pooling layer\."):
+        Network((*chain(), Pooling("again")))
+
+
+@pytest.mark.parametrize("late", [
+    cell("late", 2, 2),
+    FirstQuadrantBmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), 2 * np.ones(2), np.ones(2)),
+    AlphaCmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), np.ones((2, 2)), np.zeros(2)),
+])  # fmt: skip
+def test_a_cell_behind_the_pooling_is_refused(late):
+    with pytest.raises(ParameterError, match=r"^late is recurrent and follows the pooling; move the pooling behind it"):
+        Network((cell("cell", 3, 2), Pooling("pool"), late))
+
+
+@pytest.mark.parametrize("value", [[1], None, {"a": 1}, np.ones(2)])
+def test_metadata_is_text_or_numbers(value):
+    with pytest.raises(ParameterError, match=r"^Network\.metadata\['x'\] = .* is not text or a number\."):
+        Network(chain(), metadata={"x": value})
+    with pytest.raises(ParameterError, match=r"^Network\.metadata\[5\] = 'x' is not text or a number\."):
+        Network(chain(), metadata={5: "x"})
+
+
+def test_a_layer_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(ParameterError, match=r"^the network has no layer 'cel'; it has \['fc', 'relu', 'cell'"):
+        Network(chain()).layer("cel")

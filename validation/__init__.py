@@ -1,0 +1,1 @@
+"""Every published claim, measured again: `./run validate [topic] [--quick]`."""

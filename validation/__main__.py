@@ -1,0 +1,47 @@
+"""`python -m validation [topic ...] [--quick] [--page]`: measure, print a table, write results/<topic>.json.
+
+Quick runs print and judge, but leave the committed results alone. Exit code 1 if a claim does not hold.
+"""
+
+import argparse
+import importlib
+import sys
+
+from validation.claims import Claim, save
+from validation.page import write_page
+
+TOPICS = ("contract",)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="validation", description=__doc__)
+    parser.add_argument("topics", nargs="*", metavar="topic", help=f"default: all of {', '.join(TOPICS)}")
+    parser.add_argument("--quick", action="store_true", help="fewer steps and chips; the committed results stay")
+    parser.add_argument("--page", action="store_true", help="only write docs/validation.md from the committed results")
+    args = parser.parse_args()
+    unknown = sorted(set(args.topics) - set(TOPICS))
+    if unknown:
+        parser.error(f"unknown topic {unknown[0]!r}; there are: {', '.join(TOPICS)}")
+    if args.page:
+        write_page(TOPICS)
+        return 0
+    held = True
+    for name in args.topics or TOPICS:
+        topic = importlib.import_module(f"validation.{name}").TOPIC
+        rows = topic.run(quick=args.quick, told=_tell)
+        held = held and all(row.holds for row in rows)
+        if not args.quick:
+            save(name, rows)
+    if not args.quick:
+        write_page(TOPICS)
+    return 0 if held else 1
+
+
+def _tell(row: Claim) -> None:
+    verdict = "holds" if row.holds else "DOES NOT HOLD"
+    print(f"{row.id:34} {row.value:<12.6g} {row.unit:12} {row.bound:22} {verdict:14} {row.seconds:7.1f} s  {row.claim}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

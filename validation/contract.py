@@ -1,0 +1,268 @@
+"""The contract between the levels of description: digital, step, waveform, ideal SPICE; and what must break it."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from analogrnn import datasets, library
+from analogrnn.agreement import Agreement, Bench, check_agreement
+from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.design import Design
+from analogrnn.kernels.waveform import dpi_step
+from analogrnn.mapping import MappingOptions, map_network
+from analogrnn.mismatch import spread, threshold_terms
+from analogrnn.montecarlo import Variability, run_monte_carlo
+from analogrnn.network import Cmru, Network, Pooling, forward
+from analogrnn.network.files import load
+from analogrnn.simulate import ladder_waveforms, simulate_steps
+from analogrnn.spice.deck import RUNIT
+from analogrnn.spice.engine import run_deck
+from analogrnn.spice.testbench import ladder_deck
+from analogrnn.stimulus import ladder_exercise
+from analogrnn.technology import load_technology
+from validation.claims import Measured, Topic, equal, unequal
+
+TOPIC = Topic("contract")
+NETWORKS = ("digits_d16_k2", "digits_d32_k4")
+CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+BOUND = 12.0  # largest input of the random ladders, in units
+
+
+@lru_cache(maxsize=4)
+def _digits(name: str) -> tuple[Network, Design, np.ndarray, np.ndarray]:
+    network = load(library.network_path(name))
+    clips = datasets.spoken_digits("test")
+    assert network.encoding is not None
+    return network, map_network(network, load_technology()), network.encoding(clips.features), clips.labels
+
+
+def random_ladders(stages: int, cells: int, seed: int) -> tuple[Network, Design]:
+    """Ladders of one layer whose candidates are their inputs, with thresholds over a factor of ten."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, stages]))
+    threshold = np.exp(rng.uniform(np.log(0.12), np.log(1.2), cells))
+    k_min = -int(rng.integers(0, stages + 1))
+    layer = Cmru("cell", np.eye(cells), np.zeros(cells), threshold=threshold, alpha=np.ones(cells),
+                 k_min=k_min, k_max=k_min + stages)  # fmt: skip
+    network = Network((layer, Pooling("pool")))
+    options = MappingOptions(input_bound=BOUND, cell_w=4e-6, cell_l=4e-6)
+    return network, map_network(network, load_technology(), options)
+
+
+def _random(level: str, steps: int, cells: int, sizes: range, **bench: str) -> tuple[int, int]:
+    """Steps equal and checked over ladders of all sizes."""
+    equal_steps = checked = 0
+    for stages in sizes:
+        network, design = random_ladders(stages, cells, seed=7)
+        layer = network.layers[0]
+        assert isinstance(layer, Cmru)
+        x = np.clip(ladder_exercise(layer.threshold, steps, stages), -BOUND, BOUND)[:, None, :]
+        found = check_agreement(network, design, x, Bench(level, **bench))
+        equal_steps, checked = equal_steps + found.steps_equal, checked + found.steps_checked
+    return equal_steps, checked
+
+
+@TOPIC.measure("step-clips")
+def step_clips(quick: bool) -> Measured:
+    found = [check_agreement(n, d, x, Bench("step")) for n, d, x, _ in map(_digits, NETWORKS)]
+    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
+                 "step level = digital on every stage, all 300 test clips, both networks")  # fmt: skip
+
+
+@TOPIC.measure("waveform-clips")
+def waveform_clips(quick: bool) -> Measured:
+    clips = 4 if quick else 60
+    found = [check_agreement(n, d, x[:, :: 300 // clips], Bench("waveform")) for n, d, x, _ in map(_digits, NETWORKS)]
+    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
+                 f"waveform level = digital on every stage, {clips} test clips, both networks")  # fmt: skip
+
+
+@TOPIC.measure("ngspice-clips")
+def ngspice_clips(quick: bool) -> Measured:
+    found: list[Agreement] = []
+    for name in NETWORKS[:1] if quick else NETWORKS:
+        network, design, x, _ = _digits(name)
+        chosen = np.linspace(0, x.shape[1] - 1, 3).astype(int)
+        found.append(check_agreement(network, design, x[:, chosen], Bench("ideal")))
+    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
+                 "ngspice, ideal cells = digital on every stage, the demo's 3 clips")  # fmt: skip
+
+
+@TOPIC.measure("ngspice-flat")
+def ngspice_flat(quick: bool) -> Measured:
+    network, design, x, _ = _digits("digits_d16_k2" if quick else "digits_d32_k4")
+    found = check_agreement(network, design, x[:16, :1] if quick else x[:, :1], Bench("ideal", flat=True))
+    return equal(found.steps_equal, found.steps_checked,
+                 f"ngspice, whole network in one deck = digital on every stage; largest logit error "
+                 f"{found.logit_error:.1e} units")  # fmt: skip
+
+
+@TOPIC.measure("step-random")
+def step_random(quick: bool) -> Measured:
+    return equal(*_random("step", 200, 8, range(1, 17)), "step level = digital, random ladders of 1 to 16 stages")
+
+
+@TOPIC.measure("waveform-random")
+def waveform_random(quick: bool) -> Measured:
+    return equal(*_random("waveform", 100 if quick else 200, 8, range(1, 17)),
+                 "waveform level = digital, random ladders of 1 to 16 stages")  # fmt: skip
+
+
+@TOPIC.measure("ngspice-random")
+def ngspice_random(quick: bool) -> Measured:
+    sizes = range(1, 17, 5) if quick else range(1, 17)
+    return equal(*_random("ideal", 40 if quick else 160, 4, sizes),
+                 "ngspice, ideal cells = digital, random ladders of 1 to 16 stages")  # fmt: skip
+
+
+def _broken(name: str, claim: str) -> None:
+    """The waveform level must show what happens beyond an inequality; a model that can't fail predicts nothing."""
+
+    @TOPIC.measure(f"broken-{name}")
+    def broken(quick: bool) -> Measured:
+        network, design = random_ladders(8, 8, seed=7)
+        timing = design.timing
+        if name == "shift":
+            timing = replace(timing, tau=timing.pulse)
+        elif name == "settle":
+            timing = replace(timing, period=timing.pulse + 1.5 * timing.tau)
+        else:
+            timing = replace(timing, pulse=timing.pulse / 24.0, tau=timing.tau / 24.0, period=timing.period / 24.0)
+        layer = network.layers[0]
+        assert isinstance(layer, Cmru)
+        x = ladder_exercise(layer.threshold, 200, 3)[:, None, :]
+        found = check_agreement(network, replace(design, timing=timing), x, Bench("waveform"))
+        return unequal(found.steps_equal, found.steps_checked, f"waveform level departs from digital with {claim}")
+
+
+_broken("shift", "a pulse as long as tau (x = 1): 2 exp(-x) < 1")
+_broken("settle", "1.5 tau between pulses")
+_broken("pulse", "a pulse of half an input time constant")
+
+
+def _control(name: str, level: str) -> None:
+    @TOPIC.measure(f"{level}-{name.replace('_', '-')}")
+    def control(quick: bool) -> Measured:
+        steps, cells = (60, 2) if level == "ideal" else (200, 8)
+        return unequal(*_random(level, steps, cells, range(4, 5), control=name),
+                       f"negative control '{name}' fails at level {level}")  # fmt: skip
+
+
+for _level in ("waveform", "ideal"):
+    for _name in CONTROLS:
+        _control(_name, _level)
+
+
+@TOPIC.measure("waveform-error")
+def waveform_error(quick: bool) -> Measured:
+    """Input current of every stage, level 2 against ngspice, over one random run."""
+    _, design = random_ladders(4, 2, seed=7)
+    chip = nominal_chip(design)
+    layer = chip.ladders[0]
+    x = ladder_exercise(layer.ladder.threshold[:, 1], 60, 5)
+    worst = 0.0
+    for cell in range(2):
+        wave = ladder_waveforms(chip, layer, cell, x[:, cell], points_per_t_in=32)
+        deck = ladder_deck(design, layer.ladder, cell, x)
+        waves = run_deck(deck.text, stop_time=deck.schedule.duration)
+        # evenly in time, but for the edges of the pulses, where a shift of a microsecond is the whole range
+        period = design.timing.period
+        times = np.arange(3.0 * period, deck.schedule.duration, period / 400.0)
+        times = times[times % period > 2.0 * design.timing.pulse]
+        for j in range(4):
+            theirs = np.interp(times, waves.axis, waves[f"v(xcell_{cell}.n{j + 1})"] / RUNIT)
+            ours = np.interp(times, wave.time, wave.i_in[:, j])
+            error = np.sqrt(np.mean((ours - theirs) ** 2)) / np.ptp(theirs)
+            worst = max(worst, float(error))
+    return Measured(worst, "of range", "< 0.05", worst < 0.05,
+                    "NRMSE of the input current of each stage, waveform level against ngspice, 60 steps")  # fmt: skip
+
+
+@TOPIC.measure("dpi-step")
+def dpi_against_ode(quick: bool) -> Measured:
+    """The kernel's DPI against an adaptive solver of its equation, rise from the floor."""
+    tau, ratio, floor = 1e-3, 25.0, 1e-6
+    times = np.linspace(0.0, 6.0 * tau, 301)
+    span = ratio - 1.0
+    exact = solve_ivp(lambda _, d: span * d * (1 - d) / (1 + span * d) / tau, (0, times[-1]), [floor], t_eval=times,
+                      rtol=1e-11, atol=1e-15, method="LSODA").y[0]  # fmt: skip
+    d, ours = floor, [floor]
+    for _ in times[1:]:
+        d = dpi_step(d, True, times[1], tau, ratio, floor)
+        ours.append(d)
+    error = float(np.abs(np.array(ours) - exact).max())
+    return Measured(error, "of I_set", "< 1e-3", error < 1e-3, "DPI rise from its floor, kernel against an ODE solver")
+
+
+@TOPIC.measure("sigma")
+def sigma_of_thresholds(quick: bool) -> Measured:
+    """Sample sigma over chips against the composed log-normal formula, in standard errors."""
+    _, design = random_ladders(4, 1, seed=7)
+    ladder, chips = design.ladders[0], 2000
+    drawn = [draw_chip(design, 1, k).ladders[0] for k in range(chips)]
+    worst = 0.0
+    for stage in (0, 3):
+        for upper in (True, False):
+            table = np.array([(chip.up if upper else chip.down)[0, stage] for chip in drawn])
+            _, sigma = spread(design, ladder, threshold_terms(ladder, stage, upper=upper))
+            expected = sigma[0] / drawn[0].unit[0]
+            # standard error of a sample sigma, with the sample's own kurtosis
+            centred = (table - table.mean()) / table.std()
+            error = expected * np.sqrt((np.mean(centred**4) - 1.0) / (4.0 * chips))
+            worst = max(worst, abs(table.std(ddof=1) - expected) / error)
+    return Measured(float(worst), "standard errors", "< 5", worst < 5,
+                    f"sigma of cell thresholds over {chips:,} chips against composed Pelgrom, worst of 4")  # fmt: skip
+
+
+@TOPIC.measure("zero-mismatch")
+def zero_mismatch(quick: bool) -> Measured:
+    differ = 0
+    for _, design, x, _ in map(_digits, NETWORKS):
+        nominal = simulate_steps(nominal_chip(design), x[:, :50])
+        still = simulate_steps(draw_chip(design, 1, 5, scale=0.0), x[:, :50])
+        differ += int((nominal.logits != still.logits).sum())
+        differ += sum(int((nominal.levels[k] != still.levels[k]).sum()) for k in nominal.levels)
+    return Measured(differ, "numbers", "= 0", differ == 0, "a chip with zero mismatch differs from nominal in any bit")
+
+
+@TOPIC.measure("nominal-accuracy")
+def nominal_accuracy(quick: bool) -> Measured:
+    worst = 0.0
+    for network, design, x, labels in map(_digits, NETWORKS):
+        digital = np.mean(forward(network, x).classes == labels)
+        analog = np.mean(simulate_steps(nominal_chip(design), x).classes == labels)
+        worst = max(worst, abs(float(digital - analog)))
+    return Measured(worst, "accuracy", "= 0", worst == 0.0, "nominal analog accuracy less digital accuracy")
+
+
+def _trained(name: str, goal: float) -> None:
+    @TOPIC.measure(f"trained-{name.replace('_', '-')}")
+    def trained(quick: bool) -> Measured:
+        network, _, x, labels = _digits(name)
+        here = float(np.mean(forward(network, x).classes == labels))
+        mean = float(network.metadata["accuracy_test_mean"])
+        return Measured(mean, "accuracy", f">= {goal}", mean >= goal,
+                        f"{name}: test accuracy, mean of seeds {network.metadata['seeds']} as recorded by the training "
+                        f"script; the shipped one scores {here:.3f} here")  # fmt: skip
+
+
+_trained("digits_d32_k4", 0.94)
+_trained("digits_d16_k2", 0.86)
+
+
+def _accuracy(name: str, size_um: float) -> None:
+    @TOPIC.measure(f"mc-{name.replace('_', '-')}-{size_um:g}um")
+    def accuracy(quick: bool) -> Measured:
+        network, _, x, labels = _digits(name)
+        size = size_um * 1e-6
+        design = map_network(network, load_technology(), MappingOptions(cell_w=size, cell_l=size))
+        s = run_monte_carlo(design, x, labels, 20 if quick else 200, Variability(1)).statistics()
+        return Measured(s["mean"], "accuracy", "reported", True,
+                        f"{name}, {s['chips']} mismatched chips with noise, {size_um:g} um devices: mean (spread "
+                        f"{s['std']:.3f}, 5th percentile {s['p05']:.3f}, worst {s['min']:.3f})")  # fmt: skip
+
+
+for _network in NETWORKS:
+    for _size in (4.0, 10.0):
+        _accuracy(_network, _size)
