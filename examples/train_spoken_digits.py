@@ -1,6 +1,7 @@
-"""Train a network of cumulative (or bistable) memory units on spoken digits, for the analog ladder circuits.
+r"""Train a network of cumulative (or bistable) memory units on spoken digits, for the analog ladder circuits.
 
-    python examples/train_spoken_digits.py --state 32 --levels 4 --out networks/digits_d32_k4.safetensors
+    python examples/train_spoken_digits.py --state 32 --levels 4 --surrogate-width 0.3 \
+        --out networks/digits_d32_k4.safetensors
     python examples/train_spoken_digits.py --state 16 --levels 2 --out networks/digits_d16_k2.safetensors
     python examples/train_spoken_digits.py --state 16 --eps 0 --out networks/digits_bmru_d16.safetensors
 

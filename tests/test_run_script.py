@@ -141,6 +141,15 @@ def test_no_usable_python_is_one_line_that_says_what_to_install(clone: Clone, py
     ]
 
 
+def test_a_missing_venv_module_is_asked_of_apt_get(clone: Clone) -> None:
+    """Debian ships python3 without it."""
+    (clone.bin / "python3").unlink()
+    clone.command("python3", "#!/bin/sh\nexit 1\n")
+    clone.command("apt-get", RECORD)
+    assert clone.run("doctor").returncode == 3
+    assert [call[-2:] for call in clone.calls if call[0] == "apt-get"] == [["install", "python3-venv"]]
+
+
 def test_a_failing_pip_is_one_line_with_its_reason_and_the_next_call_starts_over(clone: Clone) -> None:
     done = clone.run("doctor", PIP="fails")
     assert done.returncode == 1
@@ -250,7 +259,7 @@ def test_torch_is_installed_for_train_alone_and_once(clone: Clone) -> None:
     assert not any(word.startswith("torch") for call in clone.calls for word in call)
     clone.run("train", "--seed", "1")
     assert [call[-1] for call in clone.set_up_calls()] == ["torch==2.13.0"]
-    assert clone.calls[-1] == ["analogrnn", "train", "--seed", "1"]
+    assert clone.calls[-1] == ["python", str(clone.root / "examples/train_spoken_digits.py"), "--seed", "1"]
     clone.run("train")
     assert clone.set_up_calls() == []
 

@@ -12,6 +12,7 @@ from analogrnn.network.files import load
 SHIPPED = {
     "digits_d32_k4": (32, 4, 1.0, 0.94),
     "digits_d16_k2": (16, 2, 1.0, 0.86),
+    "digits_bmru_d16": (16, 1, 0.0, 0.80),
 }
 networks = pytest.mark.parametrize("name", SHIPPED)
 

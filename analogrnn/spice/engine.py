@@ -2,7 +2,6 @@
 
 A run succeeded if the exit status is 0, the log tells of no abort, the raw file has points, and the last one is at
 the deck's stop time. No single one of these is enough: ngspice 39 exits with 0 when the disk is full.
-A deck may simulate and do nothing else; `check_deck` says what that means.
 """
 
 import os
@@ -33,7 +32,6 @@ _CARDS = (
     ".save .probe .include .inc .lib .endl .if .elseif .else .endif .end"
 )
 _COMMANDS = ("shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel")
-# ngspice 39 runs these wherever a line begins with them; refused anywhere, against other versions' parsers
 _EXECUTES = re.compile(r"\.control|\.endc|\*#|^\*ng_script", re.IGNORECASE)
 _REFERENCE = re.compile(r"\S+\s+(?P<q>[\"']?)(?P<name>[^\"']+?)(?P=q)(\s+(?P<section>\w+))?")
 _FILE_NAME = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
@@ -112,8 +110,7 @@ def check_deck(
             raise DeckError(f"{where}: a backslash ends it; continue a line with `+` at the start of the next one.")
         if not line or line[0] == "*":
             continue
-        if number == 1 and title:
-            # ngspice obeys an `.include` here, and the shared library does not
+        if number == 1 and title:  # a `.include` here is obeyed by ngspice and not by its shared library
             if not line[0].isalnum():
                 raise DeckError(f"{where}: a title may not start with {line[0]!r}; start it with a letter or `*`.")
         elif line[0] == "+" and statements:
@@ -195,9 +192,7 @@ def run_decks(
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     index, error = running.pop(future), future.exception()
-                    if error is not None and not isinstance(error, SpiceError):
-                        raise error
-                    yield index, error or future.result()
+                    yield index, error if isinstance(error, SpiceError) else future.result()
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -262,16 +257,14 @@ def run_process(
     except OSError as error:
         raise MissingDependencyError(f"{argv[0]!r} can't be started: {error.strerror}; {_INSTALL}") from None
     log = bytearray()
-    try:
-        if limits:
-            _limit(child.pid, timeout, *limits)
-        ended = _drain(child, log, deadline, stop or threading.Event())
-    finally:
-        if child.returncode is None:  # not reaped yet, so the group's number can't be someone else's
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        if child.stdout:
-            child.stdout.close()
+    with child:
+        try:
+            if limits:
+                _limit(child.pid, timeout, *limits)
+            ended = _drain(child, log, deadline, stop or threading.Event())
+        finally:
+            if child.returncode is None:  # not reaped yet, so the group's number can't be someone else's
+                os.killpg(child.pid, signal.SIGKILL)
     return Outcome(child.returncode if ended else None, log.decode("utf-8", "replace"))
 
 
@@ -297,13 +290,11 @@ def _drain(child: subprocess.Popen[bytes], log: bytearray, deadline: float, stop
             # short waits: a thread that was told to stop kills its own child, so nobody signals a recycled number
             if not selector.select(min(left, 0.1)):
                 continue
-            if chunk := child.stdout.read(65_536):
-                log += chunk
-                del log[_LOG_PART : max(_LOG_PART, len(log) - _LOG_PART)]
-                continue
-            try:
-                child.wait(left)
-            except subprocess.TimeoutExpired:
-                return False
-            return True
+            chunk = child.stdout.read(65_536)
+            if not chunk:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(left)
+                    return True
+            log += chunk
+            del log[_LOG_PART : max(_LOG_PART, len(log) - _LOG_PART)]
     return False

@@ -1,0 +1,293 @@
+"""A process from its calibration file: every value with provenance, Pelgrom's law, weak inversion."""
+
+import math
+import re
+import tomllib
+from dataclasses import fields, replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.testing import assert_allclose
+
+from analogrnn import library
+from analogrnn.errors import CalibrationError, ParameterError
+from analogrnn.technology import KINDS, Technology, load_technology
+
+SHIPPED = library.calibration_path("gf180mcu").read_text(encoding="utf-8")
+GF180 = load_technology("gf180mcu")
+QUANTITIES = [item.name for item in fields(Technology) if "unit" in item.metadata]
+PROVENANCE = ["value", "unit", "meaning", "kind", "source", "method", "count", "uncertainty"]
+LENGTHS = st.floats(0.3e-6, 100e-6)
+polarities = pytest.mark.parametrize("polarity", ["n", "p"])
+
+
+def edited(tmp_path, table, key, line):
+    """The shipped file with the line of `key` in [table] replaced by `line`."""
+    head, body = SHIPPED.split(f"\n[{table}]\n", 1)
+    text, count = re.subn(rf"^{key} = .*$", lambda _: line, body, count=1, flags=re.MULTILINE)
+    assert count == 1
+    path = tmp_path / "edited.toml"
+    path.write_text(f"{head}\n[{table}]\n{text}", encoding="utf-8")
+    return path
+
+
+# ---------------------------------------------------------------- the shipped file
+
+
+def test_every_value_of_the_shipped_process_says_where_it_comes_from():
+    assert GF180.name == "gf180mcu"
+    assert set(GF180.provenance) == set(QUANTITIES)
+    for name, origin in GF180.provenance.items():
+        unit = next(item.metadata["unit"] for item in fields(Technology) if item.name == name)
+        assert (origin.unit, origin.kind in KINDS) == (unit, True), name
+        assert all((origin.meaning.strip(), origin.source.strip(), origin.method.strip())), name
+        assert origin.uncertainty >= 0, name
+        # a declared number rests on no run, a simulated one on at least one
+        assert (origin.count > 0) == (origin.kind in ("simulated", "measured")), name
+
+
+def test_nothing_in_the_shipped_process_claims_to_be_measured():
+    assert {origin.kind for origin in GF180.provenance.values()} <= {"foundry", "simulated", "declared", "cited"}
+
+
+def test_the_shipped_file_holds_no_table_that_nobody_reads():
+    content = tomllib.loads(SHIPPED)
+    assert {name for name, value in content.items() if isinstance(value, dict)} == set(QUANTITIES)
+
+
+def test_a_technology_is_read_by_name_and_by_path():
+    assert load_technology() == GF180
+    assert load_technology(library.calibration_path("gf180mcu")) == GF180
+    assert load_technology(str(library.calibration_path("gf180mcu"))) == GF180
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_a_change_in_the_file_is_a_change_in_the_technology(tmp_path, name):
+    item = next(item for item in fields(Technology) if item.name == name)
+    old = getattr(GF180, name)
+    new = next(v for v in (old * 0.9, old * 1.1) if item.metadata["low"] <= v <= item.metadata["high"])
+    changed = load_technology(edited(tmp_path, name, "value", f"value = {new!r}"))
+    assert changed == replace(GF180, **{name: new})
+    assert changed != GF180
+
+
+def test_a_whole_number_is_a_value_too(tmp_path):
+    supply = load_technology(edited(tmp_path, "supply", "value", "value = 2")).supply
+    assert (supply, type(supply)) == (2.0, float)
+
+
+# ---------------------------------------------------------------- files that are refused
+
+
+@pytest.mark.parametrize("key", PROVENANCE)
+def test_a_value_that_lacks_any_part_of_its_provenance_is_refused(tmp_path, key):
+    message = rf"edited\.toml \[slope_n\] misses \['{key}'\] and has unknown \[\]; every value has provenance\."
+    with pytest.raises(CalibrationError, match=message):
+        load_technology(edited(tmp_path, "slope_n", key, ""))
+
+
+@pytest.mark.parametrize("table", QUANTITIES)
+def test_a_missing_table_is_named(tmp_path, table):
+    path = tmp_path / "edited.toml"
+    path.write_text(SHIPPED.replace(f"[{table}]", f"[{table}_x]"), encoding="utf-8")
+    with pytest.raises(
+        CalibrationError, match=rf"edited\.toml has no table \[{table}\]; add it with \['count', 'kind'"
+    ):
+        load_technology(path)
+
+
+def test_a_bare_number_instead_of_a_table_is_refused(tmp_path):
+    path = tmp_path / "bare.toml"
+    path.write_text('name = "x"\nsupply = 1.8\n')
+    with pytest.raises(CalibrationError, match=r"bare\.toml has no table \[supply\]; add it with"):
+        load_technology(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "message"),
+    [
+        ("count", "count = 193\nnote = 'new'", r"\[slope_n\] misses \[\] and has unknown \['note'\]; every value has"),
+        ("count", "number = 193", r"\[slope_n\] misses \['count'\] and has unknown \['number'\]"),
+        ("unit", 'unit = "V"', r"\[slope_n\]\.unit = 'V'; expected '1'\."),
+        ("unit", "unit = 1", r"\[slope_n\]\.unit = 1; expected '1'\."),
+        (
+            "kind",
+            'kind = "guessed"',
+            r"\[slope_n\]\.kind = 'guessed'; known: \['foundry', 'simulated', 'declared', 'mea",
+        ),
+        ("kind", "kind = []", r"\[slope_n\]\.kind = \[\]; known: "),
+        ("value", 'value = "1.4"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("value", "value = nan", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("value", "value = inf", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("value", "value = true", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("value", "value = [1.4]", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("count", "count = true", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("count", 'count = "many"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("uncertainty", "uncertainty = nan", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("uncertainty", 'uncertainty = "low"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("count", "count = 0", r"\[slope_n\] is simulated but counts no run; give count >= 1\."),
+        ("value", "value = 0.99", r"Technology\.slope_n = 0\.99 1 is outside \[1, 3\] 1\."),
+        ("value", "value = 3.01", r"Technology\.slope_n = 3\.01 1 is outside \[1, 3\] 1\."),
+        ("value", "value = -1.4", r"Technology\.slope_n = -1\.4 1 is outside \[1, 3\] 1\."),
+        ("value", "value = 1.4 1.5", r"edited\.toml is not valid TOML: "),
+    ],
+)
+def test_an_entry_that_can_not_be_trusted_is_refused(tmp_path, key, line, message):
+    with pytest.raises(CalibrationError, match=rf"edited\.toml.*{message}"):
+        load_technology(edited(tmp_path, "slope_n", key, line))
+
+
+@pytest.mark.parametrize("kind", ["simulated", "measured"])
+def test_a_result_counts_its_runs(tmp_path, kind):
+    with pytest.raises(CalibrationError, match=rf"\[supply\] is {kind} but counts no run; give count >= 1\."):
+        load_technology(edited(tmp_path, "supply", "kind", f'kind = "{kind}"'))
+
+
+@pytest.mark.parametrize("kind", ["foundry", "declared", "cited"])
+def test_a_constant_needs_no_runs(tmp_path, kind):
+    assert load_technology(edited(tmp_path, "supply", "kind", f'kind = "{kind}"')).provenance["supply"].kind == kind
+
+
+@pytest.mark.parametrize("line", ["", "name = 5", "name = ['x']"])
+def test_a_process_has_a_name(tmp_path, line):
+    path = tmp_path / "edited.toml"
+    path.write_text(SHIPPED.replace('name = "gf180mcu"', line), encoding="utf-8")
+    with pytest.raises(CalibrationError, match=r'edited\.toml has no name; add: name = "my_process"\.'):
+        load_technology(path)
+
+
+@pytest.mark.parametrize("content", [b"supply 1.8", b"[supply\n", b"\xff\xfe", b"[a]\n[a]\n", b"\0"])
+def test_a_file_that_is_not_toml_is_refused(tmp_path, content):
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(CalibrationError, match=r"x\.toml is not valid TOML: "):
+        load_technology(path)
+
+
+def test_a_file_that_can_not_be_read_is_refused(tmp_path):
+    with pytest.raises(CalibrationError, match=r"^can't read calibration .*x\.toml: No such file or directory\."):
+        load_technology(tmp_path / "x.toml")
+    (tmp_path / "x.toml").mkdir()
+    with pytest.raises(CalibrationError, match=r"^can't read calibration .*x\.toml: Is a directory\."):
+        load_technology(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("name", ["sky130", "../gf180mcu", ""])
+def test_a_process_that_does_not_ship_is_refused_with_those_that_do(name):
+    with pytest.raises(ParameterError, match=r"^calibration/ holds no '.*\.toml'; it holds: .*gf180mcu"):
+        load_technology(name)
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_a_value_outside_its_range_is_refused_with_range_and_unit(name):
+    m = next(item.metadata for item in fields(Technology) if item.name == name)
+    for bad in (m["low"] - 1.0, m["high"] * 2 + 1.0, math.nan):
+        message = rf"^Technology\.{name} = \S+ {re.escape(m['unit'])} is outside \[\S+, \S+\] {re.escape(m['unit'])}\."
+        with pytest.raises(ParameterError, match=message):
+            replace(GF180, **{name: bad})
+
+
+# ---------------------------------------------------------------- mismatch
+
+
+@pytest.mark.parametrize(
+    ("polarity", "w", "l", "sigma_mv", "sigma_beta_percent"),
+    [
+        # 0.7071 A / sqrt((W + 0.1)(L - 0.15)), A = 7.148 and 6.66 mV um, 0.7008 and 0.2833 % um; in decimal arithmetic
+        ("n", 2e-6, 2e-6, 2.56431, 0.251408),
+        ("p", 2e-6, 2e-6, 2.38924, 0.101632),
+        ("n", 4e-6, 4e-6, 1.27217, 0.124725),
+        ("n", 10e-6, 10e-6, 0.506742, 0.0496817),
+        ("p", 10e-6, 10e-6, 0.472146, 0.0200839),
+        ("n", 1e-6, 4e-6, 2.45606, 0.240795),
+    ],
+)  # fmt: skip
+def test_pelgroms_law_gives_the_foundrys_numbers(polarity, w, l, sigma_mv, sigma_beta_percent):  # noqa: E741
+    # five or six digits were written down
+    assert_allclose(1e3 * GF180.sigma_vth(polarity, w, l), sigma_mv, rtol=1e-5)
+    assert_allclose(1e2 * GF180.sigma_beta(polarity, w, l), sigma_beta_percent, rtol=1e-5)
+
+
+@polarities
+@given(w=LENGTHS, l=LENGTHS)
+def test_mismatch_falls_with_the_root_of_the_effective_area(polarity, w, l):  # noqa: E741
+    """sigma^2 (W + dW)(L + dL) is one constant a polarity, for threshold and gain factor."""
+    area = (w + 0.1e-6) * (l - 0.15e-6)
+    a_vt, a_beta = {"n": (7.148e-9, 0.7008e-8), "p": (6.66e-9, 0.2833e-8)}[polarity]
+    # a handful of roundings; the subtraction of dL loses at most a factor of two
+    assert_allclose(GF180.sigma_vth(polarity, w, l) ** 2 * area, (0.7071 * a_vt) ** 2, rtol=1e-14)
+    assert_allclose(GF180.sigma_beta(polarity, w, l) ** 2 * area, (0.7071 * a_beta) ** 2, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("w", "l"), [(2e-6, 0.15e-6), (2e-6, 0.1e-6), (-0.1e-6, 2e-6), (-1e-6, -1e-6)])
+def test_a_device_without_a_channel_is_refused(w, l):  # noqa: E741
+    message = rf"^device of {w * 1e6:g} x {l * 1e6:g} um has no effective channel; enlarge it\."
+    with pytest.raises(ParameterError, match=message):
+        GF180.sigma_vth("n", w, l)
+    with pytest.raises(ParameterError, match=message):
+        GF180.sigma_beta("p", w, l)
+
+
+@pytest.mark.parametrize("polarity", ["", "N", "nfet", None])
+def test_a_device_is_n_or_p(polarity):
+    for call in (GF180.sigma_vth, GF180.sigma_beta, lambda p, w, l: GF180.gm_over_i(p, 1e-9, w, l)):  # noqa: E741
+        with pytest.raises(ParameterError, match=rf"^polarity = {polarity!r} is neither 'n' nor 'p'\."):
+            call(polarity, 4e-6, 4e-6)
+
+
+# ---------------------------------------------------------------- transconductance
+
+
+def test_the_thermal_voltage_is_that_of_27_degrees():
+    assert_allclose(GF180.thermal_voltage, 25.865e-3, rtol=2e-5)  # five digits from any table
+
+
+@polarities
+def test_in_deep_weak_inversion_gm_over_i_is_one_over_n_u_t(polarity):
+    """EKV: the excess over the limit is IC to first order."""
+    slope = {"n": GF180.slope_n, "p": GF180.slope_p}[polarity]
+    limit = 1.0 / (slope * GF180.thermal_voltage)
+    assert_allclose(GF180.gm_over_i(polarity, 0.0, 4e-6, 4e-6), limit, rtol=1e-15)
+    assert_allclose(GF180.gm_over_i(polarity, 1e-15, 4e-6, 4e-6), limit, rtol=2e-8)
+
+
+@polarities
+def test_in_strong_inversion_gm_over_i_falls_with_the_root_of_the_current(polarity):
+    """EKV: gm/I sqrt(IC) n U_T = 1 - 1 / (2 sqrt(IC)) to first order; IC is above 10^5 here."""
+    currents = np.array([1e-2, 4e-2])
+    wide, four_times = GF180.gm_over_i(polarity, currents, 4e-6, 4e-6)
+    assert_allclose(wide / four_times, 2.0, rtol=1 / math.sqrt(1e5))
+
+
+@polarities
+def test_at_the_specific_current_gm_over_i_has_fallen_to_the_golden_section(polarity):
+    """IC = 1: 1 / (1/2 + sqrt(5)/2) = 0.618 of the limit."""
+    i_spec = {"n": GF180.i_spec_n, "p": GF180.i_spec_p}[polarity]
+    ratio = GF180.gm_over_i(polarity, i_spec, 4e-6, 4e-6) / GF180.gm_over_i(polarity, 0.0, 4e-6, 4e-6)
+    assert_allclose(ratio, 2.0 / (1.0 + math.sqrt(5.0)), rtol=1e-15)
+
+
+@polarities
+@given(w=LENGTHS, l=LENGTHS, current=st.floats(1e-13, 1e-5))
+def test_gm_over_i_depends_on_the_current_a_square_and_never_rises(polarity, w, l, current):  # noqa: E741
+    here = GF180.gm_over_i(polarity, current, w, l)
+    # the same current a square, on a device of another size: rounding only
+    assert_allclose(GF180.gm_over_i(polarity, current * 2.0, 2.0 * w, l), here, rtol=1e-15)
+    assert GF180.gm_over_i(polarity, current * 1.1, w, l) < here
+
+
+def test_gm_over_i_takes_currents_of_any_shape():
+    assert GF180.gm_over_i("n", np.full((2, 3), 1e-9), 4e-6, 4e-6).shape == (2, 3)
+
+
+def test_a_small_nfet_mirror_at_10_na_spreads_by_nine_percent():
+    """Two 2/2 um devices: sqrt(2) hypot(gm/I sigma(V_th), sigma(beta)), worked out from the file's constants by hand.
+
+    n U_T = 1.434 x 25.865 mV = 37.09 mV; IC = 10 / 105.8; gm/I = 26.96 / 1.0869 = 24.80 / V;
+    sqrt(2) x hypot(24.80 x 2.5643 mV, 0.2514 %) = 9.00 %.
+    """
+    spread = math.hypot(GF180.gm_over_i("n", 10e-9, 2e-6, 2e-6) * GF180.sigma_vth("n", 2e-6, 2e-6),
+                        GF180.sigma_beta("n", 2e-6, 2e-6))  # fmt: skip
+    assert_allclose(math.sqrt(2.0) * spread, 0.0900, rtol=1e-3)
