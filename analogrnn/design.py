@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from analogrnn.errors import ParameterError, finite_array
 from analogrnn.network import InputEncoding
 from analogrnn.technology import Technology
 
@@ -102,6 +103,24 @@ class Synapses:
     @property
     def inputs(self) -> int:
         return int(self.ratio.shape[1])
+
+    def checked(self, x: np.ndarray, *, samples: bool = False) -> np.ndarray:
+        """Return inputs x (T, D), or (T, S, D) with `samples`, as float64 if the mirrors can carry them.
+
+        Raises ParameterError for another shape, no step, a value that is not finite, or a current below zero.
+        """
+        value = finite_array("x", x, (None, None, self.inputs) if samples else (None, self.inputs))
+        if len(value) == 0:
+            raise ParameterError("x has no steps; give at least one.")
+        # the last bits of a clipped input must not decide
+        low = np.argwhere(value < -self.offset - 1e-9)
+        if len(low):
+            at = tuple(int(n) for n in low[0])
+            raise ParameterError(
+                f"x{list(at)} = {value[at]:g} is below -{self.offset[at[-1]]:g}: its current would be negative; "
+                "clip the inputs, or map with a larger input_bound."
+            )
+        return value
 
 
 @dataclass(frozen=True, eq=False)

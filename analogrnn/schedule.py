@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.design import Timing
+from analogrnn.design import Design, Timing
+from analogrnn.errors import ParameterError
+
+# what a negative control breaks: stages follow each other at once, the candidate stays on, the ladder powers up all-ON,
+# no coupling back from the upper neighbour. A ladder must fail with each, or the check of agreement proves nothing.
+CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
 READ_AT = 0.98  # part of the period at which levels are read
 LEAD = 0.25  # of a pulse: inputs change at the start of a step, the pulse follows this much later
@@ -42,6 +47,14 @@ class Schedule:
     def read_times(self) -> np.ndarray:
         """(frames,) when the levels of each frame are read."""
         return (np.arange(self.first_frame, self.steps) + READ_AT) * self.timing.period
+
+
+def build_schedule(design: Design, frames: int, control: str = "none") -> Schedule:
+    """The clock for a run of `frames` steps. Raises ParameterError for a control that doesn't exist."""
+    if control not in CONTROLS:
+        raise ParameterError(f"control = {control!r} is unknown; known: {list(CONTROLS)}.")
+    reset = 0 if control == "no_reset" else design.timing.reset_steps
+    return Schedule(design.timing, reset, design.preset_steps, frames)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,9 @@ def random_stimulus(design: Design, steps: int, seed: int) -> np.ndarray:
     return np.round(np.clip(x, -offset, offset), 3)
 
 
+_SEGMENTS = ("climb", "descend", "reverse", "hold", "below", "over", "noise")
+
+
 def ladder_exercise(threshold: np.ndarray, steps: int, seed: int, *, guard: float = 1e-3) -> np.ndarray:
     """Candidates (T, d) that take ladders with thresholds (d,) through all they must follow.
 
@@ -39,23 +42,16 @@ def ladder_exercise(threshold: np.ndarray, steps: int, seed: int, *, guard: floa
     return np.asarray(c * threshold)
 
 
-_SEGMENTS = ("climb", "descend", "reverse", "hold", "below", "over", "noise")
-
-
 def _segment(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
     """One segment in units of the threshold."""
-    match kind:
-        case "climb":
-            return 1.0 + 2.0 * rng.random(length)
-        case "descend":
-            return -1.0 - 2.0 * rng.random(length)
-        case "reverse":
-            return (1.2 + rng.random(length)) * np.where(np.arange(length) % 2, 1.0, -1.0)
-        case "hold":
-            return np.zeros(length)
-        case "below":
-            return rng.uniform(-0.99, 0.99, length)
-        case "over":
-            return rng.choice([-1.0, 1.0], length) * rng.uniform(3.0, 10.0, length)
-        case _:
-            return 1.5 * rng.standard_normal(length)
+    toggle = np.where(np.arange(length) % 2, 1.0, -1.0)
+    made = {
+        "climb": lambda: 1.0 + 2.0 * rng.random(length),
+        "descend": lambda: -1.0 - 2.0 * rng.random(length),
+        "reverse": lambda: (1.2 + rng.random(length)) * toggle,
+        "hold": lambda: np.zeros(length),
+        "below": lambda: rng.uniform(-0.99, 0.99, length),
+        "over": lambda: rng.choice([-1.0, 1.0], length) * rng.uniform(3.0, 10.0, length),
+        "noise": lambda: 1.5 * rng.standard_normal(length),
+    }
+    return np.asarray(made[kind]())

@@ -1,5 +1,7 @@
 """Small random networks and candidate patterns for the tests, all drawn from named streams."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from analogrnn.design import Design
@@ -44,10 +46,10 @@ def mirrors(draw, *shape):
     return draw.choice([-1.0, 1.0], shape) * draw.uniform(0.1, 1.5, shape)
 
 
-def network(*cells, readout=True, seed=1):
-    """Cells in a chain, with the last step read out by a linear layer unless `readout` is False."""
-    tail = (Pooling("pool"), linear(inputs=cells[-1].width, seed=seed)) if readout else ()
-    return Network((*cells, *tail), metadata={"name": "random"})
+def network(*layers, readout=True, seed=1):
+    """Layers in a chain, with the last step read out by a linear layer unless `readout` is False."""
+    tail = (Pooling("pool"), linear(inputs=layers[-1].width, seed=seed)) if readout else ()
+    return Network((*layers, *tail), metadata={"name": "random"})
 
 
 def kinds():
@@ -59,19 +61,19 @@ def kinds():
         "bmru": network(cmru(eps=0.0, ladder=(-1, 1))),
         "first_quadrant": network(first_quadrant()),
         "stacked": network(cmru("low", 2, 3), cmru("high", 2, 2, ladder=(0, 3))),
-        "rectified": network(linear("front", 4, 3), ReLU("relu"), cmru("cell", 2, 4)) if False else Network(
-            (linear("front", 4, 3), ReLU("relu"), cmru("cell", 2, 4), Pooling("pool"), linear()),
-            metadata={"name": "rectified"}),
+        "rectified": network(linear("front", 4, 3), ReLU("relu"), cmru("cell", 2, 4)),
         "not_pooled": network(cmru(), readout=False),
     }  # fmt: skip
 
 
-def direct(stages, *, d=2, seed=1, k_min=0, threshold=None):
-    """A CMRU whose candidates are its inputs."""
+def direct(stages, *, d=2, seed=1, k_min=0, threshold=None, initial=None):
+    """A CMRU whose candidates are its inputs; thresholds and initial levels drawn, unless given."""
     draw = stream(seed, "test", "direct", stages, d)
     drawn = draw.uniform(0.3, 1.5, d)
     cell = cmru("cell", d, d, ladder=(k_min, k_min + stages), seed=seed, weight=np.eye(d), bias=np.zeros(d),
                 threshold=drawn if threshold is None else np.full(d, threshold))  # fmt: skip
+    if initial is not None:
+        cell = replace(cell, initial=np.full(d, initial))
     return network(cell, readout=False)
 
 

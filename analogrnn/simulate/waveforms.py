@@ -1,9 +1,4 @@
-"""Waveform level: pulses, the nonlinear DPI and the input node's delay; and the negative controls.
-
-A control breaks one thing that the ladder needs. Each must fail the agreement check, or the check proves nothing:
-no_dpi (stages follow each other at once), no_return_to_zero (the candidate stays on), no_reset (powers up all-ON),
-forward_only (no coupling back from the upper neighbour).
-"""
+"""Waveform level: pulses, the nonlinear DPI and the input node's delay; and the negative controls of `schedule`."""
 
 from dataclasses import dataclass
 
@@ -11,12 +6,10 @@ import numpy as np
 
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.design import Timing, input_time_constants
-from analogrnn.errors import ParameterError, finite_array
+from analogrnn.errors import finite_array
 from analogrnn.kernels.waveform import ladder_waveform
-from analogrnn.schedule import Schedule, period_grid
+from analogrnn.schedule import Schedule, build_schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
-
-CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,23 +30,14 @@ class Waveform:
         return self.on[self.read].astype(bool)
 
 
-def schedule_of(chip: Chip, frames: int, control: str = "none") -> Schedule:
-    """The clock for a run of `frames` steps."""
-    design = chip.design
-    reset = 0 if control == "no_reset" else design.timing.reset_steps
-    return Schedule(design.timing, reset, design.preset_steps, frames)
-
-
 def ladder_waveforms(chip: Chip, layer: ChipLadder, cell: int, candidates: np.ndarray, *, control: str = "none",
                      points_per_t_in: int = 8) -> Waveform:  # fmt: skip
     """Simulate ladder `cell` of `layer` for the candidates (T,), in the unit of the trained network.
 
     Raises ParameterError for a control that doesn't exist, or a candidate that is not finite.
     """
-    if control not in CONTROLS:
-        raise ParameterError(f"control = {control!r} is unknown; known: {list(CONTROLS)}.")
     given = finite_array("candidates", candidates, (None,))
-    schedule = schedule_of(chip, len(given), control)
+    schedule = build_schedule(chip.design, len(given), control)
     timing, ladder = chip.design.timing, layer.ladder
     t_in = input_time_constants(ladder, chip.design.sizing.cell, chip.design.technology)
     grid = period_grid(timing, float(t_in.min()), points_per_t_in=points_per_t_in)

@@ -33,7 +33,7 @@ _CARDS = (
 )
 _COMMANDS = ("shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel")
 _EXECUTES = re.compile(r"\.control|\.endc|\*#|^\*ng_script", re.IGNORECASE)
-_REFERENCE = re.compile(r"\S+\s+(?P<q>[\"']?)(?P<name>[^\"']+?)(?P=q)(\s+(?P<section>\w+))?")
+_REFERENCE = re.compile(r"\S+[ \t]+(?P<q>[\"']?)(?P<name>[^\"']+?)(?P=q)([ \t]+(?P<section>\w+))?")
 _FILE_NAME = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
 _INSTALL = "install it with `apt-get install ngspice`, or set NGSPICE to its path."
 _LOG_PART = 32_768  # bytes kept from the start of a log, and as many from its end
@@ -114,7 +114,7 @@ def check_deck(
             if not line[0].isalnum():
                 raise DeckError(f"{where}: a title may not start with {line[0]!r}; start it with a letter or `*`.")
         elif line[0] == "+" and statements:
-            statements[-1] = (statements[-1][0], f"{statements[-1][1]} {line[1:]}")
+            statements[-1] = (statements[-1][0], f"{statements[-1][1]}\n{line[1:]}")
         elif line[0].isalpha() or line[0] == ".":
             statements.append((where, line))
         else:
@@ -140,7 +140,7 @@ def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
     if card in (".save", ".probe") and (bad := re.search(r"[^\w\s()@\[\].,:#=+-]", statement)):
         raise DeckError(f"{where}: {bad[0]!r} may not enter {card}; list signals such as v(out).")
     if card in (".include", ".inc", ".lib"):
-        if card == ".lib" and re.fullmatch(r"\S+\s+\w+", statement):
+        if card == ".lib" and re.fullmatch(r"\S+[ \t]+\w+", statement):
             return  # opens a section of the library that this text is
         parts = _REFERENCE.fullmatch(statement)
         if not parts or parts["name"] not in reachable or (card == ".lib") != bool(parts["section"]):

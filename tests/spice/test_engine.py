@@ -57,7 +57,9 @@ def wait_for(file: Path) -> int:
 
 def test_a_missing_simulator_names_the_command_that_installs_it(monkeypatch):
     monkeypatch.setenv("NGSPICE", "/nowhere/ngspice")
-    with pytest.raises(MissingDependencyError, match=r"/nowhere/ngspice.*is not an executable.*apt-get install ngspice"):
+    with pytest.raises(
+        MissingDependencyError, match=r"/nowhere/ngspice.*is not an executable.*apt-get install ngspice"
+    ):
         find_ngspice()
 
 
@@ -73,7 +75,7 @@ def test_the_environment_variable_names_the_simulator(fake, monkeypatch):
 
 
 def test_a_simulator_that_vanished_is_missing():
-    with pytest.raises(MissingDependencyError, match="can't be started: No such file.*apt-get install ngspice"):
+    with pytest.raises(MissingDependencyError, match=r"can't be started: No such file.*apt-get install ngspice"):
         run_deck(RC_RUN, stop_time=5e-6, ngspice=Ngspice(Path("/nowhere/ngspice"), "39"))
 
 
@@ -99,9 +101,7 @@ def test_an_rc_charges_as_the_formula_says():
 
 
 @pytest.mark.ngspice
-@pytest.mark.parametrize(
-    ("analysis", "axis", "last"), [(".op", "point", 1.0), (".dc V1 0 2 0.5", "v(v-sweep)", 2.0)]
-)
+@pytest.mark.parametrize(("analysis", "axis", "last"), [(".op", "point", 1.0), (".dc V1 0 2 0.5", "v(v-sweep)", 2.0)])
 def test_analyses_without_time_need_no_stop_time(analysis, axis, last):
     waves = run_deck(f"divider\nV1 a 0 1\nR1 a b 1k\nR2 b 0 1k\n{analysis}\n.end\n", stop_time=None)
     assert waves.axis_name == axis
@@ -182,7 +182,9 @@ def test_a_faulty_deck_is_told_in_one_line_with_its_log(line, message):
 @pytest.mark.ngspice
 def test_non_convergence_says_when():
     # the source rises through 0.5 V at 1 us + 0.5 ns
-    with pytest.raises(SpiceError, match=r"did not converge at t = 1\.0005e-06 s \(timestep too small\); soften") as error:
+    with pytest.raises(
+        SpiceError, match=r"did not converge at t = 1\.0005e-06 s \(timestep too small\); soften"
+    ) as error:
         run_deck(NO_CONVERGENCE, stop_time=5e-6)
     assert 'trouble with node "a"' in error.value.log
 

@@ -1,0 +1,258 @@
+"""A ladder in transistors of GF180MCU: its deck, with no ideal source but supply, reference current, clock and inputs.
+
+The clock includes two slow lines: `run` (low resets) and `preset`. All bias currents are copies p/(q k) of the one
+reference by whole unit devices; the choice of p and k is `unit_ratio`.
+
+Our cells deviate from their bias currents in a known way (`CellMaps`): the biases are chosen so that thresholds, width
+and shift come out as the Design wants them.
+
+Not modelled: wiring, the drivers of the clock lines, the reference. Weights use fractions of unit devices, as if series
+connections made up the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.design import Design, Geometry, Ladder, Synapses
+from analogrnn.errors import ParameterError, SpiceError, finite_array, identifier, in_range
+from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
+from analogrnn.schedule import Schedule
+from analogrnn.spice.deck import number, piecewise_linear, steps_waveform
+from analogrnn.spice.engine import Job
+from analogrnn.spice.pdk import Pdk, pdk_header
+from analogrnn.spice.raw import Waveforms
+
+LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
+OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
+# bias line: the Design's current, and the device of the mismatch tables whose group makes it
+BIAS_LINES = ("th", "hyst", "on", "alpha", "tau", "gain", "shift", "base")
+
+
+@dataclass(frozen=True)
+class CellMaps:
+    """What the blocks make of their bias currents, from ngspice. 1 everywhere: no compensation."""
+
+    threshold: float = field(default=0.968, metadata={"doc": "I_hi / I_th"})
+    width: float = field(default=0.993, metadata={"doc": "dI_width / dI_hyst"})
+    width_loss: float = field(default=0.0197, metadata={"doc": "I_width = width I_hyst - width_loss I_th"})
+    copy: float = field(default=1.0, metadata={"doc": "current into a cell over the current into the line"})
+    base: float = field(default=1.0, metadata={"doc": "standing current of the line over its bias"})
+    first_shift: float = field(default=1.0, metadata={"doc": "shift of stage 1 over its bias"})
+    shift: float = field(default=1.0, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Where a deck runs."""
+
+    corner: str = "typical"
+    temperature: float = 27.0  # C
+    supply: float | None = None  # V; None: the technology's
+
+
+@dataclass(frozen=True, eq=False)
+class TransistorDeck:
+    """A deck with all that is needed to run it and to read its result."""
+
+    text: str
+    schedule: Schedule
+    instance: str
+    stages: int
+    supply: float
+    pdk: Pdk
+
+    def job(self, timeout: float = 3600.0) -> Job:
+        return Job(self.text, self.schedule.duration, timeout, allowed_paths=self.pdk.paths)
+
+
+def unit_ratio(ratio: float, tolerance: float = 0.01, most: int = 64) -> tuple[int, int]:
+    """The fewest unit devices (p, k), whole, with p/k within `tolerance` of `ratio`; the nearest if there is none."""
+    in_range("unit_ratio.ratio", ratio, 1e-4, 1e4)
+    pairs = [(p, k) for k in range(1, most + 1) for p in {max(1, int(ratio * k)), int(ratio * k) + 1} if p <= 8 * most]
+    error = {pair: abs(pair[0] / pair[1] / ratio - 1.0) for pair in pairs}
+    fitting = [pair for pair in pairs if error[pair] <= tolerance]
+    return min(fitting, key=sum) if fitting else min(pairs, key=lambda pair: error[pair])
+
+
+def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, float]:
+    """Bias line to the current that a unit device on it shall carry, A: the Design's, compensated by `maps`.
+
+    Wanted at the cell: I_hi = i_th, width i_hyst, base, shift; the copy of the line scales base and candidate alike.
+    """
+    timing = design.timing
+    threshold = float(ladder.i_th[cell]) / maps.threshold
+    currents = {
+        "th": threshold,
+        "hyst": (float(ladder.i_hyst[cell]) + maps.width_loss * threshold) / maps.width,
+        "alpha": float(ladder.i_alpha[cell]),
+        "base": float(ladder.i_base[cell]) / (maps.base * maps.copy),
+    }
+    if ladder.has_dpi:
+        currents |= {"on": timing.i_on, "tau": timing.i_tau, "gain": float(ladder.i_gain[cell]) / maps.shift,
+                     "shift": float(ladder.i_shift[cell]) / maps.first_shift}  # fmt: skip
+    return currents
+
+
+def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: np.ndarray, *,
+                       conditions: Conditions | None = None, maps: CellMaps | None = None,
+                       draws: Mapping[str, DeviceDraw] | None = None) -> TransistorDeck:  # fmt: skip
+    """The deck of one ladder with its front end for its layer's inputs x (T, D) in units.
+
+    `draws` are those of `mismatch.draw_ladder`, so that a deck and a behavioural chip are the same chip.
+    """
+    conditions, maps = conditions or Conditions(), maps or CellMaps()
+    given = finite_array("x", x, (None, ladder.synapses.inputs))
+    if np.any(given < -ladder.synapses.offset - 1e-9):
+        raise ParameterError("x has inputs below the input offset: their currents would be negative; clip them.")
+    if not ladder.return_to_zero:
+        raise ParameterError(f"{ladder.name} takes its candidates without a clock; it has no transistor line yet.")
+    supply = conditions.supply or design.technology.supply
+    schedule = Schedule(design.timing, design.timing.reset_steps, int(ladder.preset_pulses[cell]), len(given))
+    name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
+    instance = f"x{name}".lower()
+    gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
+    saved = [f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.stages)]
+    saved += ["i(vdd)", f"i(v.{instance}.vstages)", f"v({instance}.cand)", f"v({instance}.bu)", "i(vh)"]
+    timing = design.timing
+    text = "\n".join(
+        [
+            f"* {name}: {ladder.stages} stages in transistors, {schedule.reset_steps} reset + "
+            f"{schedule.preset_steps} preset + {schedule.frames} steps",
+            pdk_header(pdk, conditions.corner).rstrip(),
+            f".temp {number(conditions.temperature)}",
+            *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
+            *_subcircuit(design, ladder, cell, maps, draws or {}),
+            "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
+            "Vss vss 0 DC 0",
+            f"Vdd vdd vss DC {number(supply)}",
+            f"Iref vdd nref DC {number(design.unit_current)}",
+            f"Xref nref vss bias_reference {_size(design.sizing.cell)} q={REFERENCE_UNITS}",
+            f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_size(design.sizing.cell)}",
+            *_clock_lines(schedule, supply),
+            *_inputs(ladder.synapses, given, schedule, design),
+            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {name}",
+            "Vh hout hload DC 0",
+            f"Xload hload vss input_diode {_size(design.sizing.synapse)}",
+            OPTIONS,
+            *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
+            f".tran {number(timing.pulse / 10)} {number(schedule.duration)} 0 {number(timing.period / 10)}",
+            ".end",
+            "",
+        ]
+    )
+    return TransistorDeck(text, schedule, instance, ladder.stages, supply, pdk)
+
+
+def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
+    """(T, N) bool, the state of each stage at each frame. Raises SpiceError if a state node is neither high nor low."""
+    times = deck.schedule.read_times()
+    nodes = [f"v({deck.instance}.a{j + 1})" for j in range(deck.stages)]
+    states = np.stack([np.interp(times, waves.axis, waves[node]) for node in nodes], axis=1)
+    undecided = np.argwhere((states > 0.3 * deck.supply) & (states < 0.7 * deck.supply))
+    if len(undecided):
+        t, j = (int(n) for n in undecided[0])
+        raise SpiceError(f"{deck.instance} stage {j + 1} is at {states[t, j]:.3g} V at step {t}, between ON and OFF.")
+    return np.asarray(states < 0.5 * deck.supply)
+
+
+REFERENCE_UNITS = 4  # unit devices of the reference diode: a copy of p units carries p/4 of the reference
+
+
+def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws: Mapping[str, DeviceDraw]
+                ) -> list[str]:  # fmt: skip
+    """`.subckt <layer>_<cell>`: weights, input line, bias and stages of one ladder."""
+    name, size = f"{ladder.name}_{cell}", _size(design.sizing.cell)
+    gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
+    bias, drive = bias_currents(design, ladder, cell, maps), max(1, -(-ladder.stages // 4))
+    units = {}
+    for line, current in bias.items():
+        units[f"p_{line}"], units[f"k_{line}"] = unit_ratio(current / design.unit_current * REFERENCE_UNITS)
+    own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
+    lines = [
+        f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",
+        *_weights(design, ladder.synapses, cell),
+    ]
+    lines += _instance("Xline cand clk run preset bbase bhyst bu vdd vss ladder_line", f"{size} drive={drive}",
+                       _deviations(own, ("u1", "u2", "u3"), (cell,)))  # fmt: skip
+    block, ports = ("ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase")
+    if not ladder.has_dpi:
+        block, ports = "bare_bias", "bth bhyst balpha bbase"
+    groups = [d for d in own if d[0] in "rb" and (ladder.has_dpi or d[1:] in ("th", "hyst", "alpha", "base"))]
+    lines += _instance(f"Xbias nref {ports} vdd vss {block}",
+                       f"{size} {' '.join(f'{key}={value}' for key, value in units.items())}",
+                       _deviations(own, groups, (cell,)))  # fmt: skip
+    lines.append("Vstages vdd vdds DC 0")
+    if not ladder.has_dpi:
+        stage = _deviations(draws, ("m1", "m2", "m3", "m4", "m9", "mu"), (cell, 0))
+        lines += _instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage)
+        return [*lines, f".ends {name}"]
+    lines += _instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,)))
+    for j in range(1, ladder.stages + 1):
+        below, above = "dump" if j == 1 else f"n{j - 1}", f"n{j + 1}" if j < ladder.stages else "dump"
+        nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdds vss"
+        lines += _instance(f"Xs{j} {nodes} ladder_stage", f"{size} c={number(design.timing.c_dpi)}",
+                           _deviations(draws, STAGE_DEVICES, (cell, j - 1)))  # fmt: skip
+    return [*lines, f".ends {name}"]
+
+
+def _weights(design: Design, synapses: Synapses, row: int) -> list[str]:
+    """Mirrors of one row: positive weights and a PMOS rail, negative weights, bias from the reference."""
+    size, lines = _size(design.sizing.synapse), []
+    for j, ratio in enumerate(synapses.ratio[row]):
+        if ratio:
+            port, kind = ("rail", "positive") if ratio > 0 else ("cand", "negative")
+            lines.append(f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}")
+    if np.any(synapses.ratio[row] > 0) or synapses.bias[row] > 0:
+        lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}")
+    if bias := float(synapses.bias[row]):
+        units = number(abs(bias) * REFERENCE_UNITS)
+        ports = "rail bcasn vss bias_sink_cascode" if bias > 0 else "cand vss bias_sink"
+        lines.append(f"Xbrow nref {ports} {_size(design.sizing.cell)} p={units}")
+    return lines
+
+
+def _inputs(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Design) -> list[str]:
+    before = np.repeat(x[:1], schedule.first_frame, axis=0)
+    currents = (np.concatenate([before, x]) + synapses.offset) * design.unit_current
+    lines = []
+    for j in range(synapses.inputs):
+        lines.append(f"Iin_{j} vdd in_{j} {steps_waveform(schedule, currents[:, j])}")
+        lines.append(f"Xd_in_{j} in_{j} bcasn vss input_diode_cascode {_size(design.sizing.synapse)}")
+    return lines
+
+
+def _clock_lines(schedule: Schedule, supply: float) -> list[str]:
+    """clk: one pulse a frame. run: high after the reset. preset: pulses before the first frame."""
+    timing, edge = schedule.timing, schedule.timing.pulse / 100.0
+    shape = (schedule.first_frame * timing.period + schedule.lead, edge, edge, timing.pulse - edge, timing.period)
+    lines = [f"Vclk clk vss PULSE(0 {number(supply)} {' '.join(number(value) for value in shape)})"]
+    start = schedule.reset_steps * timing.period
+    lines.append(f"Vrun run vss {piecewise_linear([(0.0, 0.0), (start, 0.0), (start + edge, supply)])}")
+    shape = (start + schedule.lead + timing.period / 2, edge, edge, timing.pulse - edge, timing.period)
+    if schedule.preset_steps:
+        points = [(0.0, 0.0)]
+        for m in range(schedule.preset_steps):
+            at = start + m * timing.period + timing.period / 4
+            points += [(at, 0.0), (at + edge, supply), (at + timing.pulse, supply), (at + timing.pulse + edge, 0.0)]
+        lines.append(f"Vpreset preset vss {piecewise_linear(points)}")
+    else:
+        lines.append("Vpreset preset vss DC 0")
+    return lines
+
+
+def _size(geometry: Geometry) -> str:
+    return f"w={number(geometry.w)} l={number(geometry.l)}"
+
+
+def _deviations(draws: Mapping[str, DeviceDraw], devices: object, index: tuple[int, ...]) -> list[str]:
+    """vth_<device>= beta_<device>= of those devices that have a draw."""
+    return [f"vth_{d}={number(draws[d].vth[index])} beta_{d}={number(draws[d].beta[index])}"
+            for d in devices if d in draws]  # type: ignore[attr-defined]  # fmt: skip
+
+
+def _instance(nodes: str, parameters: str, deviations: list[str]) -> list[str]:
+    rows = [" ".join(deviations[i : i + 3]) for i in range(0, len(deviations), 3)]
+    return [nodes, f"+ {parameters}", *(f"+ {row}" for row in rows)]

@@ -1,0 +1,111 @@
+"""`analogrnn agree`: yes is 0, no is 1, and broken ladders must be told from whole ones."""
+
+import pytest
+
+from .conftest import NETWORK
+
+KEYS = {
+    "level", "clips", "stages", "steps_checked", "steps_equal", "thermometer_violations", "first_misses",
+    "candidate_error", "logit_error", "classes_equal", "failures", "holds",
+}  # fmt: skip
+CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+
+
+@pytest.mark.parametrize("level", ["step", "waveform"])
+def test_the_behavioural_levels_agree_at_every_step(call, level):
+    answer = call("agree", NETWORK, "--level", level, "--clips", "5", "--json").json
+    assert set(answer) == KEYS
+    assert answer["level"] == level
+    assert (answer["clips"], answer["stages"]) == (5, 64)
+    assert answer["steps_equal"] == answer["steps_checked"] == 5 * 32 * 16  # clips, steps, ladders
+    assert answer["thermometer_violations"] == 0
+    assert answer["first_misses"] == answer["failures"] == []
+    assert answer["holds"] is True
+
+
+@pytest.mark.ngspice
+def test_every_ladder_agrees_in_ngspice(call, inputs):
+    said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", "--json")
+    assert said.code == 0
+    answer = said.json
+    assert answer["level"] == "ideal"
+    assert answer["steps_equal"] == answer["steps_checked"] == 6 * 16
+    assert answer["holds"] is True
+    assert answer["logit_error"] is None  # one deck a ladder has no readout
+
+
+@pytest.mark.ngspice
+def test_the_whole_network_in_one_deck_agrees_up_to_its_readout(call, inputs):
+    answer = call("agree", NETWORK, "--inputs", inputs, "--clips", "0,", "--flat", "--json").json
+    assert answer["steps_equal"] == answer["steps_checked"] == 6 * 16
+    assert answer["classes_equal"] == 1
+    assert answer["logit_error"] is not None
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, control):
+    words = ("agree", NETWORK, "--level", "waveform", "--clips", "2", "--control", control)
+    said = call(*words, "--json")
+    assert said.code == 1
+    answer = said.json
+    assert answer["holds"] is False
+    assert answer["steps_equal"] < answer["steps_checked"]
+    first = answer["first_misses"][0]
+    assert set(first) == {"layer", "cell", "clip", "step", "digital", "stages", "candidate", "threshold"}
+    told = call(*words)
+    assert told.code == 1
+    assert told.err == ""
+    assert f"{NETWORK}: DISAGREES" in told.out
+    assert f"first miss of cell[{first['cell']}], clip" in told.out
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize("control", ["no_dpi", "no_reset"])
+def test_ngspice_finds_a_ladder_that_was_broken_on_purpose(call, inputs, control):
+    said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", "--control", control)
+    assert said.code == 1
+    assert "DISAGREES" in said.out
+
+
+def test_a_clip_is_named_by_its_number_in_the_set(call):
+    said = call("agree", NETWORK, "--level", "waveform", "--clips", "250,", "--control", "no_dpi")
+    assert ", clip 250" in said.out
+
+
+def test_more_misses_than_fit_are_counted(call):
+    said = call("agree", NETWORK, "--level", "waveform", "--clips", "2", "--control", "no_dpi")
+    assert said.out.count("first miss of") == 10
+    assert "more first misses" in said.out
+
+
+def test_without_a_simulator_only_the_levels_that_need_none_run(call, inputs, no_simulator):
+    call("agree", NETWORK, "--inputs", inputs).refused(3, no_simulator, "apt-get install ngspice")
+    for level in ("step", "waveform"):
+        assert call("agree", NETWORK, "--inputs", inputs, "--level", level).code == 0
+
+
+def test_runs_that_fail_are_counted_and_never_pass_as_agreement(call, inputs, simulator):
+    simulator("kill -SEGV $$")
+    said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", "--json")
+    assert said.code != 0
+    assert said.json["holds"] is False
+    assert len(said.json["failures"]) == 16  # one deck a ladder
+    assert all("killed by SIGSEGV" in failure for failure in said.json["failures"])
+
+
+def test_the_step_level_has_nothing_to_break(call, inputs):
+    said = call("agree", NETWORK, "--inputs", inputs, "--level", "step", "--control", "no_dpi")
+    said.refused(2, "the step level has no waveforms to break")
+
+
+@pytest.mark.parametrize("workers", ["-1", "1025"])
+def test_a_number_of_workers_that_is_none_is_refused(call, inputs, simulator, workers):
+    simulator("exit 1")
+    call("agree", NETWORK, "--inputs", inputs, f"--workers={workers}").refused(2, "workers", "is outside [1, 1024]")
+
+
+@pytest.mark.parametrize("words", [["--level", "silicon"], ["--control", "no_power"]])
+def test_an_unknown_level_or_control_lists_the_known_ones(call, words):
+    said = call("agree", NETWORK, *words)
+    assert said.code == 2
+    assert "choose from" in said.err.splitlines()[-1]

