@@ -1,8 +1,8 @@
 """One manufactured sample of a Design, reduced to what the kernels read.
 
 A step-level ladder is three tables over its levels, in units of the trained candidate: up[n] and down[n] (thresholds
-of stage n + 1) and output[n]. At zero mismatch they equal the trained numbers to the last bit, because a chip stores
-trained value + (deviation of the circuit from its own nominal value).
+of stage n + 1; -inf where the unipolar line can't reach) and output[n]. At zero mismatch they equal the trained numbers
+to the last bit, because a chip stores trained value + (deviation of the circuit from its own nominal value).
 """
 
 from dataclasses import dataclass
@@ -99,6 +99,8 @@ def _layer(design: Design, layer: FeedForward | Ladder, draw: _Draw | None) -> C
     up, down = (_thresholds(layer, devices, unit, upper=upper) for upper in (True, False))
     noise = candidate_noise(design, layer) / unit
     currents = _stage_currents(layer, devices)
+    # the line can't sink: a threshold below its zero is never reached, and that stage never resets
+    down = np.where(down <= -(currents.base / unit)[:, None], -np.inf, down)
     return ChipLadder(layer, synapses, up, down, _outputs(design, layer, devices), noise, unit, currents)
 
 

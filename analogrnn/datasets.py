@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.errors import MissingDependencyError
+from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.streams import stream
 
 SPLIT_SEED = 20260521
@@ -33,8 +33,10 @@ class Sequences:
 def spoken_digits(part: str) -> Sequences:
     """Return the `train` (2,400), `validation` (300) or `test` (300) clips, stratified by digit with a fixed seed.
 
-    Raises MissingDependencyError if the data file is not installed.
+    Raises ParameterError for another part, MissingDependencyError if the data file is not installed.
     """
+    if part not in ("train", "validation", "test"):
+        raise ParameterError(f"spoken_digits has no part {part!r}: use 'train', 'validation' or 'test'.")
     with np.load(_digits_path(), allow_pickle=False) as data:
         features, labels, lengths = data["X"], data["y"], data["lengths"]
     clips = np.split(features.astype(np.float64), np.cumsum(lengths)[:-1])

@@ -18,7 +18,7 @@ from analogrnn import datasets, library, pictures, plots, report
 from analogrnn.agreement import Agreement, Bench, Progress, check_agreement
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
-from analogrnn.errors import MissingDependencyError, OutputError, ParameterError, in_range
+from analogrnn.errors import MissingDependencyError, OutputError, ParameterError, SpiceError, in_range
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.montecarlo import MonteCarlo, Variability, run_monte_carlo
 from analogrnn.network import DigitalRun, Network, forward
@@ -190,7 +190,11 @@ def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
         say(f"   ngspice part left out: {error}")
         return waveform, None
     with job.narrator.progress(f"   ngspice {ngspice.version}, every ladder of {waveform.clips} clips") as progress:
-        spice = check_agreement(job.network, job.design, x, Bench(ngspice=ngspice), progress=progress)
+        try:
+            spice = check_agreement(job.network, job.design, x, Bench(ngspice=ngspice), progress=progress)
+        except SpiceError as error:
+            say(f"   ngspice part failed: {error}")
+            return waveform, None
     say(f"   ngspice {ngspice.version}, ideal cells: {spice.steps_equal} of {spice.steps_checked} steps equal")
     for failure in spice.failures:
         say(f"   failed: {failure}")
@@ -205,7 +209,10 @@ def _draw(job: _Job, campaigns: list[MonteCarlo], *, with_spice: bool) -> None:
     spice = None
     if with_spice:
         deck = ladder_deck(job.design, layer.ladder, cell, job.x[:, clip])
-        spice = (deck, run_deck(deck.text, stop_time=deck.schedule.duration))
+        try:
+            spice = (deck, run_deck(deck.text, stop_time=deck.schedule.duration))
+        except SpiceError as error:
+            job.narrator.say(f"   the picture shows no ngspice: {error}")
     pictures.draw_ladder(view, job.reference, clip, job.folder / "ladder_waveforms.png", spice)
     others = [draw_chip(job.design, job.options.seed, number) for number in range(30)]
     pictures.draw_hysteresis(view, others, job.folder / "hysteresis_loop.png")

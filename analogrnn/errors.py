@@ -62,12 +62,17 @@ class OutputError(AnalogrnnError):
     exit_code = 5
 
 
+def is_identifier(name: str) -> bool:
+    """Whether `name` is 1 to 64 letters, digits and underscores, starting with a letter."""
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
 def identifier(owner: str, name: object) -> str:
     """Return `name` if it can safely name a circuit element, else raise ParameterError.
 
     Letters, digits and underscores only: such a name can neither start a SPICE command nor leave its line.
     """
-    if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
+    if not isinstance(name, str) or not is_identifier(name):
         raise ParameterError(
             f"{owner} = {name!r} is not a name: use 1 to 64 letters, digits and underscores, starting with a letter."
         )
@@ -78,7 +83,7 @@ def in_range(owner: str, value: float, low: float, high: float, unit: str = "", 
     """Return `value` as a float if low <= value <= high, else raise ParameterError with both limits and `hint`."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{owner} = {value!r} is not a number{_tail(hint)}") from None
     if not (low <= number <= high) or math.isnan(number):
         space = f" {unit}" if unit else ""
@@ -89,8 +94,10 @@ def in_range(owner: str, value: float, low: float, high: float, unit: str = "", 
 def finite_array(owner: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Return `value` as a read-only float64 array of `shape` (None = any length), else raise ParameterError."""
     try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.array(value, dtype=np.float64 if not np.iscomplexobj(value) else None).astype(
+            np.float64, casting="safe"
+        )
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{owner} is not an array of numbers; give shape {_shape(shape)}.") from None
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         raise ParameterError(f"{owner} has shape {array.shape}; expected {_shape(shape)}.")

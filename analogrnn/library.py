@@ -8,6 +8,7 @@ from pathlib import Path
 from analogrnn.errors import MissingDependencyError, ParameterError
 
 _PACKAGE = Path(__file__).resolve().parent
+FLAVOURS = ("ideal", "gf180mcu")
 _ROOTS = (_PACKAGE / "_data", _PACKAGE.parent)
 
 
@@ -21,17 +22,19 @@ def folder(name: str) -> Path:
 
 def circuit(flavour: str, name: str) -> str:
     """Return the SPICE text of the shipped subcircuit `name` in `flavour` (`ideal` or `gf180mcu`)."""
-    return _read(folder("circuits") / flavour, f"{name}.spice")
+    if flavour not in FLAVOURS:
+        raise ParameterError(f"circuits/ has no flavour {flavour!r}; it has: {', '.join(FLAVOURS)}.")
+    return _file(folder("circuits") / flavour, name, ".spice").read_text(encoding="ascii")
 
 
 def calibration_path(name: str) -> Path:
     """Return the path of the shipped calibration `name`, for example `gf180mcu`."""
-    return _file(folder("calibration"), f"{name}.toml")
+    return _file(folder("calibration"), name, ".toml")
 
 
 def network_path(name: str) -> Path:
-    """Return the path of the shipped network `name`, for example `digits-d32-k4`."""
-    return _file(folder("networks"), f"{name}.safetensors")
+    """Return the path of the shipped network `name`, for example `digits_d32_k4`."""
+    return _file(folder("networks"), name, ".safetensors")
 
 
 def shipped(name: str, suffix: str) -> list[str]:
@@ -39,14 +42,10 @@ def shipped(name: str, suffix: str) -> list[str]:
     return sorted(path.stem for path in folder(name).glob(f"*{suffix}"))
 
 
-def _file(where: Path, name: str) -> Path:
-    path = where / name
+def _file(where: Path, stem: str, suffix: str) -> Path:
+    path = where / f"{stem}{suffix}"
     # a name with a folder in it would leave the library
-    if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(p.stem for p in where.glob(f"*{Path(name).suffix}"))) or "none"
-        raise ParameterError(f"{where.name}/ holds no {name!r}; it holds: {known}.")
+    if path.name != f"{stem}{suffix}" or not path.is_file():
+        known = ", ".join(sorted(p.stem for p in where.glob(f"*{suffix}"))) or "none"
+        raise ParameterError(f"{where.name}/ holds no {stem + suffix!r}; it holds: {known}.")
     return path
-
-
-def _read(where: Path, name: str) -> str:
-    return _file(where, name).read_text(encoding="ascii")

@@ -115,7 +115,7 @@ _MARGIN_UNIT = {"shift": "beta", "base": "beta", "reset": "beta", "settle": "tau
 def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part]:
     synapses, name = layer.synapses, layer.name
     for i in range(synapses.width):
-        owner, tail = (f"x{name}_{i}.", "") if isinstance(layer, Ladder) else ("", f"_{name}")
+        owner, tail = (f"xladder_{name}_{i}.".lower(), "") if isinstance(layer, Ladder) else ("", f"_{name}")
         for j in range(synapses.inputs):
             ratio, trained = float(synapses.ratio[i, j]), float(synapses.weight[i, j])
             element = f"{owner}xw_{i}_{j}{tail}" if ratio else "none"
@@ -129,7 +129,7 @@ def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part
 
 def _ladder_parts(ladder: Ladder) -> Iterator[Part]:
     for i in range(ladder.width):
-        owner, (low, high) = f"x{ladder.name}_{i}.", ladder.threshold[i]
+        owner, (low, high) = f"xladder_{ladder.name}_{i}.".lower(), ladder.threshold[i]
         hysteresis, threshold = float(ladder.i_hyst[i]), float(ladder.i_th[i])
         if ladder.return_to_zero:
             yield Part(f"{ladder.name}.threshold[{i}]", high, f"{owner}ibhyst", "hysteresis current", hysteresis, "A")

@@ -19,7 +19,11 @@ def step_dataset(levels: Mapping[str, np.ndarray], candidates: Mapping[str, np.n
     steps = 0
     for name in levels:
         dims = ("step", "sample", f"cell_{name}")
-        variables[f"level_{name}"] = (dims, levels[name], {"units": "1", "long_name": "level of the ladder"})
+        variables[f"level_{name}"] = (
+            dims,
+            levels[name].astype(np.int32),
+            {"units": "1", "long_name": "level of the ladder"},
+        )
         variables[f"candidate_{name}"] = (dims, candidates[name], {"units": "unit_current", "long_name": "candidate"})
         steps = len(levels[name])
     variables["logits"] = (("sample", "class"), logits, {"units": "unit_current", "long_name": "output current"})
@@ -28,8 +32,9 @@ def step_dataset(levels: Mapping[str, np.ndarray], candidates: Mapping[str, np.n
 
 
 def save_dataset(dataset: xr.Dataset, path: Path) -> None:
-    """Write a netCDF file. Raises OutputError."""
+    """Write a netCDF-3 file, whose integers have 32 bits: longer attributes become text. Raises OutputError."""
+    small = {k: v if not isinstance(v, int) or abs(v) < 2**31 else str(v) for k, v in dataset.attrs.items()}
     try:
-        dataset.to_netcdf(path, engine="scipy")
+        dataset.assign_attrs(small).to_netcdf(path, engine="scipy")
     except OSError as error:
         raise OutputError(f"can't write {path}: {error.strerror or error}; choose another place.") from error

@@ -44,14 +44,14 @@ def ladder_exercise(threshold: np.ndarray, steps: int, seed: int, *, guard: floa
 
 def _segment(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
     """One segment in units of the threshold."""
+    free, sign = rng.random(length), np.where(rng.random(length) < 0.5, -1.0, 1.0)
     toggle = np.where(np.arange(length) % 2, 1.0, -1.0)
-    made = {
-        "climb": lambda: 1.0 + 2.0 * rng.random(length),
-        "descend": lambda: -1.0 - 2.0 * rng.random(length),
-        "reverse": lambda: (1.2 + rng.random(length)) * toggle,
-        "hold": lambda: np.zeros(length),
-        "below": lambda: rng.uniform(-0.99, 0.99, length),
-        "over": lambda: rng.choice([-1.0, 1.0], length) * rng.uniform(3.0, 10.0, length),
-        "noise": lambda: 1.5 * rng.standard_normal(length),
-    }
-    return np.asarray(made[kind]())
+    return {
+        "climb": 1.0 + 2.0 * free,
+        "descend": -1.0 - 2.0 * free,
+        "reverse": (1.2 + free) * toggle,
+        "hold": np.zeros(length),
+        "below": 0.99 * sign * free,
+        "over": sign * (3.0 + 7.0 * free),
+        "noise": 1.5 * rng.standard_normal(length),
+    }[kind]

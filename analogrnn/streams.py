@@ -10,7 +10,7 @@ import numpy as np
 from analogrnn.errors import ParameterError
 
 
-def stream(seed: int, *path: str | int) -> np.random.Generator:
+def stream(seed: int, *path: str | int | np.integer) -> np.random.Generator:
     """Return the generator named by `path` under `seed`.
 
     The path is hashed with SHA-256 into the key of a counter-based Philox generator (Salmon et al., SC'11), so that
@@ -23,6 +23,6 @@ def stream(seed: int, *path: str | int) -> np.random.Generator:
     if not path:
         raise ParameterError("stream() has no name; name what the draws are for, as in stream(seed, 'mismatch', 3).")
     # type and length prefixes keep ("a", 1) apart from ("a", "1") and ("ab",) from ("a", "b")
-    words = [f"{type(part).__name__[0]}{len(str(part))}:{part}" for part in path]
+    words = [f"{'s' if isinstance(part, str) else 'i'}{len(str(part))}:{part}" for part in path]
     digest = hashlib.sha256("|".join([f"seed:{int(seed)}", *words]).encode()).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], dtype=np.uint64)))

@@ -133,6 +133,9 @@ def load_technology(source: str | Path = "gf180mcu") -> Technology:
             entry = _checked_entry(path, item.name, content.get(item.name), item.metadata["unit"])
             values[item.name] = float(entry.pop("value"))
             provenance[item.name] = Provenance(**entry)
+    extra = sorted(set(content) - set(values) - {"name", "process"})
+    if extra:
+        raise CalibrationError(f"{path} has unknown tables {extra}; a misspelt one would be ignored.")
     name = content.get("name")
     if not isinstance(name, str):
         raise CalibrationError(f'{path} has no name; add: name = "my_process".')
@@ -153,8 +156,14 @@ def _checked_entry(path: Path, name: str, entry: Any, unit: str) -> dict[str, An
     if entry["kind"] not in KINDS:
         raise CalibrationError(f"{path} [{name}].kind = {entry['kind']!r}; known: {list(KINDS)}.")
     numbers = (entry["value"], entry["count"], entry["uncertainty"])
-    if any(isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x) for x in numbers):
+    if any(isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) < 1e300 for x in numbers):
         raise CalibrationError(f"{path} [{name}]: value, count and uncertainty must be finite numbers.")
+    if not isinstance(entry["count"], int) or entry["count"] < 0 or entry["uncertainty"] < 0:
+        raise CalibrationError(f"{path} [{name}]: count is a whole number >= 0, uncertainty is >= 0.")
+    if any(not isinstance(entry[key], str) or not entry[key].strip() for key in ("meaning", "source", "method")):
+        raise CalibrationError(
+            f"{path} [{name}]: meaning, source and method must be text; say where the value is from."
+        )
     if entry["kind"] in ("simulated", "measured") and entry["count"] < 1:
         raise CalibrationError(f"{path} [{name}] is {entry['kind']} but counts no run; give count >= 1.")
     return dict(entry)

@@ -46,7 +46,7 @@ def test_a_file_beside_the_library_is_not_in_it(tmp_path, monkeypatch):
 
 
 def test_an_unknown_flavour_holds_nothing():
-    with pytest.raises(ParameterError, match=r"holds no 'bmru_cell\.spice'; it holds: none\."):
+    with pytest.raises(ParameterError, match=r"circuits/ has no flavour 'no_such_process'; it has: ideal, gf180mcu\."):
         library.circuit("no_such_process", "bmru_cell")
 
 

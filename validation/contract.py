@@ -171,7 +171,7 @@ def waveform_error(quick: bool) -> Measured:
         times = np.arange(3.0 * period, deck.schedule.duration, period / 400.0)
         times = times[times % period > 2.0 * design.timing.pulse]
         for j in range(4):
-            theirs = np.interp(times, waves.axis, waves[f"v(xcell_{cell}.n{j + 1})"] / RUNIT)
+            theirs = np.interp(times, waves.axis, waves[f"v(xladder_cell_{cell}.n{j + 1})"] / RUNIT)
             ours = np.interp(times, wave.time, wave.i_in[:, j])
             error = np.sqrt(np.mean((ours - theirs) ** 2)) / np.ptp(theirs)
             worst = max(worst, float(error))

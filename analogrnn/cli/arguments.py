@@ -114,10 +114,12 @@ def _read_inputs(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with np.load(path, allow_pickle=False) as data:
             x, labels = data["x"], data.get("labels")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # whatever is wrong with the file, numpy, zipfile and zlib each say it in their own way
         raise ParameterError(f"--inputs {path}: {error}; give an .npz file with an array x (T, S, D).") from error
     if x.ndim != 3:
         raise ParameterError(f"--inputs {path}: x has shape {x.shape}; expected (T, S, D).")
+    if x.shape[1] == 0:
+        raise ParameterError(f"--inputs {path}: x holds no clip; give at least one.")
     if labels is not None and labels.shape != x.shape[1:2]:
         raise ParameterError(f"--inputs {path}: labels has shape {labels.shape}; x holds {x.shape[1]} clips.")
     return x, labels
@@ -132,14 +134,16 @@ def _chosen(text: str, available: int) -> np.ndarray:
         raise ParameterError(
             f"--clips = {text!r}: give a number of clips, 'all', or clip numbers such as 3,7."
         ) from None
-    index = np.array(numbers) if "," in text else np.linspace(0, available - 1, min(*numbers, available)).astype(int)
-    if len(index) == 0 or index.min() < 0 or index.max() >= available:
-        raise ParameterError(f"--clips = {text!r} is outside the {available} clips there are.")
+    if len(numbers) == 1 and "," not in text and numbers[0] > 0:
+        return np.linspace(0, available - 1, min(numbers[0], available)).astype(int)
+    index = np.array(numbers, dtype=int)
+    if "," not in text or len(index) == 0 or index.min() < 0 or index.max() >= available:
+        raise ParameterError(f"--clips = {text!r} names no clip among the {available} there are.")
     return index
 
 
 def _size(text: str, owner: str) -> tuple[float, float]:
-    parts = text.lower().split("x")
+    parts = text.split("x")
     if len(parts) > 2:
         raise ParameterError(f"{owner} = {text!r}: write W or WxL, as in 4um or 2umx10um.")
     w = parse(parts[0], "m", owner=owner)

@@ -1,6 +1,7 @@
 """`analogrnn export NET`."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
+    if args.json and args.out is None:
+        raise ParameterError("--json needs --out: the deck itself goes to standard output without it.")
     network = network_of(args)
     design = design_of(args, network)
     x = (
@@ -51,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
 def _slice(design: Design, text: str, x: np.ndarray) -> NetworkDeck:
     name, _, rest = text.partition("[")
     ladder = next((item for item in design.ladders if item.name == name), None)
-    if ladder is None or not rest.endswith("]") or not rest[:-1].isdigit() or int(rest[:-1]) >= ladder.width:
+    number = re.fullmatch(r"([0-9]{1,6})\]", rest)
+    if ladder is None or number is None or int(number[1]) >= ladder.width:
         known = ", ".join(f"{item.name}[0..{item.width - 1}]" for item in design.ladders)
         raise ParameterError(f"--cell = {text!r} names no ladder; there are {known}.")
     if ladder is not design.layers[0]:
         raise MappingError(f"--cell: {name} is fed by another layer, not by the inputs; export the whole network.")
-    return ladder_deck(design, ladder, int(rest[:-1]), x)
+    return ladder_deck(design, ladder, int(number[1]), x)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from analogrnn import __version__
-from analogrnn.errors import AnalogrnnError
+from analogrnn.errors import AnalogrnnError, OutputError
 
 VERBS = {
     "demo": "the main job on a shipped network and real test clips",
@@ -39,8 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"analogrnn.cli.{name}")
             module.add_arguments(sub)
     args = parser.parse_args(words)
+    if sys.stdout is None:  # closed by the caller: results still go to files
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     try:
-        return int(module.run(args))
+        code = int(module.run(args))
+        sys.stdout.flush()
+        return code
     except AnalogrnnError as error:
         sys.stderr.write(f"analogrnn: {error}\n")
         return error.exit_code
@@ -51,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader left; nothing more can be said on that pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if sys.stdout.closed or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"analogrnn: can't write to standard output: {error.strerror}; free the disk.\n")
+        return OutputError.exit_code
 
 
 if __name__ == "__main__":

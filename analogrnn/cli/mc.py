@@ -33,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
     inputs = inputs_of(args, network)
     if inputs.labels is None:
         raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
-    sizes = args.sizes.split(",") if args.sizes else [args.cell_size or "10um"]
+    typed = [size.strip() for size in (args.sizes or args.cell_size or "10um").split(",")]
+    sizes = list(dict.fromkeys(size for size in typed if size))
+    if not sizes:
+        raise ParameterError(f"--sizes = {args.sizes!r} names no device size; write them as in 4um,10um.")
     digital = float(np.mean(forward(network, inputs.x).classes == inputs.labels))
     variability = Variability(args.seed, noise=args.noise == "on", scale=1.0 if args.mismatch == "on" else 0.0)
     by_size: dict[str, dict[str, Any]] = {}

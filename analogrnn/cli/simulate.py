@@ -8,6 +8,7 @@ import numpy as np
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.ui import Ui
+from analogrnn.errors import in_range
 from analogrnn.network import forward
 from analogrnn.simulate import simulate_steps
 
@@ -25,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
+    if args.chip is not None:
+        in_range("--chip", args.chip, 0, 2**31 - 1)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     result = simulate_steps(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
     digital = forward(network, inputs.x)

@@ -48,15 +48,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        with path.open("wb") as file:  # given a path, numpy would append .npz to it
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise OutputError(f"can't write {path}: {error.strerror or error}; choose another place.") from error
 
 
 def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_DECK:
-            raise ParameterError(f"{path} is larger than {MAX_DECK} bytes; is it a deck?")
+        if not path.is_file() or path.stat().st_size > MAX_DECK:
+            raise ParameterError(f"{path} is not a file of at most {MAX_DECK} bytes; is it a deck?")
         return path.read_text(encoding="ascii")
     except OSError as error:
         raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error

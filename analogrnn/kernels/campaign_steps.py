@@ -23,7 +23,13 @@ NORMAL_ERROR = 1e-3  # bound on |float32 draw - float64 draw|; the largest over 
 _ROUNDING = 2.0**-23  # twice that of one float32 operation
 _NEVER = 1e30  # a threshold that no candidate reaches
 _QUARTER = LANES // 4
-_APPROXIMATE = {"contract", "nsz"}  # fused multiply-adds, in what the float64 pass watches over
+# What the float64 pass watches over may fuse multiply-adds; no input is a NaN.
+_APPROXIMATE = {"contract", "nsz", "nnan", "reassoc"}
+_TILE = 4  # steps whose candidates are made at a time
+_CHAIN = 8  # levels that one pass selects among
+# The float32 scratch of a cell is one flat array of rows of LANES: at fixed offsets, LLVM need not ask whether they
+# overlap. Levels, moves, margins, biases, four bounds, candidates.
+_N, _MOVE, _RISE, _FALL, _BIAS, _SURE, _C, _END = (row * LANES for row in (0, 1, 2, 3, 4, 5, 9, 9 + _TILE))
 
 
 @intrinsic
@@ -138,105 +144,36 @@ def drift(n, up, down, cell, lane):
 
 
 @njit(cache=True, nogil=True)
-def _tables(up, down, cell, rest, rise_at, fall_at, move_at_rest):
-    """float32 thresholds by level, with no way beyond the ends: rise_at, fall_at (N + 1, L). True if any lane drifts."""
+def _load_cell(bias, up, down, cell, rest, reach, f, tables):
+    """Fill the biases and bounds of one cell, and its tables by level; True if any lane drifts.
+
+    Above bound 0 a candidate surely rises, below bound 1 it falls, between bounds 2 and 3 it holds.
+    tables (3, N' L)  rows up[n], down[n], drift[n], for n up to a multiple of _CHAIN above N
+    """
     stages, drifts = up.shape[1], False
-    for n in range(stages + 1):
-        for lane in range(LANES):
-            rise_at[n, lane] = up[cell, n, lane] if n < stages else _NEVER
-            fall_at[n, lane] = down[cell, n - 1, lane] if n > 0 else -_NEVER
-            move_at_rest[n, lane] = drift(n, up, down, cell, lane) if rest else 0
-            drifts |= move_at_rest[n, lane] != 0
+    for lane in range(LANES):
+        f[_BIAS + lane] = bias[cell, lane]
+        up_low, up_high, down_low, down_high = _NEVER, -_NEVER, _NEVER, -_NEVER
+        for n in range(tables.shape[1] // LANES):
+            at = n * LANES + lane
+            tables[2, at] = drift(n, up, down, cell, lane) if rest and n <= stages else 0
+            drifts |= tables[2, at] != 0.0
+            if n >= stages:
+                tables[0, at], tables[1, at] = _NEVER, -_NEVER
+                continue
+            tables[0, at], tables[1, at] = up[cell, n, lane], down[cell, n, lane]
+            up_low, up_high = min(up_low, up[cell, n, lane]), max(up_high, up[cell, n, lane])
+            down_low, down_high = min(down_low, down[cell, n, lane]), max(down_high, down[cell, n, lane])
+        f[_SURE + lane] = max(up_high, down_high) + reach
+        f[_SURE + LANES + lane] = min(up_low, down_low) - reach
+        f[_SURE + 2 * LANES + lane] = down_high + reach
+        f[_SURE + 3 * LANES + lane] = up_low - reach
     return drifts
 
 
 @njit(cache=True, nogil=True)
-def _bounds(up, down, cell, reach, bounds):
-    """bounds (4, L) float32: above [0] a candidate surely rises, below [1] surely falls, between [2] and [3] holds."""
-    for lane in range(LANES):
-        up_low, up_high, down_low, down_high = _NEVER, -_NEVER, _NEVER, -_NEVER
-        for n in range(up.shape[1]):
-            up_low, up_high = min(up_low, up[cell, n, lane]), max(up_high, up[cell, n, lane])
-            down_low, down_high = min(down_low, down[cell, n, lane]), max(down_high, down[cell, n, lane])
-        bounds[0, lane] = max(up_high, down_high) + reach
-        bounds[1, lane] = min(up_low, down_low) - reach
-        bounds[2, lane] = down_high + reach
-        bounds[3, lane] = up_low - reach
-
-
-@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _doubtful_step(c, n, rise_at, fall_at, scales, at, key, words, rise, fall):
-    """Margins rise and fall (L,) of candidates c (L,) at levels n (L,), noise drawn if any lane needs it; float32.
-
-    scales (3,)  reach, tol, sigma;  at (4,)  block, sample, step, cell. Returns True if a lane is too close to call.
-    """
-    reach, tol, sigma = scales[0], scales[1], scales[2]
-    for lane in range(LANES):
-        rise[lane] = c[lane] - rise_at[n[lane], lane]
-        fall[lane] = fall_at[n[lane], lane] - c[lane]
-    unsure = 0
-    for lane in range(LANES):
-        high, low = max(rise[lane], fall[lane]), min(rise[lane], fall[lane])
-        unsure |= np.int32(high > -reach) & np.int32((high < reach) | (low > -reach))
-    if unsure == 0:
-        return False
-    if sigma > 0.0:
-        philox_words(key, at[0], at[1], at[2], at[3], words)
-        for lane in range(LANES):
-            kick = sigma * approximate_normal(words[lane])
-            rise[lane] += kick
-            fall[lane] -= kick
-    close = 0
-    for lane in range(LANES):
-        high, low = max(rise[lane], fall[lane]), min(rise[lane], fall[lane])
-        close |= np.int32(abs(high) < tol) | (np.int32(low > -tol) & np.int32(high - low < tol + tol))
-    return close != 0
-
-
-@njit(cache=True, nogil=True)
-def _settle(x, s, t, weight, bias, up, down, sigma, at, words, key, lane, n, rise, fall, tol):
-    """Decide one lane in float64, if it is within `tol` of a threshold; x (S, T, D, 1 or L), D = 0: see `shared`."""
-    high, low = max(rise, fall), min(rise, fall)
-    if not (abs(high) < tol or (low > -tol and high - low < tol + tol)):
-        return np.int32(rise >= 0.0 and rise > fall) - np.int32(fall >= 0.0 and fall > rise)
-    cell, own = at[3], lane if x.shape[3] > 1 else 0
-    if weight.shape[1] > 0:
-        u = bias[cell, lane]
-        for j in range(weight.shape[1]):
-            u += weight[cell, j, lane] * x[s, t, j, own]
-    else:
-        u = x[s, t, cell, own]
-    if sigma > 0.0:
-        u += sigma * normal_of(words[lane])
-    return np.int32(exact_move(u, n, up, down, cell, lane))
-
-
-@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _candidates(x, weight, bias, c):
-    """c (L,) float32: bias (L,) plus weight (D, L) times x (D, 1 or L)."""
-    inputs = weight.shape[0]
-    for lane in range(LANES):
-        c[lane] = bias[lane]
-    if x.shape[1] > 1:
-        for j in range(inputs):
-            for lane in range(LANES):
-                c[lane] += weight[j, lane] * x[j, lane]
-        return
-    whole = inputs - inputs % 4
-    for j in range(0, whole, 4):
-        x0, x1, x2, x3 = x[j, 0], x[j + 1, 0], x[j + 2, 0], x[j + 3, 0]
-        for lane in range(LANES):
-            c[lane] += (weight[j, lane] * x0 + weight[j + 1, lane] * x1) + (
-                weight[j + 2, lane] * x2 + weight[j + 3, lane] * x3
-            )
-    for j in range(whole, inputs):
-        for lane in range(LANES):
-            c[lane] += weight[j, lane] * x[j, 0]
-
-
-@njit(cache=True, nogil=True)
 def _rounded(x_largest, weight, bias, up, down, cell):
-    """Bound on (number of float32 roundings) x (size of what is rounded) on the way to a margin; x_largest (D,) or (d,)."""
+    """(Number of roundings) x (size of what is rounded) on the way to a margin, at most. x_largest (D,) or (d,)."""
     inputs, largest, threshold = weight.shape[1], 0.0, 0.0
     for lane in range(LANES):
         terms = abs(bias[cell, lane]) if inputs else x_largest[cell]
@@ -248,99 +185,239 @@ def _rounded(x_largest, weight, bias, up, down, cell):
     return (inputs + 4.0) * largest + 4.0 * threshold
 
 
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _candidate_tile(x, t, w, f):
+    """Candidates of _TILE steps from t, for x (T, D) of float32, both padded; w is flat, (D, L)."""
+    for lane in range(LANES):
+        for row in range(_TILE):
+            f[_C + row * LANES + lane] = f[_BIAS + lane]
+    for j in range(0, x.shape[1], 4):
+        at = uint64(j * LANES)
+        p0, p1, p2, p3 = x[t, j], x[t, j + 1], x[t, j + 2], x[t, j + 3]
+        q0, q1, q2, q3 = x[t + 1, j], x[t + 1, j + 1], x[t + 1, j + 2], x[t + 1, j + 3]
+        r0, r1, r2, r3 = x[t + 2, j], x[t + 2, j + 1], x[t + 2, j + 2], x[t + 2, j + 3]
+        s0, s1, s2, s3 = x[t + 3, j], x[t + 3, j + 1], x[t + 3, j + 2], x[t + 3, j + 3]
+        for lane in range(LANES):
+            k = at + uint64(lane)
+            w0, w1, w2, w3 = w[k], w[k + LANES], w[k + 2 * LANES], w[k + 3 * LANES]
+            f[_C + lane] += (w0 * p0 + w1 * p1) + (w2 * p2 + w3 * p3)
+            f[_C + LANES + lane] += (w0 * q0 + w1 * q1) + (w2 * q2 + w3 * q3)
+            f[_C + 2 * LANES + lane] += (w0 * r0 + w1 * r1) + (w2 * r2 + w3 * r3)
+            f[_C + 3 * LANES + lane] += (w0 * s0 + w1 * s1) + (w2 * s2 + w3 * s3)
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _own_candidates(x, w, f):
+    """Candidates of one step for x (D, L) of float32, of each chip its own."""
+    for lane in range(LANES):
+        f[_C + lane] = f[_BIAS + lane]
+    for j in range(x.shape[0]):
+        for lane in range(LANES):
+            f[_C + lane] += w[uint64(j * LANES) + uint64(lane)] * x[j, lane]
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _sure_moves(c, f):
+    """Moves for the candidates in row c, as far as no level and no draw can change them; True if some lane isn't."""
+    one, zero, doubt = np.float32(1.0), np.float32(0.0), np.float32(0.0)
+    row = uint64(c)
+    for lane in range(LANES):
+        value = f[row + uint64(lane)]
+        up, down = value > f[_SURE + lane], value < f[_SURE + LANES + lane]
+        f[_MOVE + lane] = one if up else (-one if down else zero)
+        held = (value > f[_SURE + 2 * LANES + lane]) & (value < f[_SURE + 3 * LANES + lane])
+        unsure = zero if (up | down | held) else one
+        doubt += unsure
+    return doubt > zero
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _move(top, f):
+    """Add the moves to the levels, within 0..top."""
+    for lane in range(LANES):
+        n = f[_N + lane] + f[_MOVE + lane]
+        n = n if n > np.float32(0.0) else np.float32(0.0)
+        f[_N + lane] = n if n < top else top
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE, inline="always")
+def _entry(table, first, lane, n, other):
+    """The entry of row first + n of a flat table, 0 <= n < _CHAIN, or `other`. No load may wait for a branch."""
+    at = uint64(first * LANES) + uint64(lane)
+    a, b, c, d = table[at], table[at + LANES], table[at + 2 * LANES], table[at + 3 * LANES]
+    other = a if n == np.float32(0.0) else other
+    other = b if n == np.float32(1.0) else other
+    other = c if n == np.float32(2.0) else other
+    other = d if n == np.float32(3.0) else other
+    at += uint64(4 * LANES)
+    a, b, c, d = table[at], table[at + LANES], table[at + 2 * LANES], table[at + 3 * LANES]
+    other = a if n == np.float32(4.0) else other
+    other = b if n == np.float32(5.0) else other
+    other = c if n == np.float32(6.0) else other
+    return d if n == np.float32(7.0) else other
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _look_up(table, shift, other, out, f):
+    """Fill row `out` with the entries of the levels less `shift`, or `other` where there is none."""
+    for lane in range(LANES):
+        f[out + lane] = _entry(table, 0, lane, f[_N + lane] - shift, other)
+    for first in range(_CHAIN, len(table) // LANES, _CHAIN):
+        for lane in range(LANES):
+            f[out + lane] = _entry(table, first, lane, f[_N + lane] - shift - np.float32(first), f[out + lane])
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _drift(drifts, f):
+    """Let the levels move between pulses."""
+    _look_up(drifts, np.float32(0.0), np.float32(0.0), _MOVE, f)
+    for lane in range(LANES):
+        f[_N + lane] += f[_MOVE + lane]
+
+
+@njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
+def _doubtful_step(c, ups, downs, scales, key, at, words, f):
+    """Margins and moves for the candidates in row c at the present levels, with noise if any lane needs it.
+
+    scales (3,)  reach, tol, sigma;  at (4,)  block, sample, step, cell. Returns True if a lane is too close to call.
+    """
+    reach, tol, sigma = scales[0], scales[1], scales[2]
+    one, zero, doubt, row = np.float32(1.0), np.float32(0.0), np.float32(0.0), uint64(c)
+    _look_up(ups, zero, np.float32(_NEVER), _RISE, f)
+    _look_up(downs, one, -np.float32(_NEVER), _FALL, f)
+    for lane in range(LANES):
+        value = f[row + uint64(lane)]
+        rise, fall = value - f[_RISE + lane], f[_FALL + lane] - value
+        f[_RISE + lane], f[_FALL + lane] = rise, fall
+        high, low = (rise, fall) if rise > fall else (fall, rise)
+        doubt += one if (high > -reach) & ((high < reach) | (low > -reach)) else zero
+    if doubt > zero:
+        if sigma > zero:
+            philox_words(key, at[0], at[1], at[2], at[3], words)
+            for lane in range(LANES):
+                kick = sigma * approximate_normal(words[lane])
+                f[_RISE + lane] += kick
+                f[_FALL + lane] -= kick
+        doubt = zero
+        for lane in range(LANES):
+            rise, fall = f[_RISE + lane], f[_FALL + lane]
+            high, low = (rise, fall) if rise > fall else (fall, rise)
+            doubt += one if (abs(high) < tol) | ((low > -tol) & (high - low < tol + tol)) else zero
+    for lane in range(LANES):
+        rise, fall = f[_RISE + lane], f[_FALL + lane]
+        up = one if (rise >= zero) & (rise > fall) else zero
+        f[_MOVE + lane] = -one if (fall >= zero) & (fall > rise) else up
+    return doubt > zero
+
+
+@njit(cache=True, nogil=True)
+def _settle(x, s, weight, bias, up, down, sigma, key, at, words, tol, f):
+    """Decide again, in float64, every lane that is within `tol` of a threshold; words holds the draws if sigma > 0."""
+    cell, t = at[3], at[2]
+    for lane in range(LANES):
+        rise, fall = f[_RISE + lane], f[_FALL + lane]
+        high, low = max(rise, fall), min(rise, fall)
+        if abs(high) > tol and (low < -tol or high - low > tol + tol):
+            continue
+        own = lane if x.shape[3] > 1 else 0
+        u = bias[cell, lane] if weight.shape[1] else x[s, t, cell, own]
+        for j in range(weight.shape[1]):
+            u += weight[cell, j, lane] * x[s, t, j, own]
+        if sigma > 0.0:
+            u += sigma * normal_of(words[lane])
+        f[_MOVE + lane] = exact_move(u, int(f[_N + lane]), up, down, cell, lane)
+
+
+@njit(cache=True, nogil=True)
+def _padded_inputs(x):
+    """x (S, T, D, 1 or L) in float32; with one column, T and D are filled up to whole tiles with zeros."""
+    count, steps, inputs, columns = x.shape
+    if columns > 1:
+        return x.astype(np.float32)
+    out = np.zeros((count, (steps + _TILE - 1) // _TILE * _TILE, (inputs + 3) // 4 * 4, 1), np.float32)
+    out[:, :steps, :inputs] = x
+    return out
+
+
 @njit(cache=True, nogil=True)
 def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, samples, out):
     """Fill `out` with the stages ON of the chips of one block.
 
-    x        (S, T, D, 1 or L)  1  inputs, shared by the chips or not; with D = 0 weights: (S, T, d, 1) candidates
-    weight   (d, D, L)          1  in the unit of the trained network
-    bias     (d, L)             1
+    x        (S, T, D, 1 or L)  1  inputs, shared by the chips or not; without weights: shared candidates (S, T, d, 1)
+    weight   (d, D, L)          1  in the unit of the trained network; D = 0: none
+    bias     (d, L)             1  read if there are weights
     up       (d, N, L)          1  up[i, n] lifts cell i from n to n + 1
     down     (d, N, L)          1  down[i, n-1] lowers cell i from n to n - 1
     sigma    (d,)               1  rms of the candidates' noise; 0 = none
     rest                        -  True if the candidate returns to zero between steps
-    start    (d, L)             1  int32 stages ON before the first step
+    start    (d, L)             1  int8 stages ON before the first step
     key      (2,)               -  uint32 Philox key of the layer's noise
     block                       -  chip = LANES * block + lane
     samples  (S,)               -  int64 numbers of the samples
-    out      (S, T or 1, d, L)  1  int8: every step, or the last one
+    out      (S, T or 1, d, L)  1  int8: after every step, or after the last one
     """
     count, steps, cells, stages = x.shape[0], x.shape[1], up.shape[0], up.shape[1]
-    inputs, shared, keep = weight.shape[1], weight.shape[1] == 0, out.shape[1] > 1
-    x_single, x_largest = x.astype(np.float32), np.zeros(x.shape[2])
+    inputs, keep, own = weight.shape[1], out.shape[1] > 1, x.shape[3] > 1
+    x_single, x_largest = _padded_inputs(x), np.zeros(x.shape[2])
     for j in range(x.shape[2]):
         x_largest[j] = np.abs(x[:, :, j]).max()
-    w, b = np.empty((inputs, LANES), np.float32), np.empty(LANES, np.float32)
-    rise_at, fall_at = np.empty((stages + 1, LANES), np.float32), np.empty((stages + 1, LANES), np.float32)
-    move_at_rest = np.empty((stages + 1, LANES), np.int32)
-    bounds, scales = np.empty((4, LANES), np.float32), np.empty(3, np.float32)
-    n, move = np.empty(LANES, np.int32), np.empty(LANES, np.int32)
-    c, rise, fall = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    words, at, top = np.empty(LANES, np.uint32), np.empty(4, np.int64), np.int32(stages)
+    w = np.zeros((inputs + 3) // 4 * 4 * LANES, np.float32)
+    f, tables = np.zeros(_END, np.float32), np.zeros((3, (stages // _CHAIN + 1) * _CHAIN * LANES), np.float32)
+    used = (stages + _CHAIN - 1) // _CHAIN * _CHAIN * LANES
+    ups, downs, drifts = tables[0, :used], tables[1, :used], tables[2]
+    words, at, scales, top = (
+        np.zeros(LANES, np.uint32),
+        np.zeros(4, np.int64),
+        np.zeros(3, np.float32),
+        np.float32(stages),
+    )
+    one = np.float32(1.0)
     at[0] = block
     for i in range(cells):
-        for lane in range(LANES):
-            b[lane] = bias[i, lane] if inputs else 0.0
-            for j in range(inputs):
-                w[j, lane] = weight[i, j, lane]
-        drifts = _tables(up, down, i, rest, rise_at, fall_at, move_at_rest)
-        size = _rounded(x_largest, weight, bias, up, down, i) + 8.0 * REACH * sigma[i]
-        scales[1] = size * _ROUNDING + sigma[i] * NORMAL_ERROR
-        scales[0], scales[2] = scales[1] + REACH * sigma[i], sigma[i]
-        _bounds(up, down, i, scales[0], bounds)
-        rises, falls = bounds[0].max(), bounds[1].min()
-        holds_from, holds_to = bounds[2].max(), bounds[3].min()
         at[3] = i
+        for j in range(inputs):
+            for lane in range(LANES):
+                w[j * LANES + lane] = weight[i, j, lane]
+        size = _rounded(x_largest, weight, bias, up, down, i) + 8.0 * REACH * sigma[i]
+        tol = size * _ROUNDING + sigma[i] * NORMAL_ERROR
+        scales[0], scales[1], scales[2] = tol + REACH * sigma[i], tol, sigma[i]
+        drifting = _load_cell(bias, up, down, i, rest, scales[0], f, tables)
+        rises, falls = f[_SURE : _SURE + LANES].max(), f[_SURE + LANES : _SURE + 2 * LANES].min()
+        holds_from = f[_SURE + 2 * LANES : _SURE + 3 * LANES].max()
+        holds_to = f[_SURE + 3 * LANES : _SURE + 4 * LANES].min()
         for s in range(count):
             at[1] = samples[s]
             for lane in range(LANES):
-                n[lane] = start[i, lane]
+                f[_N + lane] = start[i, lane]
             for t in range(steps):
-                if shared:
+                c, moved, doubtful = _C, True, drifting
+                if inputs == 0:
                     value = x_single[s, t, i, 0]
-                    if not drifts:
-                        if value > holds_from and value < holds_to:
-                            if keep:
-                                out[s, t, i] = n
-                            continue
-                        if value > rises or value < falls:
-                            step = np.int32(1) if value > rises else np.int32(-1)
-                            for lane in range(LANES):
-                                n[lane] = min(max(n[lane] + step, np.int32(0)), top)
-                            if keep:
-                                out[s, t, i] = n
-                            continue
-                    for lane in range(LANES):
-                        c[lane] = value
-                    doubtful = 1
+                    moved = drifting or not (value > holds_from and value < holds_to)
+                    doubtful = drifting or (moved and not (value > rises or value < falls))
+                    if moved:
+                        move = one if value > rises else -one
+                        for lane in range(LANES):
+                            f[_C + lane], f[_MOVE + lane] = value, move
+                elif own:
+                    _own_candidates(x_single[s, t], w, f)
+                    doubtful |= _sure_moves(c, f)
                 else:
-                    _candidates(x_single[s, t], w, b, c)
-                    doubtful = np.int32(drifts)
-                    for lane in range(LANES):
-                        up_sure, down_sure = np.int32(c[lane] > bounds[0, lane]), np.int32(c[lane] < bounds[1, lane])
-                        held = np.int32(c[lane] > bounds[2, lane]) & np.int32(c[lane] < bounds[3, lane])
-                        move[lane] = up_sure - down_sure
-                        doubtful |= 1 - (up_sure | down_sure | held)
+                    if t % _TILE == 0:
+                        _candidate_tile(x_single[s, :, :, 0], t, w, f)
+                    c = _C + t % _TILE * LANES
+                    doubtful |= _sure_moves(c, f)
                 if doubtful:
                     at[2] = t
-                    close = _doubtful_step(c, n, rise_at, fall_at, scales, at, key, words, rise, fall)
-                    for lane in range(LANES):
-                        above = np.int32(rise[lane] >= 0.0) & np.int32(rise[lane] > fall[lane])
-                        below = np.int32(fall[lane] >= 0.0) & np.int32(fall[lane] > rise[lane])
-                        move[lane] = above - below
-                    if close:
-                        for lane in range(LANES):
-                            move[lane] = _settle(x, s, t, weight, bias, up, down, sigma[i], at, words, key, lane,
-                                                 n[lane], rise[lane], fall[lane], scales[1])  # fmt: skip
-                    for lane in range(LANES):
-                        n[lane] += move[lane]
-                    if drifts:
-                        for lane in range(LANES):
-                            n[lane] += move_at_rest[n[lane], lane]
-                else:
-                    for lane in range(LANES):
-                        n[lane] = min(max(n[lane] + move[lane], np.int32(0)), top)
+                    if _doubtful_step(c, ups, downs, scales, key, at, words, f):
+                        _settle(x, s, weight, bias, up, down, sigma[i], key, at, words, tol, f)
+                if moved:
+                    _move(top, f)
+                if drifting:
+                    _drift(drifts, f)
                 if keep:
-                    out[s, t, i] = n
+                    for lane in range(LANES):
+                        out[s, t, i, lane] = np.int8(f[_N + lane])
             if not keep:
-                out[s, 0, i] = n
+                for lane in range(LANES):
+                    out[s, 0, i, lane] = np.int8(f[_N + lane])

@@ -3,10 +3,12 @@
 import numpy as np
 
 from analogrnn.design import Ladder, Synapses
-from analogrnn.errors import MappingError
+from analogrnn.errors import MappingError, in_range
 from analogrnn.mapping.options import MappingOptions
 from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear
 from analogrnn.technology import Technology
+
+MAX_STAGES = 1000  # of one ladder; the reset alone takes a few time constants a stage
 
 
 def map_synapses(layer: Linear | Cmru | FirstQuadrantBmru, scale: np.ndarray, offset: np.ndarray,
@@ -48,7 +50,7 @@ def map_ladder(
     k_min, k_max, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
     if k_min is None or k_max is None:
         raise MappingError(f"{layer.name} has no k_min and k_max: a ladder is finite. Train with both ends.")
-    stages = (k_max - k_min) // step
+    stages = int(in_range(f"{layer.name}: levels of the ladder", (k_max - k_min) // step, 1, MAX_STAGES))
     _check_levels(layer, k_min, k_max, step)
     scale = _octave_scale(layer.name, layer.threshold)
     beta = np.abs(layer.threshold) * scale * options.unit_current

@@ -15,8 +15,8 @@ class MappingOptions:
     cell_l: float = 10e-6
     synapse_w: float | None = None  # None: as the cell
     synapse_l: float | None = None
-    shift_ratio: float = 2.2  # I_s / beta
-    base_ratio: float = 1.4  # (I_c - I_s) / beta
+    shift_ratio: float = 1.8  # I_s / beta
+    base_ratio: float = 1.6  # (I_c - I_s) / beta
     pulse_ratio: float = 0.15  # x = T_p / tau
     pulse_settle: float = 12.0  # T_p / t_in
     settle: float = 12.0  # tau between the end of a pulse and the next, after the dead time

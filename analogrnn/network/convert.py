@@ -35,7 +35,11 @@ def from_state_dict(
 
     Raises NetworkFormatError if a tensor is missing or left over, ParameterError if one has a wrong shape.
     """
-    left = {_canonical(name): _to_numpy(name, value) for name, value in tensors.items()}
+    left: dict[str, np.ndarray] = {}
+    for name, value in tensors.items():
+        if _canonical(name) in left:
+            raise NetworkFormatError(f"tensor {name!r} is there twice, as {_canonical(name)!r}; keep one.")
+        left[_canonical(name)] = _to_numpy(name, value)
     built = tuple(_build(spec, left) for spec in layers)
     if left:
         raise NetworkFormatError(f"tensor {sorted(left)[0]!r} belongs to no layer; name its layer, or drop it.")
@@ -63,6 +67,8 @@ def _build(spec: LayerSpec, left: dict[str, np.ndarray]) -> Layer:
         raise NetworkFormatError(f"layer kind {kind!r} is unknown; known: {sorted(LAYER_TYPES)}.")
     kernel = left.pop(f"{prefix}.kernel", None)
     if kernel is not None:
+        if f"{prefix}.weight" in left:
+            raise NetworkFormatError(f"layer {prefix!r} has both a kernel and a weight; keep one.")
         left[f"{prefix}.weight"] = kernel.T
     cls = LAYER_TYPES[kind]
     for item in fields(cls):

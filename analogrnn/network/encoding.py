@@ -30,8 +30,12 @@ class InputEncoding:
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "clip", in_range("encoding.clip", self.clip, 1.0, 100.0))
-        object.__setattr__(self, "frames", int(in_range("encoding.frames", self.frames, 2, 1_000_000)))
-        object.__setattr__(self, "ramp", bool(self.ramp))
+        frames = in_range("encoding.frames", self.frames, 2, 1_000_000)
+        if frames != int(frames):
+            raise ParameterError(f"encoding.frames = {frames:g} is not a whole number.")
+        object.__setattr__(self, "frames", int(frames))
+        if not isinstance(self.ramp, bool):
+            raise ParameterError(f"encoding.ramp = {self.ramp!r} is neither true nor false.")
 
     @property
     def width(self) -> int:

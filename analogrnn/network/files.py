@@ -1,6 +1,6 @@
 """Network files: `.safetensors`, or `.npz` with the same tensors. Never pickle.
 
-Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64 or any narrower float). The
+Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32 or float16). The
 safetensors metadata, or in an `.npz` the 0-d text array `__metadata__`, hold three text entries:
 
     format    "analogrnn-network"
@@ -10,16 +10,17 @@ safetensors metadata, or in an `.npz` the 0-d text array `__metadata__`, hold th
 Array fields and scalars are those of the records in `analogrnn.network.layers` and `InputEncoding`.
 """
 
+import contextlib
 import json
+import math
 import os
-import tempfile
 import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save as save_safetensors
 
 from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError
@@ -40,17 +41,20 @@ def save(network: Network, path: str | Path) -> None:
     target = Path(path)
     tensors, text = _disassemble(network)
     suffix = _suffix(target)
+    # beside the target, so that the rename is atomic
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=suffix, delete=False) as out:
+        with part.open("xb") as out:
             if suffix == ".npz":
-                np.savez(out, allow_pickle=False, **{_META: np.array(json.dumps(text))}, **tensors)
+                np.savez(out, **{_META: np.array(json.dumps(text))}, **tensors)  # type: ignore[arg-type]
             else:
                 out.write(save_safetensors(tensors, metadata=text))
-        # a private temporary file is readable by its owner only; a saved network is an ordinary file
-        os.chmod(out.name, 0o644)
-        os.replace(out.name, target)
+        os.replace(part, target)
     except OSError as error:
         raise OutputError(f"can't write {target}: {error.strerror or error}; choose another path.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def load(path: str | Path) -> Network:
@@ -64,13 +68,17 @@ def load(path: str | Path) -> Network:
         if size > MAX_BYTES:
             raise NetworkFormatError(f"{source} has {size} bytes, above the limit of {MAX_BYTES}.")
         tensors, text = _read_npz(source) if suffix == ".npz" else _read_safetensors(source)
+    except AnalogrnnError:
+        raise
     except OSError as error:
         raise NetworkFormatError(f"can't read {source}: {error.strerror or error}.") from error
-    except (SafetensorError, ValueError, zipfile.BadZipFile, KeyError, EOFError) as error:
+    except (
+        Exception
+    ) as error:  # a hostile file may fail anywhere in the readers of numpy, zipfile, zlib and safetensors
         raise NetworkFormatError(f"{source} is damaged or not a network file ({error}); export it again.") from error
     try:
         return _assemble(tensors, text)
-    except (AnalogrnnError, TypeError, ValueError, RecursionError) as error:
+    except (AnalogrnnError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise NetworkFormatError(f"{source}: {error}") from error
 
 
@@ -103,8 +111,10 @@ def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
             "update analogrnn, or save it again with an older one."
         )
     body = json.loads(text.get("network", "null"))
-    if not isinstance(body, dict) or not isinstance(body.get("layers"), list):
-        raise NetworkFormatError("the entry 'network' is not a JSON object with a list of layers.")
+    shapes = {"layers": list, "encoding": dict | None, "metadata": dict | None}
+    if not isinstance(body, dict) or not all(isinstance(body.get(key), kind) for key, kind in shapes.items()):
+        raise NetworkFormatError("the entry 'network' is not a JSON object with a list of layers. Encoding "
+                                 "and metadata are objects or null.")  # fmt: skip
     left = dict(tensors)
     layers = tuple(_layer(spec, left) for spec in body["layers"])
     encoding = None
@@ -116,11 +126,11 @@ def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
 
 
 def _layer(spec: Any, left: dict[str, np.ndarray]) -> Layer:
-    if not isinstance(spec, dict) or spec.get("kind") not in LAYER_TYPES:
-        kind = spec.get("kind") if isinstance(spec, dict) else spec
+    kind = spec.get("kind") if isinstance(spec, dict) else spec
+    if not isinstance(spec, dict) or not isinstance(kind, str) or kind not in LAYER_TYPES:
         raise NetworkFormatError(f"layer kind {kind!r} is unknown; known: {sorted(LAYER_TYPES)}.")
     scalars = {key: value for key, value in spec.items() if key != "kind"}
-    layer: Layer = _record(LAYER_TYPES[spec["kind"]], str(spec.get("name")), scalars, left)
+    layer: Layer = _record(LAYER_TYPES[kind], str(spec.get("name")), scalars, left)
     return layer
 
 
@@ -132,12 +142,12 @@ def _record(cls: type, prefix: str, scalars: dict[str, Any], left: dict[str, np.
             given[name] = left.pop(f"{prefix}.{name}")
     unknown = sorted(set(given) - known)
     if unknown:
-        raise NetworkFormatError(f"{prefix} has an unknown entry {unknown[0]!r}; known: {sorted(known)}.")
+        raise NetworkFormatError(f"layer {prefix!r} has an unknown entry {unknown[0]!r}; known: {sorted(known)}.")
     try:
         return cls(**given)
     except TypeError as error:
         # Python's own message names the missing field
-        raise NetworkFormatError(f"{prefix} is incomplete: {error}") from error
+        raise NetworkFormatError(f"layer {prefix!r} is incomplete: {error}") from error
 
 
 def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -149,8 +159,10 @@ def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], dict[str, st
 def _read_npz(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     with zipfile.ZipFile(source) as archive:
         unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > MAX_BYTES:
-        raise NetworkFormatError(f"{source} unpacks to {unpacked} bytes, above the limit of {MAX_BYTES}.")
+        if unpacked > MAX_BYTES:
+            raise NetworkFormatError(f"{source} unpacks to {unpacked} bytes, above the limit of {MAX_BYTES}.")
+        for info in archive.infolist():
+            _check_member(source, archive, info)
     with np.load(source, allow_pickle=False) as data:
         if _META not in data:
             raise NetworkFormatError(f"{source} has no {_META}; save it with this package.")
@@ -158,6 +170,16 @@ def _read_npz(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         if not isinstance(text, dict):
             raise NetworkFormatError(f"{source}: {_META} is not a JSON object.")
         return {name: _float(name, data[name]) for name in data.files if name != _META}, text
+
+
+def _check_member(source: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Refuse a member whose array header promises more than the member holds: numpy would allocate it."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
+    if math.prod(shape) * dtype.itemsize > info.file_size:
+        raise NetworkFormatError(f"{source}: {info.filename} promises more data than it holds; export it again.")
 
 
 def _float(name: str, array: np.ndarray) -> np.ndarray:

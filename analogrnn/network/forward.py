@@ -60,7 +60,6 @@ def _recur(layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray) -> tuple[
     match layer:
         case Cmru():
             assert layer.initial is not None
-            # at eps = 0 the ladder is {-1, 1} whatever its bounds: an update overwrites the state
             s = cells.cmru_loop(
                 c, layer.thresholds(x), layer.initial, eps=layer.eps, k_min=layer.k_min, k_max=layer.k_max
             )

@@ -10,6 +10,8 @@ import numpy as np
 
 from analogrnn.errors import ParameterError, finite_array, identifier, in_range
 
+MAX_LEVEL = 10_000  # far above any ladder; keeps a hostile file from asking for one
+
 
 @dataclass(frozen=True, eq=False)
 class _Weighted:
@@ -116,9 +118,21 @@ class Cmru(_Weighted):
     def _check_ladder(self) -> None:
         for name in ("k_min", "k_max"):
             k = getattr(self, name)
-            if k is not None and (isinstance(k, bool) or int(k) != k):
+            if k is None:
+                continue
+            k = k.item() if isinstance(k, np.ndarray) and k.ndim == 0 else k
+            whole = (
+                isinstance(k, int | float | np.integer) and not isinstance(k, bool) and np.isfinite(k) and int(k) == k
+            )
+            if not whole:
                 raise ParameterError(f"{self.name}.{name} = {k!r} is not a whole number; levels are counted.")
-            object.__setattr__(self, name, None if k is None else int(k))
+            in_range(f"{self.name}.{name}", k, -MAX_LEVEL, MAX_LEVEL)
+            object.__setattr__(self, name, int(k))
+        if self.eps == 0.0 and (self.k_min not in (None, -1) or self.k_max not in (None, 1)):
+            raise ParameterError(
+                f"{self.name}: eps = 0 is the bistable unit with levels -1 and 1; leave k_min and k_max out, "
+                "or train a first_quadrant_bmru for levels 0 and 1."
+            )
         if self.k_min is not None and self.k_max is not None and self.k_min >= self.k_max:
             raise ParameterError(f"{self.name}.k_min = {self.k_min} is not below k_max = {self.k_max}.")
 

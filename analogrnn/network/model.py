@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analogrnn.errors import ParameterError
+import numpy as np
+
+from analogrnn.errors import ParameterError, is_identifier
 from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import Layer, Pooling, ReLU
 
@@ -21,13 +23,16 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "metadata", dict(self.metadata))
+        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in self.metadata.items()}
+        object.__setattr__(self, "metadata", plain)
         if not self.layers:
             raise ParameterError("Network.layers is empty; give at least one layer.")
-        names = [layer.name for layer in self.layers]
+        # SPICE does not tell upper from lower case
+        names = [layer.name.lower() for layer in self.layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ParameterError(f"Network.layers has two layers named {twice[0]!r}; names must be unique.")
+            raise ParameterError(f"Network.layers has two layers named {twice[0]!r}; names must be unique. "
+                                 "SPICE reads upper and lower case alike.")  # fmt: skip
         self._check_widths()
         for key, value in self.metadata.items():
             if not isinstance(key, str) or not isinstance(value, str | int | float):
@@ -54,12 +59,17 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """Number of inputs at each step."""
-        return next(layer.inputs for layer in self.layers if not isinstance(layer, ReLU | Pooling))
+        """Number of inputs at each step. Raises ParameterError if no layer has weights."""
+        for layer in self.layers:
+            if not isinstance(layer, ReLU | Pooling):
+                return layer.inputs
+        raise ParameterError("Network.layers has no layer with weights, so it has no inputs; give at least one.")
 
     @property
     def name(self) -> str:
-        return str(self.metadata.get("name", "network"))
+        """The name in the metadata, if a circuit can bear it, else `network`."""
+        name = self.metadata.get("name")
+        return name if isinstance(name, str) and is_identifier(name) else "network"
 
     def layer(self, name: str) -> Layer:
         """Return the layer called `name`; raises ParameterError if there is none."""

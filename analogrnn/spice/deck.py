@@ -77,11 +77,11 @@ def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str,
 
 def ladder_subcircuit(design: Design, ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str
                       ) -> list[str]:  # fmt: skip
-    """`.subckt <layer>_<cell>`: front end, input line, bias lines and stages of one ladder.
+    """`.subckt ladder_<layer>_<cell>`: front end, input line, bias lines and stages of one ladder.
 
     Ports: in_0 .. in_{D-1} (gate lines of the inputs), clk, hout, vdd, vss. Nodes a1 .. aN are low while stages are ON.
     """
-    name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
+    name = f"ladder_{identifier('Ladder.name', ladder.name)}_{cell}"
     gates = [f"in_{j}" for j in range(ladder.synapses.inputs)]
     lines = [f".subckt {name} {' '.join(gates)} clk hout vdd vss"]
     low, high = ladder.threshold[cell]

@@ -128,8 +128,8 @@ class _Sources:
                 outputs = [f"h_{name}_{i}" for i in range(layer.width)]
                 for i, out in enumerate(outputs):
                     subcircuits += self._subcircuit(layer, i, phase)
-                    ladders[layer.name, i] = f"x{name}_{i}".lower()
-                    top.append(f"X{name}_{i} {' '.join(gates)} clk_{name} {out} vdd vss {name}_{i}")
+                    ladders[layer.name, i] = f"xladder_{name}_{i}".lower()
+                    top.append(f"Xladder_{name}_{i} {' '.join(gates)} clk_{name} {out} vdd vss ladder_{name}_{i}")
                     top.append(f"Xd_{out} {out} vss input_diode")
                 gates, phase = outputs, phase + 1
                 continue
@@ -152,8 +152,11 @@ class _Sources:
         name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
         gates = " ".join(f"in_{j}" for j in range(x.shape[1]))
         lines = self._subcircuit(ladder, cell, 0) + self._inputs(ladder.synapses, x) + self._clock(ladder, 0)
-        lines += [f"X{name} {gates} clk_{ladder.name} h_{name} vdd vss {name}", f"Xd_{name} h_{name} vss input_diode"]
-        return lines, {(ladder.name, cell): f"x{name}".lower()}
+        lines += [
+            f"Xladder_{name} {gates} clk_{ladder.name} h_{name} vdd vss ladder_{name}",
+            f"Xd_{name} h_{name} vss input_diode",
+        ]
+        return lines, {(ladder.name, cell): f"xladder_{name}".lower()}
 
     def _subcircuit(self, ladder: Ladder, cell: int, phase: int) -> list[str]:
         return ladder_subcircuit(self.design, ladder, cell, self.schedule, self._lead(phase), self.control)

@@ -35,13 +35,16 @@ BIAS_LINES = ("th", "hyst", "on", "alpha", "tau", "gain", "shift", "base")
 class CellMaps:
     """What the blocks make of their bias currents, from ngspice. 1 everywhere: no compensation."""
 
+    bias: float = field(default=1.0266, metadata={"doc": "current of a bias line over its unit ratio"})
     threshold: float = field(default=0.968, metadata={"doc": "I_hi / I_th"})
     width: float = field(default=0.993, metadata={"doc": "dI_width / dI_hyst"})
     width_loss: float = field(default=0.0197, metadata={"doc": "I_width = width I_hyst - width_loss I_th"})
-    copy: float = field(default=1.0, metadata={"doc": "current into a cell over the current into the line"})
-    base: float = field(default=1.0, metadata={"doc": "standing current of the line over its bias"})
-    first_shift: float = field(default=1.0, metadata={"doc": "shift of stage 1 over its bias"})
-    shift: float = field(default=1.0, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
+    copy: float = field(default=1.029, metadata={"doc": "current into a cell over the current into the line"})
+    base: float = field(default=1.002, metadata={"doc": "standing current of the line over its bias line"})
+    first_shift: float = field(default=1.004, metadata={"doc": "shift of stage 1 over its bias line"})
+    shift: float = field(default=0.967, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
+    tau: float = field(default=1.072, metadata={"doc": "DPI time constant over (C + C_par) U_T / (kappa I_tau)"})
+    parasitic: float = field(default=4.9e-3, metadata={"doc": "C_par of a DPI over the area of one device, F/m^2"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class TransistorDeck:
         return Job(self.text, self.schedule.duration, timeout, allowed_paths=self.pdk.paths)
 
 
-def unit_ratio(ratio: float, tolerance: float = 0.01, most: int = 64) -> tuple[int, int]:
+def unit_ratio(ratio: float, tolerance: float = 0.004, most: int = 64) -> tuple[int, int]:
     """The fewest unit devices (p, k), whole, with p/k within `tolerance` of `ratio`; the nearest if there is none."""
     in_range("unit_ratio.ratio", ratio, 1e-4, 1e4)
     pairs = [(p, k) for k in range(1, most + 1) for p in {max(1, int(ratio * k)), int(ratio * k) + 1} if p <= 8 * most]
@@ -80,28 +83,33 @@ def unit_ratio(ratio: float, tolerance: float = 0.01, most: int = 64) -> tuple[i
 def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, float]:
     """Bias line to the current that a unit device on it shall carry, A: the Design's, compensated by `maps`.
 
-    Wanted at the cell: I_hi = i_th, width i_hyst, base, shift; the copy of the line scales base and candidate alike.
+    A cell receives copy x (base + candidate) and its shift, and shall set at a candidate of beta, reset at -beta.
     """
-    timing = design.timing
-    threshold = float(ladder.i_th[cell]) / maps.threshold
+    timing, half = design.timing, float(ladder.i_hyst[cell]) / 2.0
+    threshold = (float(ladder.i_th[cell]) + (maps.copy - 1.0) * half) / maps.threshold
     currents = {
         "th": threshold,
-        "hyst": (float(ladder.i_hyst[cell]) + maps.width_loss * threshold) / maps.width,
+        "hyst": (2.0 * half * maps.copy + maps.width_loss * threshold) / maps.width,
         "alpha": float(ladder.i_alpha[cell]),
         "base": float(ladder.i_base[cell]) / (maps.base * maps.copy),
     }
     if ladder.has_dpi:
-        currents |= {"on": timing.i_on, "tau": timing.i_tau, "gain": float(ladder.i_gain[cell]) / maps.shift,
+        technology = design.technology
+        charge = (timing.c_dpi + maps.parasitic * design.sizing.cell.area) * technology.thermal_voltage
+        i_tau = maps.tau * charge / (technology.kappa * timing.tau)
+        currents |= {"on": i_tau * timing.drive_ratio, "tau": i_tau, "gain": float(ladder.i_gain[cell]) / maps.shift,
                      "shift": float(ladder.i_shift[cell]) / maps.first_shift}  # fmt: skip
     return currents
 
 
 def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: np.ndarray, *,
                        conditions: Conditions | None = None, maps: CellMaps | None = None,
-                       draws: Mapping[str, DeviceDraw] | None = None) -> TransistorDeck:  # fmt: skip
+                       draws: Mapping[str, DeviceDraw] | None = None, drive: int | None = None
+                       ) -> TransistorDeck:  # fmt: skip
     """The deck of one ladder with its front end for its layer's inputs x (T, D) in units.
 
-    `draws` are those of `mismatch.draw_ladder`, so that a deck and a behavioural chip are the same chip.
+    `draws` are those of `mismatch.draw_ladder`, so that a deck and a behavioural chip are the same chip. `drive` is the
+    strength of the line that distributes the candidate, in unit devices: by default half the stages, rounded up.
     """
     conditions, maps = conditions or Conditions(), maps or CellMaps()
     given = finite_array("x", x, (None, ladder.synapses.inputs))
@@ -124,7 +132,7 @@ def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: n
             pdk_header(pdk, conditions.corner).rstrip(),
             f".temp {number(conditions.temperature)}",
             *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
-            *_subcircuit(design, ladder, cell, maps, draws or {}),
+            *_subcircuit(design, ladder, cell, maps, draws or {}, drive or -(-ladder.stages // 2)),
             "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
             "Vss vss 0 DC 0",
             f"Vdd vdd vss DC {number(supply)}",
@@ -161,15 +169,17 @@ def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
 REFERENCE_UNITS = 4  # unit devices of the reference diode: a copy of p units carries p/4 of the reference
 
 
-def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws: Mapping[str, DeviceDraw]
-                ) -> list[str]:  # fmt: skip
+def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws: Mapping[str, DeviceDraw],
+                drive: int) -> list[str]:  # fmt: skip
     """`.subckt <layer>_<cell>`: weights, input line, bias and stages of one ladder."""
     name, size = f"{ladder.name}_{cell}", _size(design.sizing.cell)
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    bias, drive = bias_currents(design, ladder, cell, maps), max(1, -(-ladder.stages // 4))
+    bias = bias_currents(design, ladder, cell, maps)
     units = {}
     for line, current in bias.items():
-        units[f"p_{line}"], units[f"k_{line}"] = unit_ratio(current / design.unit_current * REFERENCE_UNITS)
+        units[f"p_{line}"], units[f"k_{line}"] = unit_ratio(
+            current / (maps.bias * design.unit_current) * REFERENCE_UNITS
+        )
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
     lines = [
         f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",

@@ -1,5 +1,7 @@
 """`analogrnn export`: a deck on standard output or in a file, whole or one ladder."""
 
+import re
+
 import pytest
 
 from analogrnn import library
@@ -51,8 +53,7 @@ def test_one_ladder_comes_with_its_own_front_end(call, tmp_path):
     answer = call("export", NETWORK, *RANDOM, "--cell", "cell[3]", "--out", tmp_path / "cell.spice", "--json").json
     assert answer["ladders"] == 1
     deck = (tmp_path / "cell.spice").read_text()
-    assert ".subckt cell_3 " in deck
-    assert ".subckt cell_4 " not in deck
+    assert re.findall(r"^\.subckt \w*?(cell_\d+) ", deck, re.MULTILINE) == ["cell_3"]
 
 
 @pytest.mark.ngspice
@@ -60,7 +61,8 @@ def test_an_exported_ladder_runs_in_the_verb_spice(call, tmp_path):
     told = call("export", NETWORK, *RANDOM, "--cell", "cell[0]", "--out", tmp_path / "cell.spice", "--json").json
     ran = call("spice", tmp_path / "cell.spice", "--json").json
     # the supply is 1.8 V; a state is at one of the rails long after the last pulse
-    states = [ran["last"][f"v(xcell_0.a{stage})"] for stage in (1, 2, 3, 4)]
+    states = [value for name, value in ran["last"].items() if re.fullmatch(r"v\(x\w*cell_0\.a[1-4]\)", name)]
+    assert len(states) == 4
     assert all(v < 0.1 * 1.8 or v > 0.9 * 1.8 for v in states)
     assert ran["points"] > told["steps"]
 

@@ -51,10 +51,12 @@ def layers(draw, name, inputs):
         case "alpha":
             given_ = (values(d, inputs), values(d), values(d), values(d, inputs), values(d))
             return AlphaCmru(name, *given_, eps=eps), d
-    k_min, k_max = draw(st.sampled_from([(None, None), (-4, 4), (-1, None), (None, 1), (-(10**6), 10**6)]))
+    k_min, k_max = draw(st.sampled_from([(None, None), (-4, 4), (-1, None), (None, 1), (-(10**4), 10**4)]))
     initial = draw(st.none() | st.just(np.full(d, -1.0)))
     follow = draw(st.none() | st.just((d, inputs)))
     weight = None if follow is None else values(*follow)
+    if eps == 0.0:
+        k_min, k_max = -1, 1
     return Cmru(name, values(d, inputs), values(d), values(d), values(d), eps, k_min, k_max, initial, weight), d
 
 

@@ -404,7 +404,9 @@ def test_closing_the_results_kills_what_runs(fake, tmp_path):
     results = run_decks(jobs, workers=2, ngspice=simulator)
     assert next(results)[0] == 1
     pid = wait_for(tmp_path / "slow")
+    start = time.monotonic()
     results.close()
+    assert time.monotonic() - start < 20  # it would sleep for 60 s
     assert not is_running(pid)
 
 

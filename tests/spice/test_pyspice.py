@@ -34,7 +34,7 @@ pytestmark = pytest.mark.pyspice
 )
 def test_both_engines_give_the_same_waveforms(deck, stop_time, signals):
     one, other = run_deck(deck, stop_time=stop_time), run_deck_pyspice(deck, stop_time=stop_time)
-    assert list(one.signals) == list(other.signals)
+    assert set(one.signals) == set(other.signals)  # `write` sorts them
     # The same code on the same machine takes the same steps. Two builds (executable and library) may round
     # differently, and a step more or less moves a sample by what the step control allows: reltol = 1e-3 of the
     # swing, 1 V or less. Interpolated on one axis, since the steps need not agree.

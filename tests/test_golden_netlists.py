@@ -1,0 +1,105 @@
+"""The decks in netlists/: the bytes that this tree writes, nothing in them but a circuit, and the right answer."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analogrnn import library
+from analogrnn.agreement import compare
+from analogrnn.mapping import map_network
+from analogrnn.network import forward
+from analogrnn.network.files import load
+from analogrnn.spice.engine import check_deck, run_deck
+from analogrnn.spice.testbench import read_deck
+from analogrnn.stimulus import random_stimulus
+from analogrnn.technology import load_technology
+
+ROOT = Path(__file__).resolve().parents[1]
+NETLISTS = ROOT / "netlists"
+REGENERATE = "run `python netlists/regenerate.py`, read the difference and name it in CHANGELOG.md"
+SCRIPT = runpy.run_path(str(NETLISTS / "regenerate.py"))
+NAMES = library.shipped("networks", ".safetensors")
+decks = pytest.mark.parametrize("name", NAMES)
+
+
+def test_there_is_a_deck_for_every_shipped_network_and_no_other():
+    assert sorted(path.stem for path in NETLISTS.glob("*.spice")) == NAMES, REGENERATE
+
+
+@decks
+def test_a_deck_is_what_this_tree_writes(name):
+    assert (NETLISTS / f"{name}.spice").read_bytes() == SCRIPT["golden_deck"](name).text.encode("ascii"), REGENERATE
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "4294967295"])
+def test_the_bytes_depend_on_no_process(tmp_path, hash_seed):
+    """Two other processes, with other orders of sets, in another folder: the same files."""
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    (tmp_path / "stale.spice").write_text("* of a network that is no longer shipped\n")
+    subprocess.run([sys.executable, NETLISTS / "regenerate.py", tmp_path], check=True, cwd=tmp_path, env=environment,
+                   timeout=60)  # fmt: skip
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert written == {path.name: path.read_bytes() for path in NETLISTS.glob("*.spice")}, REGENERATE
+
+
+@decks
+def test_a_deck_holds_a_circuit_and_nothing_of_the_machine_that_wrote_it(name):
+    raw = (NETLISTS / f"{name}.spice").read_bytes()
+    assert b"\r" not in raw
+    assert b"\t" not in raw
+    text = raw.decode("ascii")
+    check_deck(text)
+    lines = text.split("\n")
+    assert lines[0] == lines[0].strip() != ""
+    assert lines[-2:] == [".end", ""]
+    assert max(map(len, lines)) < 250
+    assert not re.search(r"\.control|\.include|\.lib|\*#", text, re.IGNORECASE)
+    assert not re.search(r"\b20\d\d-\d\d-\d\d\b|\d\d:\d\d:\d\d", text), "a date or a time"
+    # a path has a slash with a name on either side; expressions divide by names only inside braces or B sources
+    assert not re.search(r"(^|[\s'\"=])(~|\.{0,2})/\w", text, re.MULTILINE), "a path"
+    assert str(ROOT) not in text
+    elements = [line.split()[0].lower() for line in _top_level(lines)]
+    assert len(set(elements)) == len(elements), "two elements share a name"
+
+
+@decks
+def test_no_number_has_a_suffix_that_spice_would_read_otherwise(name):
+    """`1M` is 1e-3 in SPICE, and `1F` on a capacitor 1e-15: plain exponents only."""
+    for line in (NETLISTS / f"{name}.spice").read_text().split("\n"):
+        if not line.startswith("*"):
+            assert not re.search(r"(?<![\w.])\d+\.?\d*(?!e[+-]?\d)[a-zA-Z]", line.split(";")[0]), line
+
+
+@pytest.mark.ngspice
+def test_the_small_deck_in_ngspice_is_the_digital_network_at_every_step_and_stage():
+    name = "digits_d16_k2"
+    network = load(library.network_path(name))
+    design = map_network(network, load_technology(SCRIPT["TECHNOLOGY"]))
+    x = random_stimulus(design, SCRIPT["STEPS"], SCRIPT["SEED"])[:, None]
+    reference = forward(network, x)
+    deck = SCRIPT["golden_deck"](name)
+    text = (NETLISTS / f"{name}.spice").read_text(encoding="ascii")
+    reading = read_deck(deck, run_deck(text, stop_time=deck.schedule.duration, timeout=300.0))
+    stages = {"cell": np.stack([reading.stages["cell", i] for i in range(16)], axis=1)[:, None]}
+    found = compare("ideal", design, reference, stages)
+    assert found.steps_equal == found.steps_checked == SCRIPT["STEPS"] * 16
+    assert found.thermometer_violations == 0
+    # a stimulus that moved nothing would agree for free
+    assert (np.diff(reference.states["cell"], axis=0) != 0).any(axis=(0, 1)).sum() > 8
+    assert int(np.argmax(reading.logits)) == int(reference.classes[0])
+
+
+def _top_level(lines):
+    """The elements outside of subcircuits."""
+    inside = 0
+    for line in lines[1:]:
+        inside += line.startswith(".subckt")
+        if not inside and line and line[0].isalpha():
+            yield line
+        inside -= line.startswith(".ends")
