@@ -4,7 +4,6 @@ Loads the network, maps it, simulates the held-out clips (nominal, with noise, o
 of a few clips in ngspice, and writes the summary, the bill of materials, the decks and the pictures.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -18,11 +17,12 @@ from analogrnn import datasets, library, pictures, plots, report
 from analogrnn.agreement import Agreement, Bench, Progress, check_agreement
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
-from analogrnn.errors import MissingDependencyError, OutputError, ParameterError, SpiceError, in_range
+from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError, in_range
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.montecarlo import MonteCarlo, Variability, run_monte_carlo
 from analogrnn.network import DigitalRun, Network, forward
 from analogrnn.network.files import load
+from analogrnn.outputs import make_folder, write_json, write_text
 from analogrnn.simulate import simulate_steps
 from analogrnn.spice.engine import find_ngspice, run_deck
 from analogrnn.spice.testbench import ladder_deck, network_deck
@@ -117,31 +117,6 @@ def _prepare(options: DemoOptions, narrator: Narrator) -> _Job:
     x = network.encoding(clips.features)
     design = map_network(network, load_technology(), MappingOptions())
     return _Job(options, narrator, folder, network, design, x, clips.labels, forward(network, x))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON. Raises OutputError."""
-    try:
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error
-
-
-def make_folder(path: Path) -> Path:
-    """Make a folder and its parents. Raises OutputError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't make the folder {path}: {error.strerror or error}; choose another one.") from error
-    return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file with Unix line ends. Raises OutputError."""
-    try:
-        path.write_text(text, encoding="ascii", newline="\n")
-    except OSError as error:
-        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error
 
 
 def _simulate(job: _Job) -> dict[str, float]:

@@ -160,11 +160,14 @@ def reshifted(design, ratio):
     return replace(design, layers=tuple(change(la) if isinstance(la, Ladder) else la for la in design.layers))
 
 
-@pytest.mark.parametrize(("ratio", "x"), [(1.0, 0.15), (1.2, 0.15), (2.2, 0.5)])
+@pytest.mark.parametrize(("ratio", "x"), [(1.0, 0.15), (1.2, 0.15), (1.8, 0.5)])
 def test_the_waveform_level_fails_where_the_shift_does_not_outlast_the_pulse(ratio, x):
-    """I_s (2 exp(-x) - 1) < beta: after a large pulse the neighbours don't fall back."""
+    """I_s (2 exp(-x) - 1) < beta: after a large pulse the neighbours don't fall back.
+
+    The standing current is raised, so that a down pulse can reset stages in the middle of the ladder at all.
+    """
     net = direct(4)
-    design = reshifted(mapped(net), ratio)
+    design = reshifted(mapped(net, base_ratio=3.0), ratio)
     design = clocked(design, tau=design.timing.pulse / x, period=design.timing.y * design.timing.pulse / x)
     with pytest.raises(MappingError, match=r"'shift' margin is -0\.\d+, not above 0: raise shift_ratio or shorten"):
         check_ladders(design)
@@ -194,12 +197,12 @@ def test_the_waveform_level_fails_where_the_pulse_is_too_short_for_the_input_nod
 
 @pytest.mark.parametrize("control", BROKEN)
 @pytest.mark.parametrize("stages", [2, 4, 8])
-def test_the_checker_fails_every_broken_ladder(stages, control):
-    net = direct(stages, d=1)
-    found = check_agreement(net, mapped(net), clips_for(net, 60, 2), Bench("waveform", control))
+def test_the_checker_fails_every_broken_ladder_in_every_clip(stages, control):
+    net = direct(stages, d=1, initial=0)
+    found = check_agreement(net, mapped(net), clips_for(net, 60, 3), Bench("waveform", control))
     assert not found.holds
-    assert found.steps_equal < 0.6 * found.steps_checked
-    assert len(found.first_misses) == 2
+    assert found.steps_equal < found.steps_checked - 3
+    assert len(found.first_misses) == 3
 
 
 @pytest.mark.parametrize(("stages", "index"), [(1, 0), (2, 1), (4, 2), (8, 3), (16, 4)])
@@ -245,8 +248,8 @@ def test_ngspice_follows_the_digital_ladder_at_every_step(stages, steps, clips):
     """2,850 steps over the five lengths."""
     net = direct(stages, d=2, k_min=-(stages // 2))
     found = holds(net, mapped(net), clips_for(net, steps, clips, seed=2, top=TOP), level="ideal")
-    # a node's error is a reltol of 1e-4 of its solution at most; the inputs stand BOUND above zero
-    assert found.candidate_error < 1e-4 * BOUND
+    # a node's error is a reltol of 1e-6 of its solution at most; the inputs stand BOUND above zero
+    assert found.candidate_error < 1e-6 * BOUND
 
 
 @ngspice
@@ -255,7 +258,7 @@ def test_the_flat_deck_of_every_kind_of_network_agrees(kind):
     net = kinds()[kind]
     design = mapped(net)
     found = holds(net, design, inputs_of(net, 20, 2), level="ideal", flat=True)
-    assert found.candidate_error < 1e-4 * BOUND
+    assert found.candidate_error < 1e-6 * BOUND
     if net.layers[-1].name == "out" and design.pooling:
         # a state node is ON or OFF to 1e-6 (1 ohm or 1e12 against 1e6), and so is the current of its stage
         outputs = sum(abs(la.alpha * la.level_step).max() * la.stages * la.width for la in design.ladders)
@@ -281,7 +284,7 @@ def test_slices_say_the_same_as_the_flat_deck(cell):
 @ngspice
 @pytest.mark.parametrize("control", BROKEN)
 def test_ngspice_fails_every_broken_ladder_as_the_waveform_level_does(control):
-    net = direct(4, d=1, k_min=-2)
+    net = direct(4, d=1, k_min=-2, initial=0)
     design, x = mapped(net), clips_for(net, 40, 1)
     for level in ("waveform", "ideal"):
         found = check_agreement(net, design, x, Bench(level, control))
@@ -293,20 +296,20 @@ def test_ngspice_fails_every_broken_ladder_as_the_waveform_level_does(control):
 @ngspice
 @pytest.mark.parametrize("stages", [1, 2, 4])
 def test_the_waveforms_of_ngspice_are_those_of_the_kernel(stages):
-    """The current into the lowest cell, over the whole run, within 0.5 % of its range (normalised rms error)."""
+    """The current into the lowest cell, over the whole run, within 0.4 % of its range (normalised rms error)."""
     net = direct(stages, d=1, threshold=1.0, initial=0)
     design, x = mapped(net), clips_for(net, 25, 1)
     chip = nominal_chip(design)
     wave = ladder_waveforms(chip, chip.ladders[0], 0, x[:, 0, 0])
     deck = ladder_deck(design, design.ladders[0], 0, x[:, 0])
     waves = run_deck(deck.text, stop_time=deck.schedule.duration)
-    current = np.interp(wave.time, waves.axis, waves["v(xcell_0.n1)"]) * 1e-9
+    current = np.interp(wave.time, waves.axis, waves[f"v({deck.ladders['cell', 0]}.n1)"]) * 1e-9
     error, length = current - wave.i_in[:, 0], np.diff(wave.time, prepend=0.0)
-    # the deck's pulses have edges of T_p/100 and end one edge later, and the kernel's input lags by half an interval,
-    # t_in/16: together a tenth of t_in, twice a pulse of 12 t_in, in which up to the whole range is missed; the rms
-    # over a period of 88 pulses is sqrt(2 x 0.1/(12 x 88)) = 1.4 % of it at that worst, a third of it at half range
+    # the deck's edges last T_p/100 = 0.12 t_in, so they are 0.06 t_in late, and the kernel's switching half an interval,
+    # 0.06 t_in: an edge displaced by 0.12 t_in errs by 0.12 A exp(-t/t_in) for a swing A; two of them in a period of
+    # about 88 x 12 t_in have the rms 0.12 A / sqrt(88 x 12) = 0.4 % of A
     rms = np.sqrt((error**2 * length).sum() / length.sum())
-    assert rms / np.ptp(wave.i_in[:, 0]) < 5e-3
+    assert rms / np.ptp(wave.i_in[:, 0]) < 4e-3
 
 
 @ngspice
@@ -318,18 +321,19 @@ def test_the_dpi_of_ngspice_rises_and_falls_as_the_kernel_s():
     candidates = np.array([0.0, 2.0, 0.0, -2.0, 0.0])
     wave = ladder_waveforms(chip, chip.ladders[0], 0, candidates)
     deck = ladder_deck(design, ladder, 0, candidates[:, None])
-    # the same deck, with the second stage's input saved
-    text = deck.text.replace("v(xcell_0.n1)", "v(xcell_0.n1) v(xcell_0.n2)")
-    waves = run_deck(text, stop_time=deck.schedule.duration)
-    current = np.interp(wave.time, waves.axis, waves["v(xcell_0.n2)"]) * 1e-9
+    waves = run_deck(deck.text, stop_time=deck.schedule.duration)
+    current = np.interp(wave.time, waves.axis, waves[f"v({deck.ladders['cell', 0]}.n2)"]) * 1e-9
     # outside the pulses the second stage's input is base + I_s d_1
     calm = (wave.line == 0.0) & (wave.time > (deck.schedule.reset_steps + 0.2) * design.timing.period)
     pulse = (wave.time % design.timing.period) < 3.0 * design.timing.pulse
     d = (current - ladder.i_base[0]) / ladder.i_shift[0]
     error = np.abs(d - wave.d[:, 0])[calm & ~pulse]
-    # both rise with rate 1/tau at most; they start within a tenth of t_in of each other (see above), which is
-    # 0.1 x 0.15/12 = 0.13 % of tau, and ngspice's own truncation may reach its trtol = 7 times reltol = 1e-4
-    assert error.max() < 0.0013 + 7 * 1e-3
+    # both move with rate 1/tau at most and start within 0.12 t_in = 0.12 x 0.15/12 tau of each other (see above);
+    # linear interpolation between ngspice's points, at most T/10 = 1.3 tau apart, is off by step^2/8 where d is curved
+    # most, exp(-t/tau) after a time in which the steps have grown that far: another 0.5 %
+    assert error.max() < 0.0015 + 0.005
+    assert wave.d[:, 0].max() > 0.999
+    # and far less than that in the mean
     assert error.mean() < 1e-3
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.ui import Ui
-from analogrnn.demo import write_text
 from analogrnn.design import Design
 from analogrnn.errors import MappingError, ParameterError
+from analogrnn.outputs import write_text
 from analogrnn.spice.testbench import NetworkDeck, ladder_deck, network_deck
 from analogrnn.stimulus import random_stimulus
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, inputs_of, mapping_options, network_of
 from analogrnn.cli.ui import Ui
-from analogrnn.demo import make_folder, write_json
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import map_network
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import forward
+from analogrnn.outputs import make_folder, write_json
 from analogrnn.technology import load_technology
 
 

@@ -148,7 +148,7 @@ def _load_cell(bias, up, down, cell, rest, reach, f, tables):
     """Fill the biases and bounds of one cell, and its tables by level; True if any lane drifts.
 
     Above bound 0 a candidate surely rises, below bound 1 it falls, between bounds 2 and 3 it holds.
-    tables (3, N' L)  rows up[n], down[n], drift[n], for n up to a multiple of _CHAIN above N
+    tables (3, N' L)  up[n], down[n] and drift[n], for n up to a multiple of _CHAIN above N
     """
     stages, drifts = up.shape[1], False
     for lane in range(LANES):
@@ -187,42 +187,41 @@ def _rounded(x_largest, weight, bias, up, down, cell):
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
 def _candidate_tile(x, t, w, f):
-    """Candidates of _TILE steps from t, for x (T, D) of float32, both padded; w is flat, (D, L)."""
+    """Candidates of _TILE steps from t, for float32 x (T, D) and w (D L,), both padded."""
     for lane in range(LANES):
-        for row in range(_TILE):
-            f[_C + row * LANES + lane] = f[_BIAS + lane]
+        bias = f[_BIAS + lane]
+        f[_C + lane], f[_C + LANES + lane], f[_C + 2 * LANES + lane], f[_C + 3 * LANES + lane] = bias, bias, bias, bias
     for j in range(0, x.shape[1], 4):
-        at = uint64(j * LANES)
+        rows = w[j * LANES :]
         p0, p1, p2, p3 = x[t, j], x[t, j + 1], x[t, j + 2], x[t, j + 3]
         q0, q1, q2, q3 = x[t + 1, j], x[t + 1, j + 1], x[t + 1, j + 2], x[t + 1, j + 3]
         r0, r1, r2, r3 = x[t + 2, j], x[t + 2, j + 1], x[t + 2, j + 2], x[t + 2, j + 3]
         s0, s1, s2, s3 = x[t + 3, j], x[t + 3, j + 1], x[t + 3, j + 2], x[t + 3, j + 3]
         for lane in range(LANES):
-            k = at + uint64(lane)
-            w0, w1, w2, w3 = w[k], w[k + LANES], w[k + 2 * LANES], w[k + 3 * LANES]
-            f[_C + lane] += (w0 * p0 + w1 * p1) + (w2 * p2 + w3 * p3)
-            f[_C + LANES + lane] += (w0 * q0 + w1 * q1) + (w2 * q2 + w3 * q3)
-            f[_C + 2 * LANES + lane] += (w0 * r0 + w1 * r1) + (w2 * r2 + w3 * r3)
-            f[_C + 3 * LANES + lane] += (w0 * s0 + w1 * s1) + (w2 * s2 + w3 * s3)
+            w0, w1, w2, w3 = rows[lane], rows[LANES + lane], rows[2 * LANES + lane], rows[3 * LANES + lane]
+            f[_C + lane] += w0 * p0 + w1 * p1 + w2 * p2 + w3 * p3
+            f[_C + LANES + lane] += w0 * q0 + w1 * q1 + w2 * q2 + w3 * q3
+            f[_C + 2 * LANES + lane] += w0 * r0 + w1 * r1 + w2 * r2 + w3 * r3
+            f[_C + 3 * LANES + lane] += w0 * s0 + w1 * s1 + w2 * s2 + w3 * s3
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
 def _own_candidates(x, w, f):
-    """Candidates of one step for x (D, L) of float32, of each chip its own."""
+    """Candidates of one step in the first row, for float32 x (D, L) and w (D L,)."""
     for lane in range(LANES):
         f[_C + lane] = f[_BIAS + lane]
     for j in range(x.shape[0]):
+        rows = w[j * LANES :]
         for lane in range(LANES):
-            f[_C + lane] += w[uint64(j * LANES) + uint64(lane)] * x[j, lane]
+            f[_C + lane] += rows[lane] * x[j, lane]
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _sure_moves(c, f):
-    """Moves for the candidates in row c, as far as no level and no draw can change them; True if some lane isn't."""
+def _sure_moves(c, row, f):
+    """Moves for the candidates in c[row], as far as no level and no draw can change them; True if some lane isn't."""
     one, zero, doubt = np.float32(1.0), np.float32(0.0), np.float32(0.0)
-    row = uint64(c)
     for lane in range(LANES):
-        value = f[row + uint64(lane)]
+        value = c[row, lane]
         up, down = value > f[_SURE + lane], value < f[_SURE + LANES + lane]
         f[_MOVE + lane] = one if up else (-one if down else zero)
         held = (value > f[_SURE + 2 * LANES + lane]) & (value < f[_SURE + 3 * LANES + lane])
@@ -241,16 +240,16 @@ def _move(top, f):
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE, inline="always")
-def _entry(table, first, lane, n, other):
-    """The entry of row first + n of a flat table, 0 <= n < _CHAIN, or `other`. No load may wait for a branch."""
-    at = uint64(first * LANES) + uint64(lane)
-    a, b, c, d = table[at], table[at + LANES], table[at + 2 * LANES], table[at + 3 * LANES]
+def _entry(table, lane, n, other):
+    """Row n of a flat table if 0 <= n < _CHAIN, else `other`. Every load comes first: none may wait for a branch."""
+    a, b = table[lane], table[LANES + lane]
+    c, d = table[2 * LANES + lane], table[3 * LANES + lane]
     other = a if n == np.float32(0.0) else other
     other = b if n == np.float32(1.0) else other
     other = c if n == np.float32(2.0) else other
     other = d if n == np.float32(3.0) else other
-    at += uint64(4 * LANES)
-    a, b, c, d = table[at], table[at + LANES], table[at + 2 * LANES], table[at + 3 * LANES]
+    a, b = table[4 * LANES + lane], table[5 * LANES + lane]
+    c, d = table[6 * LANES + lane], table[7 * LANES + lane]
     other = a if n == np.float32(4.0) else other
     other = b if n == np.float32(5.0) else other
     other = c if n == np.float32(6.0) else other
@@ -261,10 +260,11 @@ def _entry(table, first, lane, n, other):
 def _look_up(table, shift, other, out, f):
     """Fill row `out` with the entries of the levels less `shift`, or `other` where there is none."""
     for lane in range(LANES):
-        f[out + lane] = _entry(table, 0, lane, f[_N + lane] - shift, other)
+        f[out + lane] = _entry(table, lane, f[_N + lane] - shift, other)
     for first in range(_CHAIN, len(table) // LANES, _CHAIN):
+        rows = table[first * LANES :]
         for lane in range(LANES):
-            f[out + lane] = _entry(table, first, lane, f[_N + lane] - shift - np.float32(first), f[out + lane])
+            f[out + lane] = _entry(rows, lane, f[_N + lane] - shift - np.float32(first), f[out + lane])
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
@@ -276,17 +276,17 @@ def _drift(drifts, f):
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _doubtful_step(c, ups, downs, scales, key, at, words, f):
-    """Margins and moves for the candidates in row c at the present levels, with noise if any lane needs it.
+def _doubtful_step(c, row, ups, downs, scales, key, at, words, f):
+    """Margins and moves for the candidates in c[row] at the present levels, with noise if any lane needs it.
 
     scales (3,)  reach, tol, sigma;  at (4,)  block, sample, step, cell. Returns True if a lane is too close to call.
     """
     reach, tol, sigma = scales[0], scales[1], scales[2]
-    one, zero, doubt, row = np.float32(1.0), np.float32(0.0), np.float32(0.0), uint64(c)
+    one, zero, doubt = np.float32(1.0), np.float32(0.0), np.float32(0.0)
     _look_up(ups, zero, np.float32(_NEVER), _RISE, f)
     _look_up(downs, one, -np.float32(_NEVER), _FALL, f)
     for lane in range(LANES):
-        value = f[row + uint64(lane)]
+        value = c[row, lane]
         rise, fall = value - f[_RISE + lane], f[_FALL + lane] - value
         f[_RISE + lane], f[_FALL + lane] = rise, fall
         high, low = (rise, fall) if rise > fall else (fall, rise)
@@ -361,8 +361,8 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
     x_single, x_largest = _padded_inputs(x), np.zeros(x.shape[2])
     for j in range(x.shape[2]):
         x_largest[j] = np.abs(x[:, :, j]).max()
-    w = np.zeros((inputs + 3) // 4 * 4 * LANES, np.float32)
     f, tables = np.zeros(_END, np.float32), np.zeros((3, (stages // _CHAIN + 1) * _CHAIN * LANES), np.float32)
+    w, c = np.zeros((inputs + 3) // 4 * 4 * LANES, np.float32), f[_C:].reshape(_TILE, LANES)
     used = (stages + _CHAIN - 1) // _CHAIN * _CHAIN * LANES
     ups, downs, drifts = tables[0, :used], tables[1, :used], tables[2]
     words, at, scales, top = (
@@ -390,7 +390,7 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
             for lane in range(LANES):
                 f[_N + lane] = start[i, lane]
             for t in range(steps):
-                c, moved, doubtful = _C, True, drifting
+                row, moved, doubtful = 0, True, drifting
                 if inputs == 0:
                     value = x_single[s, t, i, 0]
                     moved = drifting or not (value > holds_from and value < holds_to)
@@ -401,15 +401,15 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
                             f[_C + lane], f[_MOVE + lane] = value, move
                 elif own:
                     _own_candidates(x_single[s, t], w, f)
-                    doubtful |= _sure_moves(c, f)
+                    doubtful |= _sure_moves(c, row, f)
                 else:
                     if t % _TILE == 0:
                         _candidate_tile(x_single[s, :, :, 0], t, w, f)
-                    c = _C + t % _TILE * LANES
-                    doubtful |= _sure_moves(c, f)
+                    row = t % _TILE
+                    doubtful |= _sure_moves(c, row, f)
                 if doubtful:
                     at[2] = t
-                    if _doubtful_step(c, ups, downs, scales, key, at, words, f):
+                    if _doubtful_step(c, row, ups, downs, scales, key, at, words, f):
                         _settle(x, s, weight, bias, up, down, sigma[i], key, at, words, tol, f)
                 if moved:
                     _move(top, f)

@@ -28,6 +28,8 @@ from analogrnn.spice.raw import Waveforms
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
 # bias line: the Design's current, and the device of the mismatch tables whose group makes it
+REFERENCE_UNITS = 16  # unit devices of the reference diode: a copy of p units carries p/16 of the reference
+STEP = 0.03  # rounding of a bias current by whole units, in half windows of the ladder
 BIAS_LINES = ("th", "hyst", "on", "alpha", "tau", "gain", "shift", "base")
 
 
@@ -71,13 +73,16 @@ class TransistorDeck:
         return Job(self.text, self.schedule.duration, timeout, allowed_paths=self.pdk.paths)
 
 
-def unit_ratio(ratio: float, tolerance: float = 0.004, most: int = 64) -> tuple[int, int]:
-    """The fewest unit devices (p, k), whole, with p/k within `tolerance` of `ratio`; the nearest if there is none."""
-    in_range("unit_ratio.ratio", ratio, 1e-4, 1e4)
-    pairs = [(p, k) for k in range(1, most + 1) for p in {max(1, int(ratio * k)), int(ratio * k) + 1} if p <= 8 * most]
+def unit_ratio(ratio: float, tolerance: float = 0.01, most: int = 400) -> tuple[int, int]:
+    """Whole numbers (p, k) with p/k within `tolerance` of `ratio` and the least p, hence the least current; k below 64.
+
+    The nearest pair with p up to `most` if none is within.
+    """
+    in_range("unit_ratio.ratio", ratio, 1e-4, most)
+    pairs = [(p, k) for k in range(1, 64) for p in (max(1, int(ratio * k)), int(ratio * k) + 1) if p <= most]
     error = {pair: abs(pair[0] / pair[1] / ratio - 1.0) for pair in pairs}
     fitting = [pair for pair in pairs if error[pair] <= tolerance]
-    return min(fitting, key=sum) if fitting else min(pairs, key=lambda pair: error[pair])
+    return min(fitting) if fitting else min(pairs, key=lambda pair: error[pair])
 
 
 def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, float]:
@@ -100,6 +105,24 @@ def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> 
         currents |= {"on": i_tau * timing.drive_ratio, "tau": i_tau, "gain": float(ladder.i_gain[cell]) / maps.shift,
                      "shift": float(ladder.i_shift[cell]) / maps.first_shift}  # fmt: skip
     return currents
+
+
+def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, tuple[int, int]]:
+    """Bias line to (p, k): the line's unit devices carry the reference's unit p/k times.
+
+    Rounding moves a threshold by at most STEP half windows a line; the gain line makes up for the rounding of the
+    DPI's other two currents.
+    """
+    currents, units = bias_currents(design, ladder, cell, maps), {}
+    scale = REFERENCE_UNITS / (maps.bias * design.unit_current)
+    for line, current in currents.items():
+        slack = STEP * float(ladder.beta[cell]) / current if line in ("th", "hyst", "shift", "base") else STEP
+        if line == "gain":
+            (on, k_on), (tau, k_tau) = units["on"], units["tau"]
+            current *= currents["on"] / currents["tau"] * (tau * k_on) / (k_tau * on)
+            slack = STEP / 3.0
+        units[line] = unit_ratio(current * scale, slack)
+    return units
 
 
 def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: np.ndarray, *,
@@ -137,8 +160,8 @@ def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: n
             "Vss vss 0 DC 0",
             f"Vdd vdd vss DC {number(supply)}",
             f"Iref vdd nref DC {number(design.unit_current)}",
-            f"Xref nref vss bias_reference {_size(design.sizing.cell)} q={REFERENCE_UNITS}",
-            f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_size(design.sizing.cell)}",
+            f"Xref nref vss bias_reference {_reference(design)} q={REFERENCE_UNITS}",
+            f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
             *_clock_lines(schedule, supply),
             *_inputs(ladder.synapses, given, schedule, design),
             f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {name}",
@@ -166,20 +189,14 @@ def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
     return np.asarray(states < 0.5 * deck.supply)
 
 
-REFERENCE_UNITS = 4  # unit devices of the reference diode: a copy of p units carries p/4 of the reference
-
-
 def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws: Mapping[str, DeviceDraw],
                 drive: int) -> list[str]:  # fmt: skip
     """`.subckt <layer>_<cell>`: weights, input line, bias and stages of one ladder."""
     name, size = f"{ladder.name}_{cell}", _size(design.sizing.cell)
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    bias = bias_currents(design, ladder, cell, maps)
     units = {}
-    for line, current in bias.items():
-        units[f"p_{line}"], units[f"k_{line}"] = unit_ratio(
-            current / (maps.bias * design.unit_current) * REFERENCE_UNITS
-        )
+    for line, (p, k) in bias_units(design, ladder, cell, maps).items():
+        units[f"p_{line}"], units[f"k_{line}"] = p, k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
     lines = [
         f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",
@@ -192,7 +209,7 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws
         block, ports = "bare_bias", "bth bhyst balpha bbase"
     groups = [d for d in own if d[0] in "rb" and (ladder.has_dpi or d[1:] in ("th", "hyst", "alpha", "base"))]
     lines += _instance(f"Xbias nref {ports} vdd vss {block}",
-                       f"{size} {' '.join(f'{key}={value}' for key, value in units.items())}",
+                       f"{_reference(design)} {size} {' '.join(f'{key}={value}' for key, value in units.items())}",
                        _deviations(own, groups, (cell,)))  # fmt: skip
     lines.append("Vstages vdd vdds DC 0")
     if not ladder.has_dpi:
@@ -220,7 +237,7 @@ def _weights(design: Design, synapses: Synapses, row: int) -> list[str]:
     if bias := float(synapses.bias[row]):
         units = number(abs(bias) * REFERENCE_UNITS)
         ports = "rail bcasn vss bias_sink_cascode" if bias > 0 else "cand vss bias_sink"
-        lines.append(f"Xbrow nref {ports} {_size(design.sizing.cell)} p={units}")
+        lines.append(f"Xbrow nref {ports} {_reference(design)} p={units}")
     return lines
 
 
@@ -251,6 +268,11 @@ def _clock_lines(schedule: Schedule, supply: float) -> list[str]:
     else:
         lines.append("Vpreset preset vss DC 0")
     return lines
+
+
+def _reference(design: Design) -> str:
+    """NMOS unit device of the reference: a quarter of a cell's width."""
+    return f"wr={number(design.sizing.cell.w / 4.0)} lr={number(design.sizing.cell.l)}"
 
 
 def _size(geometry: Geometry) -> str:

@@ -40,9 +40,9 @@ def written_out(c, up, down, rest, start):
         else:
             n += int(sets) - int(resets)
         if rest:
-            if n < stages and 0.0 > up[n]:
+            if n < stages and up[n] < 0.0:
                 n += 1
-            elif n > 0 and 0.0 < down[n - 1]:
+            elif n > 0 and down[n - 1] > 0.0:
                 n -= 1
         out.append(n)
     return np.array(out)

@@ -158,8 +158,8 @@ def test_switching_times_converge_with_the_first_order_of_the_grid():
     exact = t_in * np.log(amplitudes / (amplitudes - 1.0))
     grids, errors = [4, 8, 16, 32], []
     for points in grids:
-        waves = [ladder_waveforms(chip, ladder, 0, np.array([u]), points_per_t_in=points) for u in amplitudes]
-        begin = waves[0].schedule.starts()[waves[0].schedule.first_frame] + waves[0].schedule.lead
+        waves = [ladder_waveforms(chip, ladder, 0, np.array([0.0, u]), points_per_t_in=points) for u in amplitudes]
+        begin = waves[0].schedule.starts()[-1] + waves[0].schedule.lead
         late = np.array([wave.time[np.argmax(wave.on[:, 0])] for wave in waves]) - begin - exact
         # the upper neighbour's floor, 5e-7 of I_s, brings the crossing forward by less than 1e-5 t_in at u = 1.2 beta
         assert late.min() > -1e-5 * t_in

@@ -1,0 +1,357 @@
+"""Network -> Design and back: what is refused and in which words, what is conserved, what scales."""
+
+import math
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from helpers import BOUND, TECHNOLOGY, cmru, direct, first_quadrant, inputs_of, kinds, linear, mapped, network
+from hypothesis import given
+from numpy.testing import assert_allclose, assert_array_equal
+
+from analogrnn.chip import nominal_chip
+from analogrnn.design import Ladder, input_time_constants
+from analogrnn.errors import MappingError, ParameterError
+from analogrnn.mapping import MappingOptions, check_ladders, ladder_margins, map_network, recover_network
+from analogrnn.network import AlphaCmru, InputEncoding, Linear, Network, Pooling, ReLU, forward
+from analogrnn.simulate import simulate_steps
+
+every_kind = pytest.mark.parametrize("kind", kinds())
+
+
+def refused(net, message, error=MappingError, **options):
+    with pytest.raises(error, match=message):
+        mapped(net, **options)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("eps", [1e-9, 0.3, 0.999])
+def test_a_leaking_update_is_refused(eps):
+    refused(network(cmru(eps=eps, initial=np.zeros(2))),
+            rf"cell\.eps = {eps:g} has no circuit: the state leaves the ladder.*eps 1 \(CMRU\) or 0 \(BMRU\)")  # fmt: skip
+
+
+def test_input_dependent_thresholds_are_refused():
+    refused(network(cmru(threshold_weight=np.ones((2, 3)))),
+            r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with a constant")  # fmt: skip
+
+
+def test_an_alpha_cmru_is_refused():
+    cell = AlphaCmru("cell", np.ones((2, 3)), np.zeros(2), np.ones(2), np.ones((2, 3)), np.zeros(2))
+    refused(network(cell), "cell is an alphaCMRU: its states are not quantised, .* train a CMRU")
+
+
+@pytest.mark.parametrize("ladder", [(None, 2), (-2, None), (None, None)])
+def test_a_ladder_without_an_end_is_refused(ladder):
+    low, high = ladder
+    refused(network(cmru(k_min=low, k_max=high, initial=np.zeros(2))),
+            "cell has no k_min and k_max: a ladder is finite. Train with both ends")  # fmt: skip
+
+
+def test_an_initial_state_between_levels_is_refused():
+    refused(network(cmru(initial=[0.0, 0.5])), r"cell\.initial\[1\] = 0\.5 is not a level .*-1, 0, 1.*round it")
+    # the BMRU has no level 0
+    refused(network(cmru(eps=0.0, ladder=(-1, 1), initial=[1.0, 0.0])),
+            r"cell\.initial\[1\] = 0 is not a level of the ladder \[-1, 1\]")  # fmt: skip
+
+
+@pytest.mark.parametrize("alpha", [0.0, -0.5])
+def test_an_output_that_is_not_positive_is_refused(alpha):
+    refused(network(cmru(alpha=[1.0, alpha])), rf"cell\.alpha\[1\] = {alpha:g} is not positive: fold its sign into")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 9e-4, -9e-4])
+def test_a_threshold_near_zero_is_refused(threshold):
+    refused(network(cmru(threshold=[1.0, threshold])),
+            rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\); train with a floor")  # fmt: skip
+
+
+def test_a_first_quadrant_cell_that_resets_at_zero_current_is_refused():
+    refused(network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
+            r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be told .* train with b_lo > 0")  # fmt: skip
+
+
+@pytest.mark.parametrize("weight", [201.0, -5e3, 9e-5, -1e-7])
+def test_a_weight_that_no_mirror_makes_is_named(weight):
+    cell = linear(d=2, inputs=2)
+    values = np.array(cell.weight)
+    values[1, 0] = weight
+    front = replace(cell, name="front", weight=values)
+    refused(network(front, ReLU("relu"), cmru("cell", 2, 2)),
+            rf"front\.weight\[1,0\] = {weight:g} needs a mirror ratio of {abs(weight):.3g}, outside \[0\.0001, 200\]")  # fmt: skip
+
+
+def test_a_weight_of_zero_needs_no_mirror():
+    weight = np.array([[0.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
+    design = mapped(network(cmru(weight=weight)))
+    assert_array_equal(design.ladders[0].synapses.ratio == 0.0, weight == 0.0)
+
+
+def test_mean_pooling_is_refused():
+    net = Network((cmru(), Pooling("pool", "mean"), linear()))
+    refused(net, r"pool\.mode = 'mean' needs an averaging circuit, .* train with pooling 'last'")
+
+
+def test_a_signed_layer_that_feeds_another_is_refused():
+    refused(network(linear("front", 4, 3), cmru("cell", 2, 4)), "front feeds another layer without a ReLU.*into one")
+    refused(Network((cmru(), Pooling("pool"), linear("a", 4, 2), linear("b", 2, 4))),
+            "a feeds another layer without a ReLU, but currents in mirrors have one sign")  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", [(ReLU("relu"), cmru()), (cmru(), ReLU("relu"), linear())])
+def test_a_rectifier_behind_anything_but_a_linear_layer_is_refused(layers):
+    refused(Network(layers), "relu doesn't follow a Linear layer; a rectifier needs signed currents")
+
+
+def test_a_network_without_a_recurrent_layer_is_refused():
+    refused(Network((linear(),), metadata={"name": "flat"}), "flat has no recurrent layer; the ladder circuits need a")
+
+
+def test_inputs_of_unknown_range_are_refused():
+    with pytest.raises(MappingError, match="random has no encoding, .* input currents is unknown; give input_bound"):
+        map_network(network(cmru()), TECHNOLOGY)
+
+
+def test_a_clock_that_breaks_an_inequality_is_refused():
+    net = network(cmru())
+    refused(net, r"random: the ladder's 'settle' margin is -.*lengthen the period \(now 0\.002 s\)", period=2e-3)
+    refused(net, r"'pulse' margin is -.*lengthen the pulse \(now 1e-05 s\), or use smaller devices", pulse=1e-5)
+    refused(net, r"'shift' margin is -.*raise shift_ratio or shorten the pulse", pulse_ratio=0.5)
+    refused(net, r"'(base|reset)' margin is 0, not above 0: raise base_ratio", base_ratio=1.0,
+            unit_current=2.0**-30)  # fmt: skip
+
+
+def test_currents_outside_weak_inversion_are_named():
+    net = network(cmru())
+    refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside \[1e-12, 1e-07\] A \(weak inversion\): change unit_current",
+            unit_current=1e-12)  # fmt: skip
+    refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside .* now 9e-07 A", unit_current=9e-7)
+    refused(net, r"cell\.i_alpha\[1\] = 2e-07 A is outside", ) if False else refused(
+        network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")  # fmt: skip
+    refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 1e-15 F\) or the pulse", c_dpi=1e-15)
+    refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or the pulse", c_dpi=2e-10,
+            drive_ratio=100.0)  # fmt: skip
+
+
+NUMBERS = ("unit_current", "cell_w", "cell_l", "synapse_w", "synapse_l", "shift_ratio", "base_ratio", "pulse_ratio",
+           "pulse_settle", "settle", "drive_ratio", "c_dpi", "period", "pulse", "input_bound")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [0.0, -1e-9, math.nan, math.inf])
+def test_options_out_of_range_are_named_with_their_limits(name, value):
+    with pytest.raises(ParameterError, match=rf"MappingOptions\.{name} = {value:g}\b.* is outside \["):
+        MappingOptions(**{name: value})
+
+
+def test_an_option_that_is_no_number_is_named():
+    with pytest.raises(ParameterError, match=r"MappingOptions\.settle = 'long' is not a number"):
+        MappingOptions(settle="long")
+
+
+# ---------------------------------------------------------------- what is conserved
+
+
+@every_kind
+def test_the_network_recovered_from_the_circuit_computes_the_same(kind):
+    net = kinds()[kind]
+    back = recover_network(mapped(net))
+    x = inputs_of(net, 40, 3)
+    mine, other = forward(net, x), forward(back, x)
+    for name, states in mine.states.items():
+        assert_array_equal(other.states[name], states)
+    # sums of twenty terms, each through two more roundings, of inputs up to BOUND
+    assert_allclose(other.logits, mine.logits, atol=1e-12)
+    assert [layer.name for layer in back.layers] == [layer.name for layer in net.layers]
+
+
+finite = st.floats(0.01, 50.0)
+
+
+@given(st.lists(st.tuples(finite, finite, st.floats(2e-3, 60.0), st.floats(0.05, 20.0)), min_size=1, max_size=4),
+       st.sampled_from([(-2, 2), (0, 3), (-3, 1)]))  # fmt: skip
+def test_mapping_and_back_returns_the_parameters_to_rounding(rows, ladder):
+    a, b, threshold, alpha = (np.array(column) for column in zip(*rows, strict=True))
+    # the largest half window is 2 units wide: thresholds of a network span at most an octave of currents
+    cell = cmru("cell", len(rows), 2, ladder=ladder, weight=np.stack([a, -b], axis=1), bias=a - b,
+                threshold=threshold, alpha=alpha)  # fmt: skip
+    try:
+        design = mapped(network(cell))
+    except MappingError as error:
+        assert "mirror ratio" in str(error)  # noqa: PT017 - a scale of 2^9 may put a weight out of range
+        return
+    back = recover_network(design).layers[0]
+    # products and sums of three, each rounded
+    assert_allclose(back.weight, cell.weight, rtol=1e-15)
+    assert_allclose(back.threshold, threshold, rtol=1e-15)
+    assert_allclose(back.alpha, alpha, rtol=1e-15)
+    # the offset of the inputs is subtracted and added again: its size sets the rounding
+    assert np.abs(back.bias - cell.bias).max() <= 1e-15 * BOUND * np.abs(cell.weight).sum(axis=1).max() + 1e-15
+    assert (back.eps, back.k_min, back.k_max) == (1.0, *ladder)
+    assert_array_equal(back.initial, cell.initial)
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8))
+def test_the_octave_scale_brings_every_half_window_into_one_to_two_units(thresholds):
+    d = len(thresholds)
+    try:
+        design = mapped(network(cmru("cell", d, 1, threshold=thresholds, weight=np.zeros((d, 1)))))
+    except MappingError as error:
+        assert "margin" in str(error) or "outside" in str(error)  # noqa: PT017
+        return
+    ladder = design.ladders[0]
+    beta = ladder.beta / design.unit_current
+    # one rounding either side
+    assert np.all((beta >= 1.0 - 1e-15) & (beta <= 2.0 + 1e-15))
+    assert_array_equal(np.frexp(ladder.synapses.scale)[0], 0.5)
+
+
+@pytest.mark.parametrize("unit", [0.1e-9, 0.5e-9, 4e-9])
+@every_kind
+def test_scaling_every_current_leaves_the_logic_alone(kind, unit):
+    """Weak inversion: only ratios of currents matter. Time goes with their inverse."""
+    net = kinds()[kind]
+    base, scaled = mapped(net), mapped(net, unit_current=unit, c_dpi=2e-12)
+    for one, other in zip(base.ladders, scaled.ladders, strict=True):
+        for name in ("i_th", "i_hyst", "i_base", "i_shift", "i_alpha", "i_preset"):
+            assert_allclose(getattr(other, name), getattr(one, name) * unit / 1e-9, rtol=1e-14)
+        assert_array_equal(other.synapses.ratio, one.synapses.ratio)
+    assert scaled.timing.pulse == pytest.approx(base.timing.pulse * 1e-9 / unit, rel=1e-12)
+    x = inputs_of(net, 30, 2)
+    one, other = (simulate_steps(nominal_chip(design), x) for design in (base, scaled))
+    assert_array_equal(other.logits, one.logits)
+    for name, levels in one.levels.items():
+        assert_array_equal(other.levels[name], levels)
+
+
+def test_permuting_the_cells_permutes_the_outputs():
+    cell, order = cmru("cell", 5, 3), np.array([3, 0, 4, 1, 2])
+    moved = replace(cell, **{name: getattr(cell, name)[order]
+                             for name in ("weight", "bias", "threshold", "alpha", "initial")})  # fmt: skip
+    nets = [network(cell, readout=False), network(moved, readout=False)]
+    x = inputs_of(nets[0], 40, 3)
+    one, other = (simulate_steps(nominal_chip(mapped(net)), x) for net in nets)
+    assert_array_equal(other.levels["cell"], one.levels["cell"][..., order])
+    # a matrix product may add its terms in another order
+    assert_allclose(other.candidates["cell"], one.candidates["cell"][..., order], atol=1e-13)
+    assert_array_equal(other.logits, one.logits[..., order])
+
+
+# ---------------------------------------------------------------- what the circuit is
+
+
+def test_the_margins_of_the_defaults_are_positive_and_follow_from_the_options():
+    design, options = mapped(network(cmru())), MappingOptions()
+    margins = ladder_margins(design)
+    assert min(margins.values()) > 0.0
+    grip = 2.0 * math.exp(-options.pulse_ratio) - 1.0
+    # worst over ladders whose ratios are equal by construction: rounding alone
+    assert margins["shift"] == pytest.approx(options.shift_ratio * grip - 1.0, abs=1e-12)
+    assert margins["base"] == pytest.approx(options.base_ratio - 1.0, abs=1e-12)
+    assert margins["reset"] == pytest.approx(options.base_ratio - 1.0, abs=1e-12)
+    assert margins["pulse"] == pytest.approx(options.pulse_settle - 8.0, abs=1e-9)
+    # a DPI that is ON relaxes with tau R/(R-1), which the period already allows for
+    assert margins["settle"] == pytest.approx(options.settle - 4.0, abs=1e-9)
+    check_ladders(design)
+
+
+@every_kind
+def test_every_kind_maps_with_positive_margins(kind):
+    assert min(ladder_margins(mapped(kinds()[kind])).values()) > 0.0
+
+
+def test_the_window_of_a_stage_is_centred_where_its_lower_neighbour_shifts_it():
+    for ladder in mapped(network(cmru(), cmru("high", 2, 2))).ladders:
+        centre = ladder.i_th - ladder.i_hyst / 2.0
+        assert_allclose(centre, ladder.i_base + ladder.i_shift, rtol=1e-15)
+        assert_allclose(ladder.beta / ladder.synapses.scale / 1e-9, np.abs(ladder.threshold[:, 1]), rtol=1e-15)
+
+
+def test_a_bmru_is_one_stage_without_a_dpi():
+    ladder = mapped(kinds()["bmru"]).ladders[0]
+    assert (ladder.stages, ladder.level_step, ladder.k_min, ladder.k_max) == (1, 2, -1, 1)
+    assert not ladder.has_dpi
+    assert_array_equal(ladder.i_shift, 0.0)
+    assert_array_equal(ladder.levels, [-1, 1])
+    # H(c): one stage carries the whole swing from -alpha to alpha
+    assert_allclose(ladder.i_alpha, 2.0 * ladder.alpha * 1e-9, rtol=1e-15)
+
+
+def test_the_first_quadrant_cell_has_its_trained_window_and_no_standing_current():
+    cell = first_quadrant()
+    ladder = mapped(network(cell)).ladders[0]
+    unit = ladder.synapses.scale * 1e-9
+    assert_allclose(ladder.i_th / unit, cell.b_hi, rtol=1e-15)
+    # a difference of two numbers of size b_hi
+    assert_allclose((ladder.i_th - ladder.i_hyst) / unit, cell.b_lo, atol=4e-16 * cell.b_hi.max())
+    assert_array_equal(ladder.i_base, 0.0)
+    assert not ladder.return_to_zero
+
+
+def test_no_input_of_any_layer_is_a_negative_current():
+    """Inputs are lifted by their bound, a ladder's output by its lowest level; the next bias absorbs it."""
+    low, high = cmru("low", 2, 3, ladder=(-2, 2)), cmru("high", 2, 2, ladder=(0, 3))
+    design = mapped(network(low, high))
+    assert_array_equal(design.layers[0].synapses.offset, BOUND)
+    assert_allclose(design.layers[1].synapses.offset, 2.0 * low.alpha, rtol=1e-15)
+    assert_array_equal(design.layers[2].synapses.offset, 0.0)
+    for layer in design.layers:
+        synapses = layer.synapses
+        # with every line at zero the node carries what the network forms at -offset
+        wanted = (synapses.trained_bias - synapses.weight @ synapses.offset) * synapses.scale
+        assert_allclose(synapses.bias, wanted, rtol=1e-15)
+
+
+def test_the_encoding_gives_the_range_of_the_inputs():
+    encoding = InputEncoding(np.zeros(3), np.ones(3), clip=2.5, ramp=False)
+    net = replace(network(cmru()), encoding=encoding)
+    assert_array_equal(map_network(net, TECHNOLOGY).layers[0].synapses.offset, 2.5)
+    assert_array_equal(mapped(net, input_bound=4.0).layers[0].synapses.offset, 4.0)
+
+
+def test_a_period_and_a_pulse_that_are_given_are_kept():
+    design = mapped(network(cmru()), period=0.1, pulse=1e-3)
+    assert (design.timing.period, design.timing.pulse) == (0.1, 1e-3)
+    assert design.timing.x == pytest.approx(MappingOptions().pulse_ratio, rel=1e-15)
+
+
+def test_the_slowest_cell_sets_the_pulse():
+    design = mapped(network(cmru()), cell_w=5e-6, cell_l=5e-6)
+    slowest = max(input_time_constants(la, design.sizing.cell, TECHNOLOGY).max() for la in design.ladders)
+    assert design.timing.pulse == pytest.approx(MappingOptions().pulse_settle * slowest, rel=1e-15)
+    # a quarter of the area is a quarter of the charge
+    assert mapped(network(cmru())).timing.pulse == pytest.approx(4.0 * design.timing.pulse, rel=1e-12)
+
+
+def test_synapses_may_have_their_own_size():
+    sizing = mapped(network(cmru()), synapse_w=3e-6).sizing
+    assert (sizing.synapse.w, sizing.synapse.l) == (3e-6, MappingOptions().cell_l)
+
+
+def test_presets_lead_from_all_off_to_the_initial_level():
+    for kind, wanted in {"signed": lambda s: s + 2, "offset": lambda s: s + 1, "bmru": lambda s: (s + 1) / 2}.items():
+        net = kinds()[kind]
+        ladder = mapped(net).ladders[0]
+        assert_array_equal(ladder.preset_pulses, wanted(net.layers[0].initial))
+
+
+def test_transistors_grow_with_the_stages_and_count_every_weight():
+    counts = [mapped(direct(stages, d=2)).transistors() for stages in (2, 4, 8)]
+    # 17 a stage, in two ladders
+    assert_array_equal(np.diff([count["memory stages"] for count in counts]), [17 * 2 * 2, 17 * 4 * 2])
+    assert len({count["weights and biases"] for count in counts}) == 1
+    dense = mapped(network(cmru("cell", 4, 3))).transistors()["weights and biases"]
+    sparse = network(cmru("cell", 4, 3, weight=np.eye(4, 3)))
+    # 12 weights against 3; a row whose weights are all zero keeps its bias
+    assert dense > mapped(sparse).transistors()["weights and biases"]
+
+
+def test_the_design_keeps_the_metadata_and_knows_its_ladders():
+    net = replace(network(cmru()), metadata={"name": "mine", "accuracy": 0.9})
+    design = mapped(net)
+    assert (design.name, design.metadata["accuracy"], design.stages) == ("mine", 0.9, 8)
+    assert all(isinstance(ladder, Ladder) for ladder in design.ladders)
+    assert isinstance(recover_network(design).layers[-1], Linear)
