@@ -233,7 +233,7 @@ def _mismatched(size_um: float, bound: float) -> None:
             same, checked = same + int(good.sum()), checked + good.size
         share = same / checked
         return Measured(share, "of steps", f">= {bound}", share >= bound,
-                        f"step level = waveform level, mismatched chips, {size_um:g} um devices ({checked:,} steps)")  # fmt: skip
+                        f"step = waveform level, mismatched chips, {size_um:g} um devices ({checked:,} steps)")  # fmt: skip
 
 
 _mismatched(4.0, 0.99)
