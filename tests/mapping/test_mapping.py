@@ -1,6 +1,7 @@
 """Network -> Design and back: what is refused and in which words, what is conserved, what scales."""
 
 import math
+import re
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -81,7 +82,7 @@ def test_a_weight_that_no_mirror_makes_is_named(weight):
     values[1, 0] = weight
     front = replace(cell, name="front", weight=values)
     refused(network(front, ReLU("relu"), cmru("cell", 2, 2)),
-            rf"front\.weight\[1,0\] = {weight:g} needs a mirror ratio of {abs(weight):.3g}, outside \[0\.0001, 200\]")  # fmt: skip
+            re.escape(f"front.weight[1,0] = {weight:g} needs a mirror ratio of {abs(weight):.3g}, outside [0.0001, 200]"))  # fmt: skip
 
 
 def test_a_weight_of_zero_needs_no_mirror():
@@ -129,8 +130,7 @@ def test_currents_outside_weak_inversion_are_named():
     refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside \[1e-12, 1e-07\] A \(weak inversion\): change unit_current",
             unit_current=1e-12)  # fmt: skip
     refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside .* now 9e-07 A", unit_current=9e-7)
-    refused(net, r"cell\.i_alpha\[1\] = 2e-07 A is outside", ) if False else refused(
-        network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")  # fmt: skip
+    refused(network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")
     refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 1e-15 F\) or the pulse", c_dpi=1e-15)
     refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or the pulse", c_dpi=2e-10,
             drive_ratio=100.0)  # fmt: skip
