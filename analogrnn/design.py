@@ -112,6 +112,8 @@ class Synapses:
         value = finite_array("x", x, (None, None, self.inputs) if samples else (None, self.inputs))
         if len(value) == 0:
             raise ParameterError("x has no steps; give at least one.")
+        if value.size == 0:
+            raise ParameterError("x has no clips; give at least one.")
         # the last bits of a clipped input must not decide
         low = np.argwhere(value < -self.offset - 1e-9)
         if len(low):

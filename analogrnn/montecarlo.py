@@ -19,6 +19,9 @@ class Variability:
     noise: bool = True
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        in_range("Variability.scale", self.scale, 0.0, 100.0)
+
 
 @dataclass(frozen=True, eq=False)
 class MonteCarlo:
@@ -57,15 +60,17 @@ def run_monte_carlo(
     Raises ParameterError if the labels don't fit the clips or no chip is asked for.
     """
     variability = variability or Variability()
-    if isinstance(chips, int):
+    if isinstance(chips, int | np.integer):
         index = np.arange(int(in_range("run_monte_carlo.chips", chips, 1, 10**7)))
     else:
-        index = np.array(list(chips), dtype=int)
+        index = np.array(list(chips))
+    if len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
+        raise ParameterError("run_monte_carlo.chips must be a number of chips or chip numbers; name at least one.")
+    if not design.pooling:
+        raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
     labels = np.asarray(labels)
     if labels.shape != (x.shape[1],):
         raise ParameterError(f"labels has shape {labels.shape}; x holds {x.shape[1]} clips.")
-    if len(index) == 0:
-        raise ParameterError("run_monte_carlo.chips is empty; name at least one chip.")
     accuracy = np.empty(len(index))
     noise_seed = variability.seed if variability.noise else None
     for j, number in enumerate(index):

@@ -105,11 +105,11 @@ def summary_rows(design: Design) -> list[tuple[str, str]]:
         rows.append((f"{layer.name} mirror ratios",
                      f"{ratios['min']:.3g} to {ratios['max']:.3g}, {ratios['count']} devices"))  # fmt: skip
     for name, margin in ladder_margins(design).items():
-        rows.append((f"margin '{name}'", f"{margin:.3g} {_MARGIN_UNIT[name]}"))
+        rows.append((f"margin '{name}'", f"{margin:.3g} {_MARGIN_UNIT.get(name, 'beta')}"))
     return rows
 
 
-_MARGIN_UNIT = {"shift": "beta", "base": "beta", "reset": "beta", "settle": "tau beyond 4", "pulse": "t_in beyond 8"}
+_MARGIN_UNIT = {"settle": "tau beyond 4", "pulse": "t_in beyond 8"}  # the others are in beta
 
 
 def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part]:

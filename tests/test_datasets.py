@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from analogrnn import datasets
-from analogrnn.errors import MissingDependencyError
+from analogrnn.errors import MissingDependencyError, ParameterError
 
 SIZES = {"train": 2400, "validation": 300, "test": 300}
 
@@ -47,6 +47,13 @@ def test_a_clip_is_a_finite_sequence_of_13_coefficients(parts):
         assert all(np.isfinite(clip).all() for clip in part.features)
         assert np.all(np.diff(part.indices) > 0)
     assert sum(len(clip) for part in parts.values() for clip in part.features) == 53_999
+
+
+@pytest.mark.parametrize("part", ["dev", "TEST", "", None])
+def test_an_unknown_part_is_refused_with_those_that_are_known(part):
+    message = rf"^spoken_digits has no part {part!r}: use 'train', 'validation' or 'test'\."
+    with pytest.raises(ParameterError, match=message):
+        datasets.spoken_digits(part)
 
 
 # ---------------------------------------------------------------- without the data

@@ -1,5 +1,7 @@
 """The data that ships: found in a checkout and in a wheel, and never left by a name."""
 
+import os
+
 import pytest
 
 from analogrnn import library
@@ -48,6 +50,18 @@ def test_a_file_beside_the_library_is_not_in_it(tmp_path, monkeypatch):
 def test_an_unknown_flavour_holds_nothing():
     with pytest.raises(ParameterError, match=r"circuits/ has no flavour 'no_such_process'; it has: ideal, gf180mcu\."):
         library.circuit("no_such_process", "bmru_cell")
+
+
+@pytest.mark.parametrize("deeper", [(), ("a",)])
+def test_a_flavour_can_not_leave_the_library(tmp_path, deeper):
+    """An absolute path and one that climbs: both hold the file that is asked for."""
+    place = tmp_path.joinpath(*deeper)
+    place.mkdir(exist_ok=True)
+    (place / "x.spice").write_text("* secret")
+    here = library.folder("circuits").resolve()
+    for flavour in (str(place), os.path.relpath(place, here), "ideal/../ideal", "", "."):
+        with pytest.raises(ParameterError, match=r"^circuits/ has no flavour '.*'; it has: ideal, gf180mcu\."):
+            library.circuit(flavour, "x")
 
 
 def test_the_data_of_a_wheel_comes_before_a_folder_beside_the_package(tmp_path, monkeypatch):

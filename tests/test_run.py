@@ -77,6 +77,16 @@ def test_integer_levels_come_back_with_their_values(tmp_path):
         assert_array_equal(back["level_cell"], levels["cell"])
 
 
+@pytest.mark.parametrize("seed", [2**31, 2**40, -(2**31) - 1, 2**64])
+def test_an_attribute_too_long_for_the_format_is_kept_as_text(tmp_path, seed):
+    """An integer of netCDF-3 has 32 bits."""
+    data = dataset({"seed": seed, "chip": 2**31 - 1})[0]
+    save_dataset(data, tmp_path / "r.nc")
+    with xr.open_dataset(tmp_path / "r.nc", engine="scipy") as back:
+        assert dict(back.attrs) == {"seed": str(seed), "chip": 2**31 - 1}
+    assert data.attrs["seed"] == seed, "the caller's dataset was changed"
+
+
 def test_a_run_that_can_not_be_written_is_an_output_error(tmp_path):
     data = dataset()[0]
     (tmp_path / "file").write_text("")

@@ -71,8 +71,9 @@ def test_a_longer_draw_starts_with_a_shorter_one():
     assert_array_equal(stream(1, "x").normal(size=1000)[:10], stream(1, "x").normal(size=10))
 
 
-def test_a_numpy_integer_is_as_good_as_an_int():
-    assert first(np.int64(3), "chip", np.int64(7)) == first(3, "chip", 7)
+@pytest.mark.parametrize("width", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
+def test_a_numpy_integer_of_any_width_is_as_good_as_an_int(width):
+    assert first(width(3), "chip", width(7)) == first(3, "chip", 7)
 
 
 def test_the_draws_are_those_of_the_first_release():

@@ -127,6 +127,10 @@ def test_a_bare_number_instead_of_a_table_is_refused(tmp_path):
         ("count", 'count = "many"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
         ("uncertainty", "uncertainty = nan", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
         ("uncertainty", 'uncertainty = "low"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("value", "value = 1" + "0" * 400, r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
+        ("count", "count = 1.5", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
+        ("count", "count = -1", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
+        ("uncertainty", "uncertainty = -1.0", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
         ("count", "count = 0", r"\[slope_n\] is simulated but counts no run; give count >= 1\."),
         ("value", "value = 0.99", r"Technology\.slope_n = 0\.99 1 is outside \[1, 3\] 1\."),
         ("value", "value = 3.01", r"Technology\.slope_n = 3\.01 1 is outside \[1, 3\] 1\."),
@@ -137,6 +141,14 @@ def test_a_bare_number_instead_of_a_table_is_refused(tmp_path):
 def test_an_entry_that_can_not_be_trusted_is_refused(tmp_path, key, line, message):
     with pytest.raises(CalibrationError, match=rf"edited\.toml.*{message}"):
         load_technology(edited(tmp_path, "slope_n", key, line))
+
+
+@pytest.mark.parametrize("key", ["meaning", "source", "method"])
+@pytest.mark.parametrize("value", ['""', "5", '"  "', "[]"])
+def test_provenance_that_says_nothing_is_refused(tmp_path, key, value):
+    message = r"edited\.toml \[slope_n\]: meaning, source and method must be text; say where the value is from\."
+    with pytest.raises(CalibrationError, match=message):
+        load_technology(edited(tmp_path, "slope_n", key, f"{key} = {value}"))
 
 
 @pytest.mark.parametrize("kind", ["simulated", "measured"])

@@ -44,6 +44,23 @@ def test_capital_m_is_mega_and_small_m_is_milli():
     assert (parse("1M", "Hz"), parse("1m", "Hz")) == (1e6, 1e-3)
 
 
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [("300 K", "K", 300.0), ("300K", "K", 300.0), ("3 kK", "K", 3e3), ("1 m", "m", 1.0), ("2 mm", "m", 2e-3),
+     ("2 m", "s", 2e-3), ("1 F", "F", 1.0), ("5 fF", "F", 5e-15), ("2 a", "A", 2e-18)],
+)  # fmt: skip
+def test_a_unit_that_is_also_a_prefix_is_read_as_the_unit(text, unit, value):
+    # one rounding for the prefix
+    assert parse(text, unit) == pytest.approx(value, rel=4e-16, abs=0)
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0, 2e-3, 3e3, 0.0])
+def test_a_number_without_a_unit_is_printed_without_one_and_can_be_typed(value):
+    text = format_quantity(value, "1")
+    assert " " not in text
+    assert parse(text, "1") == pytest.approx(value, rel=4e-16, abs=0)
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["A", "s", "V", "F", "Hz"]))
 def test_a_bare_number_is_in_the_unit_already(value, unit):
     assert parse(value, unit) == value
@@ -51,7 +68,9 @@ def test_a_bare_number_is_in_the_unit_already(value, unit):
 
 
 @given(
-    st.floats(1e-20, 1e12) | st.floats(-1e12, -1e-20), st.sampled_from(["A", "s", "V", "F", "Hz"]), st.integers(1, 15)
+    st.floats(1e-20, 1e12) | st.floats(-1e12, -1e-20),
+    st.sampled_from(["A", "s", "V", "F", "Hz", "K", "m", "1"]),
+    st.integers(1, 15),
 )
 def test_what_is_printed_can_be_typed(value, unit, digits):
     text = format_quantity(value, unit, digits)

@@ -161,9 +161,10 @@ def _load_cell(bias, up, down, cell, rest, reach, f, tables):
             if n >= stages:
                 tables[0, at], tables[1, at] = _NEVER, -_NEVER
                 continue
-            tables[0, at], tables[1, at] = up[cell, n, lane], down[cell, n, lane]
-            up_low, up_high = min(up_low, up[cell, n, lane]), max(up_high, up[cell, n, lane])
-            down_low, down_high = min(down_low, down[cell, n, lane]), max(down_high, down[cell, n, lane])
+            rise_at, fall_at = min(up[cell, n, lane], _NEVER), max(down[cell, n, lane], -_NEVER)
+            tables[0, at], tables[1, at] = rise_at, fall_at
+            up_low, up_high = min(up_low, rise_at), max(up_high, rise_at)
+            down_low, down_high = min(down_low, fall_at), max(down_high, fall_at)
         f[_SURE + lane] = max(up_high, down_high) + reach
         f[_SURE + LANES + lane] = min(up_low, down_low) - reach
         f[_SURE + 2 * LANES + lane] = down_high + reach
@@ -181,12 +182,14 @@ def _rounded(x_largest, weight, bias, up, down, cell):
             terms += abs(weight[cell, j, lane]) * x_largest[j]
         largest = max(largest, terms)
         for n in range(up.shape[1]):
-            threshold = max(threshold, abs(up[cell, n, lane]), abs(down[cell, n, lane]))
+            for value in (up[cell, n, lane], down[cell, n, lane]):
+                if abs(value) < _NEVER:
+                    threshold = max(threshold, abs(value))
     return (inputs + 4.0) * largest + 4.0 * threshold
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _candidate_tile(x, t, w, f):
+def _candidate_tile(x, t, w, rest, f):
     """Candidates of _TILE steps from t, for float32 x (T, D) and w (D L,), both padded."""
     for lane in range(LANES):
         bias = f[_BIAS + lane]
@@ -203,10 +206,13 @@ def _candidate_tile(x, t, w, f):
             f[_C + LANES + lane] += w0 * q0 + w1 * q1 + w2 * q2 + w3 * q3
             f[_C + 2 * LANES + lane] += w0 * r0 + w1 * r1 + w2 * r2 + w3 * r3
             f[_C + 3 * LANES + lane] += w0 * s0 + w1 * s1 + w2 * s2 + w3 * s3
+    if not rest:
+        for at in range(_C, _C + _TILE * LANES):
+            f[at] = max(f[at], np.float32(0.0))
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
-def _own_candidates(x, w, f):
+def _own_candidates(x, w, rest, f):
     """Candidates of one step in the first row, for float32 x (D, L) and w (D L,)."""
     for lane in range(LANES):
         f[_C + lane] = f[_BIAS + lane]
@@ -214,6 +220,9 @@ def _own_candidates(x, w, f):
         rows = w[j * LANES :]
         for lane in range(LANES):
             f[_C + lane] += rows[lane] * x[j, lane]
+    if not rest:
+        for lane in range(LANES):
+            f[_C + lane] = max(f[_C + lane], np.float32(0.0))
 
 
 @njit(cache=True, nogil=True, fastmath=_APPROXIMATE)
@@ -311,7 +320,7 @@ def _doubtful_step(c, row, ups, downs, scales, key, at, words, f):
 
 
 @njit(cache=True, nogil=True)
-def _settle(x, s, weight, bias, up, down, sigma, key, at, words, tol, f):
+def _settle(x, s, weight, bias, up, down, sigma, rest, key, at, words, tol, f):
     """Decide again, in float64, every lane that is within `tol` of a threshold; words holds the draws if sigma > 0."""
     cell, t = at[3], at[2]
     for lane in range(LANES):
@@ -323,6 +332,8 @@ def _settle(x, s, weight, bias, up, down, sigma, key, at, words, tol, f):
         u = bias[cell, lane] if weight.shape[1] else x[s, t, cell, own]
         for j in range(weight.shape[1]):
             u += weight[cell, j, lane] * x[s, t, j, own]
+        if not rest:
+            u = max(u, 0.0)
         if sigma > 0.0:
             u += sigma * normal_of(words[lane])
         f[_MOVE + lane] = exact_move(u, int(f[_N + lane]), up, down, cell, lane)
@@ -346,10 +357,10 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
     x        (S, T, D, 1 or L)  1  inputs, shared by the chips or not; without weights: shared candidates (S, T, d, 1)
     weight   (d, D, L)          1  in the unit of the trained network; D = 0: none
     bias     (d, L)             1  read if there are weights
-    up       (d, N, L)          1  up[i, n] lifts cell i from n to n + 1
-    down     (d, N, L)          1  down[i, n-1] lowers cell i from n to n - 1
+    up       (d, N, L)          1  up[i, n] lifts cell i from n to n + 1; inf: never
+    down     (d, N, L)          1  down[i, n-1] lowers cell i from n to n - 1; -inf: never
     sigma    (d,)               1  rms of the candidates' noise; 0 = none
-    rest                        -  True if the candidate returns to zero between steps
+    rest                        -  True if candidates return to zero between steps; else they can't be negative
     start    (d, L)             1  int8 stages ON before the first step
     key      (2,)               -  uint32 Philox key of the layer's noise
     block                       -  chip = LANES * block + lane
@@ -393,6 +404,8 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
                 row, moved, doubtful = 0, True, drifting
                 if inputs == 0:
                     value = x_single[s, t, i, 0]
+                    if not rest:
+                        value = max(value, np.float32(0.0))
                     moved = drifting or not (value > holds_from and value < holds_to)
                     doubtful = drifting or (moved and not (value > rises or value < falls))
                     if moved:
@@ -400,17 +413,17 @@ def campaign_steps(x, weight, bias, up, down, sigma, rest, start, key, block, sa
                         for lane in range(LANES):
                             f[_C + lane], f[_MOVE + lane] = value, move
                 elif own:
-                    _own_candidates(x_single[s, t], w, f)
+                    _own_candidates(x_single[s, t], w, rest, f)
                     doubtful |= _sure_moves(c, row, f)
                 else:
                     if t % _TILE == 0:
-                        _candidate_tile(x_single[s, :, :, 0], t, w, f)
+                        _candidate_tile(x_single[s, :, :, 0], t, w, rest, f)
                     row = t % _TILE
                     doubtful |= _sure_moves(c, row, f)
                 if doubtful:
                     at[2] = t
                     if _doubtful_step(c, row, ups, downs, scales, key, at, words, f):
-                        _settle(x, s, weight, bias, up, down, sigma[i], key, at, words, tol, f)
+                        _settle(x, s, weight, bias, up, down, sigma[i], rest, key, at, words, tol, f)
                 if moved:
                     _move(top, f)
                 if drifting:

@@ -21,7 +21,7 @@ def ladder_steps(c: np.ndarray, up: np.ndarray, down: np.ndarray, rest: bool, n:
     down  (d, N)     1  down[i, n-1] lowers cell i from n to n - 1
     rest             -  True if the candidate returns to zero between steps
     n     (S, d)     1  int64 stages ON before the first step; overwritten
-    out   (T, S, d)  1  int8
+    out   (T, S, d)  1  int16
     """
     steps, samples, cells = c.shape
     stages = up.shape[1]

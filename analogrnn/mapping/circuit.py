@@ -10,7 +10,7 @@ from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
 from analogrnn.mapping.ladders import map_ladder, map_synapses
 from analogrnn.mapping.options import MappingOptions
-from analogrnn.network import Linear, Network, Pooling, ReLU
+from analogrnn.network import FirstQuadrantBmru, Linear, Network, Pooling, ReLU
 from analogrnn.technology import Technology
 
 
@@ -45,6 +45,11 @@ def map_network(network: Network, technology: Technology, options: MappingOption
                     )
                 pooling = layer.name
             case _:
+                if isinstance(layer, FirstQuadrantBmru) and any(isinstance(before, Ladder) for before in layers):
+                    raise MappingError(
+                        f"{layer.name} has no clock, so it would latch what the layer before does in its pulses: "
+                        "train a cmru with eps 0 instead."
+                    )
                 ladder = map_ladder(layer, offset, technology, options)
                 layers.append(ladder)
                 offset = -ladder.alpha * ladder.k_min

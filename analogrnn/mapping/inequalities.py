@@ -3,7 +3,9 @@
 With beta half the window, I_s the shift that a settled DPI adds to its neighbours, I_c the window's centre,
 x = T_p/tau and y = T/tau:
 
-    shift     I_s (2 exp(-x) - 1) > beta      a pulse of any amplitude moves exactly one level
+    shift     I_s (2 exp(-x) - 1) > beta      a pulse moves exactly one level ...
+    recovery  max over t > 0 of I_s (2 exp(-x - t/tau) - 1) - (I_c - I_s) exp(-t/t_in) > beta
+                                              ... though the input node must first recover from it
     base      I_c - I_s > beta                a down pulse fits above zero on the unipolar input line
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
     settle    y >= 4 after the dead time      a DPI forgets its past before the next pulse
@@ -12,7 +14,9 @@ x = T_p/tau and y = T/tau:
 
 import math
 
-from analogrnn.design import Design, input_time_constants
+import numpy as np
+
+from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.errors import MappingError
 
 LEAST_SETTLE = 4.0  # tau; below, the inequalities are unsafe
@@ -40,6 +44,8 @@ def ladder_margins(design: Design) -> dict[str, float]:
     slowest = max(float(input_time_constants(ladder, design.sizing.cell, design.technology).max())
                   for ladder in design.ladders)  # fmt: skip
     margins["pulse"] = timing.pulse / slowest - LEAST_PULSE
+    if chained:
+        margins["recovery"] = min(_recovery(design, ladder) for ladder in chained)
     return margins
 
 
@@ -47,6 +53,7 @@ def check_ladders(design: Design) -> None:
     """Raise MappingError for the first inequality that a Design breaks."""
     way_out = {
         "shift": "raise shift_ratio or shorten the pulse",
+        "recovery": "raise shift_ratio, lower base_ratio or shorten the pulse",
         "base": "raise base_ratio",
         "reset": "raise base_ratio",
         "settle": f"lengthen the period (now {design.timing.period:g} s) or shorten tau with a smaller c_dpi",
@@ -56,3 +63,18 @@ def check_ladders(design: Design) -> None:
         if not margin > 0.0:
             raise MappingError(f"{design.name}: the ladder's '{name}' margin is {margin:.3g}, not above 0: "
                                f"{way_out[name]}.")  # fmt: skip
+
+
+def _recovery(design: Design, ladder: Ladder) -> float:
+    """Least margin, in beta, with which the stages that a down pulse reset too many set again once it is over.
+
+    They can from the moment when the pulse has died away at the input node until their neighbours' DPIs have decayed.
+    The amplitude is the standing current: the line can't go below zero. An up pulse of any size is easier, as a DPI's
+    rise begins with its dead time.
+    """
+    timing = design.timing
+    t_in = input_time_constants(ladder, design.sizing.cell, design.technology)[:, None]
+    t = t_in * np.linspace(0.0, 40.0, 401)
+    grip = ladder.i_shift[:, None] * (2.0 * np.exp(-(timing.pulse + t) / timing.tau) - 1.0)
+    spare = (grip - ladder.i_base[:, None] * np.exp(-t / t_in)) / ladder.beta[:, None] - 1.0
+    return float(spare.max(axis=1).min())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analogrnn.design import Ladder, Synapses
-from analogrnn.errors import MappingError, in_range
+from analogrnn.errors import MappingError
 from analogrnn.mapping.options import MappingOptions
 from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear
 from analogrnn.technology import Technology
@@ -50,7 +50,9 @@ def map_ladder(
     k_min, k_max, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
     if k_min is None or k_max is None:
         raise MappingError(f"{layer.name} has no k_min and k_max: a ladder is finite. Train with both ends.")
-    stages = int(in_range(f"{layer.name}: levels of the ladder", (k_max - k_min) // step, 1, MAX_STAGES))
+    stages = (k_max - k_min) // step
+    if stages > MAX_STAGES:
+        raise MappingError(f"{layer.name} has {stages} stages, above {MAX_STAGES}; train with fewer levels.")
     _check_levels(layer, k_min, k_max, step)
     scale = _octave_scale(layer.name, layer.threshold)
     beta = np.abs(layer.threshold) * scale * options.unit_current
@@ -81,6 +83,7 @@ def _first_quadrant(layer: FirstQuadrantBmru, offset: np.ndarray, technology: Te
         i = int(np.argmin(layer.b_lo))
         raise MappingError(f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
                            "told from one that holds; train with b_lo > 0.")  # fmt: skip
+    _check_alpha(layer)
     scale = _octave_scale(layer.name, (layer.b_hi - layer.b_lo) / 2.0)
     unit = scale * options.unit_current
     assert layer.initial is not None
@@ -111,7 +114,7 @@ def _octave_scale(name: str, half_width: np.ndarray) -> np.ndarray:
         i = int(np.argmin(size))
         raise MappingError(f"{name}.threshold[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
                            "train with a floor under the threshold.")  # fmt: skip
-    return np.exp2(-np.floor(np.log2(size)))
+    return np.exp2(1 - np.frexp(size)[1])  # exact, where log2 may round up to the next octave
 
 
 def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
@@ -122,6 +125,10 @@ def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
         i = int(bad[0])
         raise MappingError(f"{layer.name}.initial[{i}] = {layer.initial[i]:g} is not a level of the ladder "
                            f"{allowed.tolist()}; round it.")  # fmt: skip
+    _check_alpha(layer)
+
+
+def _check_alpha(layer: Cmru | FirstQuadrantBmru) -> None:
     if np.any(layer.alpha <= 0):
         i = int(np.argmin(layer.alpha))
         raise MappingError(f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: fold its sign into the "

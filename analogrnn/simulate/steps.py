@@ -50,7 +50,7 @@ def simulate_steps(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) 
 
 
 def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
-    """Stages ON (T, S, d), int8, from the candidates (T, S, d) of one layer; presets to the initial level first."""
+    """Stages ON (T, S, d), int16, from the candidates (T, S, d) of one layer; presets to the initial level first."""
     stages_on = np.zeros(candidates.shape[1:], dtype=np.int64)
     preset = preset_candidates(layer)
     if len(preset):
@@ -68,6 +68,6 @@ def preset_candidates(layer: ChipLadder) -> np.ndarray:
 
 
 def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:
-    out = np.empty(candidates.shape, dtype=np.int8)
+    out = np.empty(candidates.shape, dtype=np.int16)
     ladder_steps(candidates, layer.up, layer.down, layer.ladder.return_to_zero, stages_on, out)
     return out

@@ -100,12 +100,15 @@ def _line(ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: s
     """Standing current (zero during reset), presets, and the line itself."""
     base = np.full(schedule.steps, ladder.i_base[cell])
     base[: schedule.reset_steps] = 0.0
-    pulses = np.zeros(schedule.steps)
+    preset = np.zeros(schedule.steps)
     last, count = schedule.first_frame, int(ladder.preset_pulses[cell])
-    pulses[last - count : last] = ladder.i_preset[cell]
+    preset[last - count : last] = ladder.i_preset[cell]
+    # without a clock the line never returns to zero, so a preset stays until the first candidate takes over
+    pulsed = ladder.return_to_zero
+    wave = pulses_waveform(schedule, preset, lead) if pulsed else steps_waveform(schedule, preset)
     return [
         f"Ibase vss base {steps_waveform(schedule, base)}",
-        f"Ipreset vss preset {pulses_waveform(schedule, pulses, lead)}",
+        f"Ipreset vss preset {wave}",
         "Xline cand clk preset base bu vdd vss ladder_line",
     ]
 

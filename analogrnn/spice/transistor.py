@@ -10,7 +10,7 @@ Not modelled: wiring, the drivers of the clock lines, the reference. Weights use
 connections made up the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,34 +28,38 @@ from analogrnn.spice.raw import Waveforms
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
 # bias line: the Design's current, and the device of the mismatch tables whose group makes it
+CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 REFERENCE_UNITS = 16  # unit devices of the reference diode: a copy of p units carries p/16 of the reference
 STEP = 0.03  # rounding of a bias current by whole units, in half windows of the ladder
-BIAS_LINES = ("th", "hyst", "on", "alpha", "tau", "gain", "shift", "base")
 
 
 @dataclass(frozen=True)
 class CellMaps:
-    """What the blocks make of their bias currents, from ngspice. 1 everywhere: no compensation."""
+    """What the blocks make of their bias currents: ngspice, typical, 27 C, w 2 um, l 18 um, unit current 0.25 nA."""
 
-    bias: float = field(default=1.0266, metadata={"doc": "current of a bias line over its unit ratio"})
-    threshold: float = field(default=0.968, metadata={"doc": "I_hi / I_th"})
-    width: float = field(default=0.993, metadata={"doc": "dI_width / dI_hyst"})
-    width_loss: float = field(default=0.0197, metadata={"doc": "I_width = width I_hyst - width_loss I_th"})
-    copy: float = field(default=1.029, metadata={"doc": "current into a cell over the current into the line"})
-    base: float = field(default=1.002, metadata={"doc": "standing current of the line over its bias line"})
-    first_shift: float = field(default=1.004, metadata={"doc": "shift of stage 1 over its bias line"})
-    shift: float = field(default=0.967, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
+    bias: float = field(default=1.0238, metadata={"doc": "current of a bias line over its unit ratio"})
+    threshold: float = field(default=0.9681, metadata={"doc": "I_hi / I_th"})
+    width: float = field(default=0.995, metadata={"doc": "dI_width / dI_hyst"})
+    width_loss: float = field(default=0.0205, metadata={"doc": "I_width = width I_hyst - width_loss I_th"})
+    copy: float = field(default=1.0251, metadata={"doc": "current into a cell over the current into the line"})
+    base: float = field(default=1.0065, metadata={"doc": "standing current of the line over its bias line"})
+    first_shift: float = field(default=1.0033, metadata={"doc": "shift of stage 1 over its bias line"})
+    shift: float = field(default=0.9916, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
     tau: float = field(default=1.072, metadata={"doc": "DPI time constant over (C + C_par) U_T / (kappa I_tau)"})
     parasitic: float = field(default=4.9e-3, metadata={"doc": "C_par of a DPI over the area of one device, F/m^2"})
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """Where a deck runs."""
+@dataclass(frozen=True, eq=False)
+class TransistorOptions:
+    """How to build a deck and where it runs. `draws`: of `mismatch.draw_ladder`, so that it is that chip."""
 
     corner: str = "typical"
     temperature: float = 27.0  # C
     supply: float | None = None  # V; None: the technology's
+    maps: CellMaps = field(default_factory=CellMaps)
+    draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
+    drive: int | None = None  # strength of the candidate's line, unit devices; None: half the stages, rounded up
+    control: str = "none"  # a negative control, which must fail: see CONTROLS
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,35 +117,38 @@ def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dic
     Rounding moves a threshold by at most STEP half windows a line; the gain line makes up for the rounding of the
     DPI's other two currents.
     """
-    currents, units = bias_currents(design, ladder, cell, maps), {}
+    currents = bias_currents(design, ladder, cell, maps)
+    units: dict[str, tuple[int, int]] = {}
     scale = REFERENCE_UNITS / (maps.bias * design.unit_current)
-    for line, current in currents.items():
-        slack = STEP * float(ladder.beta[cell]) / current if line in ("th", "hyst", "shift", "base") else STEP
-        if line == "gain":
+    for line, wanted in currents.items():
+        ratio, slack = wanted * scale, STEP
+        if line in ("th", "hyst", "shift", "base"):
+            slack = STEP * float(ladder.beta[cell]) / wanted
+        elif line == "gain":
             (on, k_on), (tau, k_tau) = units["on"], units["tau"]
-            current *= currents["on"] / currents["tau"] * (tau * k_on) / (k_tau * on)
+            ratio *= currents["on"] / currents["tau"] * (tau * k_on) / (k_tau * on)
             slack = STEP / 3.0
-        units[line] = unit_ratio(current * scale, slack)
+        units[line] = unit_ratio(ratio, slack)
     return units
 
 
-def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: np.ndarray, *,
-                       conditions: Conditions | None = None, maps: CellMaps | None = None,
-                       draws: Mapping[str, DeviceDraw] | None = None, drive: int | None = None
-                       ) -> TransistorDeck:  # fmt: skip
+def ladder_transistors(design: Design, ladder: Ladder, cell: int, x: np.ndarray, pdk: Pdk,
+                       options: TransistorOptions | None = None) -> TransistorDeck:  # fmt: skip
     """The deck of one ladder with its front end for its layer's inputs x (T, D) in units.
 
-    `draws` are those of `mismatch.draw_ladder`, so that a deck and a behavioural chip are the same chip. `drive` is the
-    strength of the line that distributes the candidate, in unit devices: by default half the stages, rounded up.
+    Raises ParameterError for inputs that the mirrors can't carry, an unknown control, or a ladder without a clock.
     """
-    conditions, maps = conditions or Conditions(), maps or CellMaps()
+    options = options or TransistorOptions()
+    if options.control not in CONTROLS:
+        raise ParameterError(f"control = {options.control!r} is unknown; known: {list(CONTROLS)}.")
     given = finite_array("x", x, (None, ladder.synapses.inputs))
     if np.any(given < -ladder.synapses.offset - 1e-9):
         raise ParameterError("x has inputs below the input offset: their currents would be negative; clip them.")
     if not ladder.return_to_zero:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; it has no transistor line yet.")
-    supply = conditions.supply or design.technology.supply
-    schedule = Schedule(design.timing, design.timing.reset_steps, int(ladder.preset_pulses[cell]), len(given))
+    supply = options.supply or design.technology.supply
+    reset = 0 if options.control == "no_reset" else design.timing.reset_steps
+    schedule = Schedule(design.timing, reset, int(ladder.preset_pulses[cell]), len(given))
     name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
     instance = f"x{name}".lower()
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
@@ -152,17 +159,17 @@ def ladder_transistors(design: Design, ladder: Ladder, cell: int, pdk: Pdk, x: n
         [
             f"* {name}: {ladder.stages} stages in transistors, {schedule.reset_steps} reset + "
             f"{schedule.preset_steps} preset + {schedule.frames} steps",
-            pdk_header(pdk, conditions.corner).rstrip(),
-            f".temp {number(conditions.temperature)}",
+            pdk_header(pdk, options.corner).rstrip(),
+            f".temp {number(options.temperature)}",
             *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
-            *_subcircuit(design, ladder, cell, maps, draws or {}, drive or -(-ladder.stages // 2)),
+            *_subcircuit(design, ladder, cell, options),
             "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
             "Vss vss 0 DC 0",
             f"Vdd vdd vss DC {number(supply)}",
             f"Iref vdd nref DC {number(design.unit_current)}",
             f"Xref nref vss bias_reference {_reference(design)} q={REFERENCE_UNITS}",
             f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
-            *_clock_lines(schedule, supply),
+            *_clock_lines(schedule, supply, options.control),
             *_inputs(ladder.synapses, given, schedule, design),
             f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {name}",
             "Vh hout hload DC 0",
@@ -189,13 +196,13 @@ def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
     return np.asarray(states < 0.5 * deck.supply)
 
 
-def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws: Mapping[str, DeviceDraw],
-                drive: int) -> list[str]:  # fmt: skip
+def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> list[str]:
     """`.subckt <layer>_<cell>`: weights, input line, bias and stages of one ladder."""
-    name, size = f"{ladder.name}_{cell}", _size(design.sizing.cell)
+    name, size, draws = f"{ladder.name}_{cell}", _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    units = {}
-    for line, (p, k) in bias_units(design, ladder, cell, maps).items():
+    drive = options.drive or -(-ladder.stages // 2)
+    units: dict[str, int] = {}
+    for line, (p, k) in bias_units(design, ladder, cell, options.maps).items():
         units[f"p_{line}"], units[f"k_{line}"] = p, k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
     lines = [
@@ -204,7 +211,7 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws
     ]
     lines += _instance("Xline cand clk run preset bbase bhyst bu vdd vss ladder_line", f"{size} drive={drive}",
                        _deviations(own, ("u1", "u2", "u3"), (cell,)))  # fmt: skip
-    block, ports = ("ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase")
+    block, ports = "ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase"
     if not ladder.has_dpi:
         block, ports = "bare_bias", "bth bhyst balpha bbase"
     groups = [d for d in own if d[0] in "rb" and (ladder.has_dpi or d[1:] in ("th", "hyst", "alpha", "base"))]
@@ -217,10 +224,13 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, maps: CellMaps, draws
         lines += _instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage)
         return [*lines, f".ends {name}"]
     lines += _instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,)))
+    # the capacitor gone, a DPI still has its parasitic one
+    c_dpi = design.timing.c_dpi * (1e-4 if options.control == "no_dpi" else 1.0)
     for j in range(1, ladder.stages + 1):
-        below, above = "dump" if j == 1 else f"n{j - 1}", f"n{j + 1}" if j < ladder.stages else "dump"
+        below = "dump" if j == 1 or options.control == "forward_only" else f"n{j - 1}"
+        above = f"n{j + 1}" if j < ladder.stages else "dump"
         nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdds vss"
-        lines += _instance(f"Xs{j} {nodes} ladder_stage", f"{size} c={number(design.timing.c_dpi)}",
+        lines += _instance(f"Xs{j} {nodes} ladder_stage", f"{size} c={number(c_dpi)}",
                            _deviations(draws, STAGE_DEVICES, (cell, j - 1)))  # fmt: skip
     return [*lines, f".ends {name}"]
 
@@ -251,23 +261,24 @@ def _inputs(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Desig
     return lines
 
 
-def _clock_lines(schedule: Schedule, supply: float) -> list[str]:
+def _clock_lines(schedule: Schedule, supply: float, control: str) -> list[str]:
     """clk: one pulse a frame. run: high after the reset. preset: pulses before the first frame."""
     timing, edge = schedule.timing, schedule.timing.pulse / 100.0
-    shape = (schedule.first_frame * timing.period + schedule.lead, edge, edge, timing.pulse - edge, timing.period)
-    lines = [f"Vclk clk vss PULSE(0 {number(supply)} {' '.join(number(value) for value in shape)})"]
-    start = schedule.reset_steps * timing.period
-    lines.append(f"Vrun run vss {piecewise_linear([(0.0, 0.0), (start, 0.0), (start + edge, supply)])}")
-    shape = (start + schedule.lead + timing.period / 2, edge, edge, timing.pulse - edge, timing.period)
-    if schedule.preset_steps:
-        points = [(0.0, 0.0)]
-        for m in range(schedule.preset_steps):
-            at = start + m * timing.period + timing.period / 4
-            points += [(at, 0.0), (at + edge, supply), (at + timing.pulse, supply), (at + timing.pulse + edge, 0.0)]
-        lines.append(f"Vpreset preset vss {piecewise_linear(points)}")
-    else:
-        lines.append("Vpreset preset vss DC 0")
-    return lines
+    first, start = schedule.first_frame * timing.period + schedule.lead, schedule.reset_steps * timing.period
+    shape = " ".join(number(value) for value in (first, edge, edge, timing.pulse - edge, timing.period))
+    clock = f"PULSE(0 {number(supply)} {shape})"
+    if control == "no_return_to_zero":
+        clock = piecewise_linear([(0.0, 0.0), (first, 0.0), (first + edge, supply)])
+    run = piecewise_linear([(0.0, 0.0), (start, 0.0), (start + edge, supply)])
+    points = [(0.0, 0.0)]
+    for m in range(schedule.preset_steps):
+        at = start + m * timing.period + schedule.lead
+        points += [(at, 0.0), (at + edge, supply), (at + timing.pulse, supply), (at + timing.pulse + edge, 0.0)]
+    return [
+        f"Vclk clk vss {clock}",
+        f"Vrun run vss {f'DC {number(supply)}' if control == 'no_reset' else run}",
+        f"Vpreset preset vss {piecewise_linear(points) if schedule.preset_steps else 'DC 0'}",
+    ]
 
 
 def _reference(design: Design) -> str:
@@ -279,10 +290,10 @@ def _size(geometry: Geometry) -> str:
     return f"w={number(geometry.w)} l={number(geometry.l)}"
 
 
-def _deviations(draws: Mapping[str, DeviceDraw], devices: object, index: tuple[int, ...]) -> list[str]:
+def _deviations(draws: Mapping[str, DeviceDraw], devices: Iterable[str], index: tuple[int, ...]) -> list[str]:
     """vth_<device>= beta_<device>= of those devices that have a draw."""
     return [f"vth_{d}={number(draws[d].vth[index])} beta_{d}={number(draws[d].beta[index])}"
-            for d in devices if d in draws]  # type: ignore[attr-defined]  # fmt: skip
+            for d in devices if d in draws]  # fmt: skip
 
 
 def _instance(nodes: str, parameters: str, deviations: list[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from analogrnn.spice.engine import find_ngspice
+
 from .conftest import NETWORK
 
 KEYS = {
@@ -84,13 +86,36 @@ def test_without_a_simulator_only_the_levels_that_need_none_run(call, inputs, no
         assert call("agree", NETWORK, "--inputs", inputs, "--level", level).code == 0
 
 
-def test_runs_that_fail_are_counted_and_never_pass_as_agreement(call, inputs, simulator):
+@pytest.mark.parametrize(("words", "runs"), [([], 16), (["--flat"], 1)])
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_simulator_that_fails_on_every_run_is_exit_code_4_and_one_line(call, inputs, simulator, words, runs, as_json):
     simulator("kill -SEGV $$")
-    said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", "--json")
-    assert said.code != 0
-    assert said.json["holds"] is False
-    assert len(said.json["failures"]) == 16  # one deck a ladder
-    assert all("killed by SIGSEGV" in failure for failure in said.json["failures"])
+    said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", *words, *as_json)
+    said.refused(4, f"all {runs} simulator runs failed; the first: clip 0", "killed by SIGSEGV")
+    assert said.out == ""
+
+
+@pytest.mark.ngspice
+def test_runs_that_fail_are_told_and_their_cells_are_left_out_of_the_count(call, inputs, simulator):
+    """Two of sixteen ladders crash; the other fourteen are compared, and the answer is still no."""
+    real = find_ngspice().executable
+    simulator(f"if grep -qiE '^xladder_cell_(3|11) ' deck.cir; then kill -SEGV $$; fi\nexec {real} \"$@\"")
+    words = ("agree", NETWORK, "--inputs", inputs, "--clips", "1")
+    said = call(*words, "--json")
+    assert said.code == 1
+    answer = said.json
+    assert answer["holds"] is False
+    assert answer["steps_equal"] == answer["steps_checked"] == 6 * 14
+    assert answer["first_misses"] == []
+    assert answer["thermometer_violations"] == 0
+    failures = sorted(answer["failures"])
+    assert [failure.split(":")[0] for failure in failures] == ["clip 0, xladder_cell_11", "clip 0, xladder_cell_3"]
+    assert all("killed by SIGSEGV" in failure for failure in failures)
+    told = call(*words)
+    assert told.code == 1
+    assert f"{NETWORK}: DISAGREES" in told.out
+    assert "84 of 84" in told.out
+    assert "xladder_cell_11" in told.out
 
 
 def test_the_step_level_has_nothing_to_break(call, inputs):

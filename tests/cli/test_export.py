@@ -1,12 +1,15 @@
 """`analogrnn export`: a deck on standard output or in a file, whole or one ladder."""
 
 import re
+from collections import Counter
 
+import numpy as np
 import pytest
 
 from analogrnn import library
 from analogrnn.mapping import map_network
-from analogrnn.network.files import load
+from analogrnn.network import Cmru, Linear, Network
+from analogrnn.network.files import load, save
 from analogrnn.spice.testbench import network_deck
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
@@ -49,6 +52,32 @@ def test_the_stimulus_follows_the_seed_the_steps_and_the_clip(call, inputs):
     assert decks[3] == call("export", NETWORK, "--inputs", inputs, "--clips", "0,").out
 
 
+def test_json_without_a_file_would_mix_with_the_deck_and_is_refused(call):
+    said = call("export", NETWORK, *RANDOM, "--json")
+    said.refused(2, "--json needs --out", "standard output")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("names", [("d_in", "x"), ("d_h_x", "x"), ("in", "out"), ("ladder", "g"), ("a", "a_0")])
+def test_no_name_of_a_layer_makes_two_elements_alike(call, tmp_path, names):
+    """The elements of a deck are named after layers; `h_x_0` of one must not be `x_0` of another that is named h."""
+    chain = [Cmru(name, np.eye(2), np.zeros(2), np.ones(2), np.ones(2), k_min=0, k_max=2) for name in names]
+    save(Network((*chain, Linear("last", np.ones((1, 2)), [0.0]))), tmp_path / "n.npz")
+    said = call("export", tmp_path / "n.npz", *RANDOM, "--input-bound", "2")
+    assert said.err == ""
+    seen, inside = Counter(), False
+    for line in said.out.lower().splitlines():
+        if line.startswith(".subckt"):
+            inside = True
+            seen[line.split()[1]] += 1
+        elif line.startswith(".ends"):
+            inside = False
+        elif not inside and line[:1].isalpha():
+            seen[line.split()[0]] += 1
+    assert len(seen) > 20
+    assert seen.most_common(1)[0][1] == 1, seen.most_common(3)
+
+
 def test_one_ladder_comes_with_its_own_front_end(call, tmp_path):
     answer = call("export", NETWORK, *RANDOM, "--cell", "cell[3]", "--out", tmp_path / "cell.spice", "--json").json
     assert answer["ladders"] == 1
@@ -67,7 +96,9 @@ def test_an_exported_ladder_runs_in_the_verb_spice(call, tmp_path):
     assert ran["points"] > told["steps"]
 
 
-@pytest.mark.parametrize("cell", ["cell[16]", "cell[-1]", "cell", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""])
+@pytest.mark.parametrize(
+    "cell", ["cell[16]", "cell[-1]", "cell[²]", "cell[٣]", "cell", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""]
+)
 def test_a_ladder_that_is_not_there_is_refused_with_those_that_are(call, cell):
     said = call("export", NETWORK, *RANDOM, "--cell", cell)
     said.refused(2, f"--cell = {cell!r} names no ladder", "cell[0..15]")

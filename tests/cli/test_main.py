@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.numpy import save_file
 
 from analogrnn import __version__, cli, library
 from analogrnn.cli.main import VERBS, main
+from analogrnn.spice.engine import check_deck
 
 from .conftest import NETWORK
 
@@ -26,6 +28,16 @@ def python(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, timeout=60, env=environment, check=False, **options
     )
+
+
+def program(*words: object, stdout: Any, close: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """`analogrnn WORDS` as a process of its own, its standard output where the test says; `close` closes one first."""
+    root = str(Path(cli.__file__).parents[2])
+    line = [sys.executable, "-m", "analogrnn", *map(str, words)]
+    if close is not None:
+        line = ["/bin/sh", "-c", f'exec "$@" {close}>&-', "sh", *line]
+    return subprocess.run(line, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False,
+                          env=os.environ | {"PYTHONPATH": root})  # fmt: skip
 
 
 # ---------------------------------------------------------------- help and usage
@@ -125,15 +137,29 @@ def test_a_reader_that_leaves_is_no_traceback():
     """`analogrnn export ... | head -1`: exit code 128 + SIGPIPE, as the shell's own tools."""
     read, write = os.pipe()
     os.close(read)
-    root = str(Path(cli.__file__).parents[2])
-    words = ["-m", "analogrnn", "export", NETWORK, "--stimulus", "random", "--steps", "2"]
     try:
-        done = subprocess.run([sys.executable, *words], stdout=write, stderr=subprocess.PIPE, timeout=60, check=False,
-                              env=os.environ | {"PYTHONPATH": root})  # fmt: skip
+        done = program("export", NETWORK, "--stimulus", "random", "--steps", "2", stdout=write)
     finally:
         os.close(write)
     assert done.stderr == b""
     assert done.returncode == 141
+
+
+@pytest.mark.parametrize("words", [["map", NETWORK], ["map", NETWORK, "--json"],
+                                   ["export", NETWORK, "--stimulus", "random", "--steps", "2"]])  # fmt: skip
+def test_a_full_disk_under_standard_output_is_one_line_and_exit_code_5(words):
+    with open("/dev/full", "w") as full:
+        done = program(*words, stdout=full)
+    assert done.stderr == b"analogrnn: can't write to standard output: No space left on device; free the disk.\n"
+    assert done.returncode == 5
+
+
+def test_a_closed_standard_output_is_no_error_and_files_are_written_all_the_same(tmp_path):
+    """`analogrnn map NET --out parts.csv >&-`, as a daemon may start it."""
+    for words in (["map", NETWORK], ["map", NETWORK, "--json"], ["map", NETWORK, "--out", tmp_path / "parts.csv"]):
+        done = program(*words, stdout=None, close=1)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "parts.csv").stat().st_size > 0
 
 
 def test_an_interruption_is_one_line_and_exit_code_130(call, monkeypatch):
@@ -155,7 +181,7 @@ def test_an_unknown_network_lists_the_shipped_ones(call, verb):
     assert said.out == ""
 
 
-@pytest.mark.parametrize("name", ["../networks/digits_d16_k2", "/dev/zero", ".", "networks/digits_d16_k2"])
+@pytest.mark.parametrize("name", ["../networks/digits_d16_k2", "/dev/zero", ".", "networks/digits_d16_k2", ""])
 def test_a_name_can_not_leave_the_library(call, name):
     call("map", name).refused(2, "networks/ holds no", NETWORK)
 
@@ -193,11 +219,16 @@ def test_a_folder_is_no_network(call, tmp_path):
     call("map", tmp_path / "folder.safetensors").refused(2, "is not a file")
 
 
-def tampered(target: Path, version: str = "1", **changes: str | None) -> Path:
-    """Write the shipped network with entries of its metadata changed, or dropped if None; `layer` renames the first."""
+def tampered(target: Path, version: str = "1", *, levels: tuple[int, int] | None = None, **changes: str | None) -> Path:
+    """Write the shipped network with entries of its metadata changed, or dropped if None.
+
+    `layer` renames the first layer, `levels` are its k_min and k_max.
+    """
     with safe_open(library.network_path(NETWORK), framework="np") as file:
         text, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     body = json.loads(text["network"])
+    if levels is not None:
+        body["layers"][0]["k_min"], body["layers"][0]["k_max"] = levels
     if layer := changes.pop("layer", None):
         was, body["layers"][0]["name"] = body["layers"][0]["name"], layer
         tensors = {name.replace(f"{was}.", f"{layer}."): value for name, value in tensors.items()}
@@ -214,14 +245,39 @@ def test_a_network_of_a_later_format_is_refused(call, tmp_path):
 @pytest.mark.parametrize("name", ["x\n.control\nshell id\n.endc", "x\n.include /etc/passwd", "../../x", "a" * 65])
 def test_the_name_of_a_network_can_not_enter_a_deck(call, tmp_path, name):
     path = tampered(tmp_path / "hostile.safetensors", name=name)
-    call("export", path, "--stimulus", "random", "--out", tmp_path / "x.spice").refused(2, "is not a name")
-    assert not (tmp_path / "x.spice").exists()
+    hostile = call("export", path, "--stimulus", "random")
+    assert (hostile.code, hostile.err) == (0, "")
+    check_deck(hostile.out)
+    title, rest = hostile.out.split("\n", 1)
+    assert title.startswith("* network: 64 memory stages")
+    assert rest == call("export", NETWORK, "--stimulus", "random").out.split("\n", 1)[1]
 
 
 @pytest.mark.parametrize("name", ["x\n.control\nshell id\n.endc", "x y", "1x", "x;y", "a" * 65])
 def test_the_name_of_a_layer_can_not_enter_a_deck(call, tmp_path, name):
     path = tampered(tmp_path / "hostile.safetensors", layer=name)
     call("map", path).refused(2, "hostile.safetensors", "is not a name: use 1 to 64 letters")
+
+
+@pytest.mark.parametrize(
+    "name", ["x\n\x1b[2J\x1b]0;owned\x07", "x\r\x9b31m", "x\u2028y\u202e", "x\nanalogrnn: all is well\n"]
+)
+def test_a_hostile_name_reaches_the_terminal_as_one_line_without_control_characters(call, tmp_path, name):
+    said = call("map", tampered(tmp_path / "hostile.safetensors", layer=name))
+    said.refused(2, "hostile.safetensors", "is not a name: use 1 to 64 letters")
+    assert said.err.removesuffix("\n").isprintable()
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("k_max", [10**9, 10_001])
+def test_a_ladder_of_absurd_length_is_refused_before_it_is_built(call, tmp_path, k_max):
+    path = tampered(tmp_path / "tall.safetensors", levels=(-2, k_max))
+    call("map", path).refused(2, "tall.safetensors", "cell.k_max = ", "is outside [-10000, 10000]")
+
+
+def test_a_ladder_longer_than_any_chip_is_refused_before_it_is_built(call, tmp_path):
+    path = tampered(tmp_path / "tall.safetensors", levels=(-10_000, 10_000))
+    call("map", path).refused(2, "cell has 20000 stages, above 1000; train with fewer levels")
 
 
 # ---------------------------------------------------------------- arguments that verbs share
@@ -233,7 +289,7 @@ def test_a_negative_seed_is_refused(call, inputs, verb):
     call(verb, NETWORK, "--inputs", inputs, "--seed", "-1", *more).refused(2, "seed = -1")
 
 
-@pytest.mark.parametrize("clips", ["0", "7,", "-1,0", ",", "1.5", "some", "0x1"])
+@pytest.mark.parametrize("clips", ["0", "-1", "7,", "-1,0", "500,1", "", ",", "1.5", "some", "0x1"])
 @pytest.mark.parametrize("verb", ["simulate", "agree"])
 def test_clips_that_are_not_there_are_refused(call, inputs, verb, clips):
     call(verb, NETWORK, "--inputs", inputs, f"--clips={clips}").refused(2, f"--clips = {clips!r}")
@@ -259,6 +315,8 @@ def test_a_missing_data_set_is_exit_code_3_with_the_way_to_install_it(call, tmp_
         ({"x": np.zeros((3, 2, 13))}, "x has shape (3, 2, 13)"),
         ({"x": np.full((3, 2, 14), np.nan)}, "not finite"),
         ({"x": np.zeros((0, 2, 14))}, "x has no steps"),
+        ({"x": np.zeros((3, 0, 14))}, "x holds no clip; give at least one"),
+        ({"x": np.ones((3, 2, 14), complex)}, "x is not an array of numbers"),
         ({"x": np.full((3, 2, 14), "text")}, "not an array of numbers"),
         ({"x": np.full((3, 2, 14), -50.0)}, "its current would be negative"),
         ({"x": np.zeros((3, 2, 14)), "labels": np.zeros(5)}, "labels has shape (5,); x holds 2 clips"),
@@ -274,8 +332,19 @@ def test_inputs_are_never_unpickled(call, tmp_path):
     call("simulate", NETWORK, "--inputs", tmp_path / "object.npz").refused(2, "Object arrays cannot be loaded")
 
 
-@pytest.mark.parametrize("name", ["absent.npz", "text.npz", "empty.npz", ""])
+@pytest.mark.parametrize("name", ["absent.npz", "text.npz", "empty.npz", "short.npz", "array.npy", ""])
 def test_inputs_that_can_not_be_read_are_refused(call, tmp_path, name):
     (tmp_path / "text.npz").write_text("x = 1")
     (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "short.npz").write_bytes(b"PK")
+    np.save(tmp_path / "array.npy", np.zeros((3, 2, 14)))
     call("simulate", NETWORK, "--inputs", tmp_path / name).refused(2, "--inputs", "give an .npz file")
+
+
+def test_inputs_that_only_begin_as_a_zip_file_are_refused(tmp_path):
+    """In a process of its own: numpy, which is given the path, leaves such a file open for the collector."""
+    (tmp_path / "zip.npz").write_bytes(b"PK\x03\x04 and no more")
+    done = program("simulate", NETWORK, "--inputs", tmp_path / "zip.npz", stdout=subprocess.PIPE)
+    assert done.stderr.startswith(b"analogrnn: --inputs ")
+    assert done.stderr.endswith(b"File is not a zip file; give an .npz file with an array x (T, S, D).\n")
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)

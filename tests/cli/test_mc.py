@@ -76,9 +76,30 @@ def test_inputs_without_labels_have_no_accuracy(call, tmp_path):
     call("mc", NETWORK, "--inputs", tmp_path / "unlabelled.npz").refused(2, "no labels", "add an array labels (S,)")
 
 
-@pytest.mark.parametrize("sizes", ["4V", "4um,ten", "1um,2umx3umx4um", "1nm"])
-def test_a_size_that_is_none_is_refused(call, inputs, sizes):
-    call("mc", NETWORK, "--inputs", inputs, "--chips", 1, "--sizes", sizes).refused(2)
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ("4V", "'4V' is in V, not in m"),
+        ("4um,ten", "'ten' is not a quantity in m"),
+        ("10um,2umx3umx4um", "write W or WxL, as in 4um or 2umx10um"),
+        ("1nm", "cell_w = 1e-09 m is outside"),
+        (",", "--sizes = ',' names no device size; write them as in 4um,10um"),
+        (" , ", "names no device size"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(call, inputs, sizes, reason):
+    call("mc", NETWORK, "--inputs", inputs, "--chips", 1, "--sizes", sizes).refused(2, reason)
+
+
+def test_a_size_that_is_typed_twice_is_run_once(call, inputs):
+    answer = call("mc", NETWORK, "--inputs", inputs, "--chips", 1, "--sizes", "4um,, 4um,", "--json").json
+    assert list(answer["sizes"]) == ["4um"]
+
+
+def test_one_chip_has_no_spread_and_raises_no_warning(call, inputs):
+    said = call("mc", NETWORK, "--inputs", inputs, "--chips", 1, "--json")
+    assert said.code == 0
+    assert said.json["sizes"]["10um"]["std"] == 0.0
 
 
 @pytest.mark.parametrize("path", ["/dev/full", "/proc/folder"])

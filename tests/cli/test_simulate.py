@@ -103,6 +103,20 @@ def test_a_path_under_a_file_is_exit_code_5(call, inputs, blocked):
     call("simulate", NETWORK, "--inputs", inputs, "--out", blocked).refused(5, "Not a directory")
 
 
+@pytest.mark.parametrize("chip", [-1, 2**31, 10**30])
+def test_a_chip_that_has_no_such_number_is_refused(call, inputs, chip):
+    call("simulate", NETWORK, "--inputs", inputs, f"--chip={chip}").refused(
+        2, "--chip = ", "is outside [0, 2.14748e+09]"
+    )
+
+
+def test_a_seed_that_the_file_format_can_not_hold_is_written_all_the_same(call, inputs, tmp_path):
+    words = ("--inputs", inputs, "--noise", "on", "--seed", 2**40, "--out", tmp_path / "run.nc")
+    assert call("simulate", NETWORK, *words).code == 0
+    with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as data:
+        assert data.attrs["seed"] == str(2**40)
+
+
 @pytest.mark.parametrize("words", [["--chip", "x"], ["--noise", "loud"], ["--seed", "1.5"]])
 def test_an_argument_of_the_wrong_kind_is_bad_input(call, words):
     said = call("simulate", NETWORK, *words)

@@ -1,5 +1,6 @@
 """`analogrnn spice`: a deck in, signals out, and what it says of simulators and decks that fail."""
 
+import os
 import time
 
 import numpy as np
@@ -113,14 +114,21 @@ def test_a_deck_that_could_do_more_than_simulate_is_refused(call, simulator, dec
 
 
 def test_a_deck_that_is_not_there_is_refused(call, tmp_path):
-    call("spice", tmp_path / "absent.spice").refused(2, "can't read", "No such file")
-    call("spice", tmp_path).refused(2, "Is a directory")
+    call("spice", tmp_path / "absent.spice").refused(2, "absent.spice is not a file")
+    call("spice", tmp_path).refused(2, f"{tmp_path} is not a file")
+
+
+def test_a_device_and_a_pipe_are_no_decks_and_are_not_read(call, tmp_path):
+    """Either would be read for ever: one never ends, the other never starts."""
+    os.mkfifo(tmp_path / "pipe.spice")
+    for path in ("/dev/zero", tmp_path / "pipe.spice"):
+        call("spice", path).refused(2, f"{path} is not a file of at most 67108864 bytes")
 
 
 def test_a_file_too_large_for_a_deck_is_not_read(call, tmp_path):
     with (tmp_path / "large.spice").open("wb") as file:
         file.truncate((64 << 20) + 1)
-    call("spice", tmp_path / "large.spice").refused(2, "larger than 67108864 bytes")
+    call("spice", tmp_path / "large.spice").refused(2, "is not a file of at most 67108864 bytes")
 
 
 @pytest.mark.parametrize(
@@ -187,5 +195,6 @@ def test_a_path_under_a_file_is_exit_code_5(call, deck, blocked):
 
 
 @pytest.mark.ngspice
-def test_a_place_that_can_not_be_written_is_exit_code_5(call, deck):
-    call("spice", deck(), "--out", "/proc/signals.npz").refused(5, "/proc/signals.npz", "choose another place")
+@pytest.mark.parametrize(("path", "reason"), [("/proc/signals.npz", "No such file"), ("/dev/full", "No space left")])
+def test_a_place_that_can_not_be_written_is_exit_code_5(call, deck, path, reason):
+    call("spice", deck(), "--out", path).refused(5, path, reason, "choose another place")

@@ -1,4 +1,4 @@
-"""The step kernel against its own source without the compiler, and against the recurrence written from its docstring."""
+"""The step kernel against its own source without the compiler, and against a reference written from its docstring."""
 
 import numpy as np
 import pytest

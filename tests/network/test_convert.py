@@ -128,6 +128,19 @@ def test_a_tensor_that_is_missing_is_named(name):
         from_state_dict(tensors, LAYERS)
 
 
+@pytest.mark.parametrize("other", ["params/fc/weight", "fc/weight", "params.fc.weight"])
+def test_two_spellings_of_one_tensor_are_refused(other):
+    message = rf"^tensor '{other}' is there twice, as 'fc\.weight'; keep one\."
+    with pytest.raises(NetworkFormatError, match=message):
+        from_state_dict({"fc.weight": [[1.0]], other: [[2.0]], "fc.bias": [0.0]}, [{"kind": "linear", "name": "fc"}])
+
+
+def test_a_kernel_beside_a_weight_is_refused():
+    tensors = {"fc.weight": [[1.0]], "fc.kernel": [[2.0]], "fc.bias": [0.0]}
+    with pytest.raises(NetworkFormatError, match=r"^layer 'fc' has both a kernel and a weight; keep one\."):
+        from_state_dict(tensors, [{"kind": "linear", "name": "fc"}])
+
+
 @pytest.mark.parametrize("kind", ["gru", None, "CMRU"])
 def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(kind):
     with pytest.raises(NetworkFormatError, match=rf"^layer kind {kind!r} is unknown; known: \['alpha_cmru', 'cmru'"):

@@ -103,6 +103,9 @@ def test_the_defaults_are_those_of_the_shipped_networks():
         ({"frames": 1}, r"encoding\.frames = 1 is outside \[2, 1e\+06\]\."),
         ({"frames": 10**7}, r"encoding\.frames = 1e\+07 is outside \[2, 1e\+06\]\."),
         ({"frames": None}, r"encoding\.frames = None is not a number\."),
+        ({"frames": 2.7}, r"encoding\.frames = 2\.7 is not a whole number\."),
+        ({"ramp": "no"}, r"encoding\.ramp = 'no' is neither true nor false\."),
+        ({"ramp": 0}, r"encoding\.ramp = 0 is neither true nor false\."),
     ],
 )
 def test_an_encoding_that_makes_no_sense_is_refused(changed, message):

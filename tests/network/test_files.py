@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import stat
 import struct
 import zipfile
@@ -253,6 +254,22 @@ def test_a_folder_of_the_same_name_is_not_overwritten(tmp_path, suffix):
     (tmp_path / f"n{suffix}").mkdir()
     with pytest.raises(OutputError, match=rf"^can't write .*n{suffix}: Is a directory; choose another path\."):
         save(small(), tmp_path / f"n{suffix}")
+    assert [p.name for p in tmp_path.iterdir()] == [f"n{suffix}"]
+
+
+@suffixes
+def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path, suffix):
+    """A limit on the size of a file stands for the full disk: it strikes in the middle of the write."""
+    limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    large = Network((Linear("fc", np.ones((100, 100)), np.ones(100)),))
+    assert large.layers[0].weight.nbytes > 4096
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OutputError, match=rf"^can't write .*n{suffix}: File too large; choose another path\."):
+            save(large, tmp_path / f"n{suffix}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["n", "n.pt", "n.pickle", "n.NPZ", ".npz", "n.npz.bak"])
@@ -409,6 +426,76 @@ def test_a_tensor_that_lies_outside_its_data_is_refused(tmp_path, offsets):
         load(path)
 
 
+def repacked(path, **changed):
+    """The hand-made archive with members replaced by the given bytes, or added."""
+    write(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | changed).items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.bin", "__metadata__.npy", "fc.weight.npy"])
+def test_a_member_of_an_npz_that_is_no_array_is_refused(tmp_path, name):
+    with pytest.raises(NetworkFormatError, match=r"n\.npz is damaged or not a network file \(.*magic string"):
+        load(repacked(tmp_path / "n.npz", **{name: b"abc"}))
+
+
+@pytest.mark.parametrize("length", [10**9, 10**15, 10**30])
+def test_an_array_that_promises_more_than_it_holds_is_refused_before_it_is_allocated(tmp_path, length):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({length},)}}".ljust(117).encode() + b"\n"
+    member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+    message = r"n\.npz: fc\.weight\.npy promises more data than it holds; export it again\."
+    with pytest.raises(NetworkFormatError, match=message):
+        load(repacked(tmp_path / "n.npz", **{"fc.weight.npy": member}))
+
+
+@pytest.mark.parametrize(
+    ("local", "central", "value", "reason"),
+    [(6, 8, 1, "is encrypted, password required"), (8, 10, 99, "compression method is not supported")],
+)
+def test_an_encrypted_or_oddly_compressed_member_is_refused(tmp_path, local, central, value, reason):
+    """Bytes 6 and 8 of a local header are its flags and its method; the directory has them at 8 and 10."""
+    path = write(tmp_path / "n.npz")
+    raw = bytearray(path.read_bytes())
+    raw[raw.find(b"PK\x03\x04") + local] = raw[raw.find(b"PK\x01\x02") + central] = value
+    path.write_bytes(raw)
+    with pytest.raises(NetworkFormatError, match=rf"n\.npz is damaged or not a network file \(.*{reason}"):
+        load(path)
+
+
+@pytest.mark.parametrize("bit", range(0, 8, 3))
+def test_no_flipped_bit_in_a_compressed_npz_gets_past_as_another_error(tmp_path, bit):
+    """zlib, zipfile and numpy each fail in their own way; what comes out is a network or a NetworkFormatError."""
+    whole, flipped = tmp_path / "n.npz", tmp_path / "flipped.npz"
+    np.savez_compressed(whole, __metadata__=np.array(json.dumps(text_of())), **TENSORS)
+    assert_same_network(load(whole), Network((Linear("fc", TENSORS["fc.weight"], TENSORS["fc.bias"]),)))
+    raw, refused = whole.read_bytes(), 0
+    tried = range(28, len(raw), 2)
+    for at in tried:
+        changed = bytearray(raw)
+        changed[at] ^= 1 << bit
+        flipped.write_bytes(changed)
+        try:
+            load(flipped)
+        except NetworkFormatError:
+            refused += 1
+    # the checksum guards the data; times and attributes in the headers are read by nobody
+    assert refused > len(tried) / 2
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("BF16", 2), ("F8_E4M3", 1), ("F8_E5M2", 1), ("F8_E8M0", 1)])
+def test_a_number_type_that_numpy_lacks_is_refused(tmp_path, dtype, size):
+    header = {"__metadata__": text_of(), "fc.bias": {"dtype": dtype, "shape": [1], "data_offsets": [0, size]}}
+    body = json.dumps(header).encode()
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(struct.pack("<Q", len(body)) + body + bytes(size))
+    with pytest.raises(NetworkFormatError, match=r"n\.safetensors is damaged or not a network file \(.*\); export it"):
+        load(path)
+
+
 # ---------------------------------------------------------------- hostility
 
 
@@ -471,6 +558,47 @@ def test_complex_and_text_weights_are_refused(tmp_path):
         path = write(tmp_path / "n.npz", TENSORS | {"fc.bias": array})
         with pytest.raises(NetworkFormatError, match=r"tensor 'fc\.bias' has type .*; weights are floating-point"):
             load(path)
+
+
+@suffixes
+@pytest.mark.parametrize(
+    ("scalar", "message"),
+    [
+        ('"k_max": 1e999', r"fc\.k_max = inf is not a whole number; levels are counted\."),
+        ('"k_max": 1000000000', r"fc\.k_max = 1e\+09 is outside \[-10000, 10000\]\."),
+        ('"k_max": 1' + "0" * 400, "fc"),
+        ('"eps": 1' + "0" * 400, r"fc\.eps = 10+ is not a number\."),
+        ('"initial": [1' + "0" * 400 + "]", r"fc\.initial is not an array of numbers; give shape \(1,\)\."),
+    ],
+)
+def test_a_number_that_is_beyond_all_bounds_is_refused(tmp_path, suffix, scalar, message):
+    layer = f'{{"kind": "cmru", "name": "fc", "threshold": [1], "alpha": [1], {scalar}}}'
+    path = write(tmp_path / f"n{suffix}", text=text_of(f'{{"layers": [{layer}]}}'))
+    with pytest.raises(NetworkFormatError, match=rf"n{suffix}: .*{message}"):
+        load(path)
+
+
+HOSTILE = "a\nb\r\x1b[31m\x07\x9bm"
+
+
+@suffixes
+@pytest.mark.parametrize(
+    ("body", "tensors"),
+    [
+        ({"layers": [{"kind": "relu", "name": HOSTILE}]}, {}),
+        ({"layers": [{"kind": "linear", "name": HOSTILE}]}, {}),
+        ({"layers": [{"kind": HOSTILE, "name": "fc"}]}, {}),
+        ({"layers": [{"kind": "relu", "name": "fc", HOSTILE: 1}]}, {}),
+        ({"layers": [{"kind": "pooling", "name": "fc", "mode": HOSTILE}]}, {}),
+        ({"layers": [{"kind": "relu", "name": "fc"}], "metadata": {HOSTILE: []}}, {}),
+        ({"layers": [{"kind": "relu", "name": "fc"}]}, {"a\nb\x1b[31m": np.ones(1)}),
+    ],
+)
+def test_a_message_about_a_hostile_file_is_one_line_without_control_characters(tmp_path, suffix, body, tensors):
+    path = write(tmp_path / f"n{suffix}", tensors, text_of(body))
+    with pytest.raises(NetworkFormatError, match=rf"n{suffix}: .*a\\nb") as caught:
+        load(path)
+    assert str(caught.value).isprintable()
 
 
 def test_brackets_without_end_are_refused(tmp_path):
@@ -537,13 +665,22 @@ def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(tmp_path,
 
 BAD_BODIES = [
     ({"layers": []}, r"Network\.layers is empty; give at least one layer\."),
-    ({"layers": [{"kind": "relu"}]}, r"is incomplete: .*missing .*'name'"),
-    ({"layers": [{"kind": "cmru", "name": "a"}]}, r"a is incomplete: .*missing .*'threshold'"),
-    ({"layers": [{"kind": "relu", "name": "a", "slope": 0.1}]}, r"a has an unknown entry 'slope'; known: \['name'\]"),
+    ({"layers": [{"kind": "relu"}]}, r"layer 'None' is incomplete: .*missing .*'name'"),
+    ({"layers": [{"kind": "cmru", "name": "a"}]}, r"layer 'a' is incomplete: .*missing .*'threshold'"),
+    (
+        {"layers": [{"kind": "relu", "name": "a", "slope": 0.1}]},
+        r"layer 'a' has an unknown entry 'slope'; known: \['name'\]",
+    ),
     ({"layers": [{"kind": "pooling", "name": "a", "mode": "max"}]}, r"a\.mode = 'max' is unknown: use 'last' or"),
     ({"layers": [{"kind": "relu", "name": "a"}] * 2}, r"Network\.layers has two layers named 'a'"),
-    ({"layers": [{"kind": "relu", "name": "a"}], "encoding": {}}, r"encoding is incomplete: .*missing .*'mean'"),
-    ({"layers": [{"kind": "relu", "name": "a"}], "encoding": {"gain": 1}}, r"encoding has an unknown entry 'gain'"),
+    (
+        {"layers": [{"kind": "relu", "name": "a"}], "encoding": {}},
+        r"layer 'encoding' is incomplete: .*missing .*'mean'",
+    ),
+    (
+        {"layers": [{"kind": "relu", "name": "a"}], "encoding": {"gain": 1}},
+        r"layer 'encoding' has an unknown entry 'gain'; known: \['clip',",
+    ),
     (
         {"layers": [{"kind": "relu", "name": "a"}], "metadata": {"x": []}},
         r"Network\.metadata\['x'\] = \[\] is not text",
@@ -564,7 +701,7 @@ def test_an_incomplete_or_wrong_description_is_refused(tmp_path, suffix, body, m
 def test_a_missing_tensor_is_named(tmp_path, suffix, name):
     tensors = {key: array for key, array in TENSORS.items() if key != name}
     path = write(tmp_path / f"n{suffix}", tensors)
-    message = rf"n{suffix}: fc is incomplete: .*missing .*'{name.removeprefix('fc.')}'"
+    message = rf"n{suffix}: layer 'fc' is incomplete: .*missing .*'{name.removeprefix('fc.')}'"
     with pytest.raises(NetworkFormatError, match=message):
         load(path)
 

@@ -139,6 +139,8 @@ def test_letters_digits_and_underscores_make_a_name(name):
         (np.ones((0, 3)), r"\.weight has shape \(0, 3\); a layer has at least one in and out\."),
         (np.ones((2, 0)), r"\.weight has shape \(2, 0\); a layer has at least one in and out\."),
         ([["a", "b"]], r"\.weight is not an array of numbers; give shape \(any, any\)\."),
+        (np.array(W) + 2j, r"\.weight is not an array of numbers; give shape \(any, any\)\."),
+        (np.array(W) + 0j, r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         ([[1.0], [1.0, 2.0]], r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         (None, r"\.weight has shape \(\); expected \(any, any\)\."),
         ([[1.0, 2.0, np.nan], [1.0, 1.0, np.inf]],
@@ -195,9 +197,10 @@ def test_a_leak_is_a_number(make):
 
 
 @pytest.mark.parametrize("field", ["k_min", "k_max"])
-@pytest.mark.parametrize("value", [0.5, True])
+@pytest.mark.parametrize("value", [0.5, True, "a", np.nan, np.inf, -np.inf])
 def test_levels_are_counted_in_whole_numbers(field, value):
-    with pytest.raises(ParameterError, match=rf"^cell\.{field} = {value} is not a whole number; levels are counted\."):
+    message = rf"^cell\.{field} = {value!r} is not a whole number; levels are counted\."
+    with pytest.raises(ParameterError, match=message):
         cmru(**{field: value})
 
 
@@ -205,6 +208,23 @@ def test_levels_are_counted_in_whole_numbers(field, value):
 def test_a_ladder_has_at_least_two_levels(k_min, k_max):
     with pytest.raises(ParameterError, match=rf"^cell\.k_min = {k_min} is not below k_max = {k_max}\."):
         cmru(k_min=k_min, k_max=k_max)
+
+
+@pytest.mark.parametrize("field", ["k_min", "k_max"])
+@pytest.mark.parametrize("value", [-10_001, 10_001])
+def test_a_ladder_of_absurd_length_is_refused(field, value):
+    with pytest.raises(ParameterError, match=rf"^cell\.{field} = {value} is outside \[-10000, 10000\]\."):
+        cmru(**{field: value})
+
+
+@pytest.mark.parametrize(("k_min", "k_max"), [(0, 1), (-4, 0), (-4, 4), (-1, 2), (None, 2), (0, None)])
+def test_at_a_leak_of_zero_there_are_the_levels_minus_one_and_one_only(k_min, k_max):
+    """s = sign(c) takes no other value: other bounds would mean this to the recurrence and that to the ladder."""
+    message = r"^cell: eps = 0 is the bistable unit with levels -1 and 1; leave k_min and k_max out, or train a first"
+    with pytest.raises(ParameterError, match=message):
+        cmru(eps=0.0, k_min=k_min, k_max=k_max)
+    assert cmru(eps=0.0).k_min is None
+    assert cmru(eps=0.0, k_min=-1, k_max=1).k_max == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from analogrnn.errors import ParameterError
-from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, InputEncoding, Linear, Network, Pooling, ReLU
+from analogrnn.network import (
+    AlphaCmru,
+    Cmru,
+    FirstQuadrantBmru,
+    InputEncoding,
+    Linear,
+    Network,
+    Pooling,
+    ReLU,
+    forward,
+)
 
 
 def linear(name, inputs, width):
@@ -56,6 +66,21 @@ def test_two_layers_of_one_name_are_refused():
         Network((linear("b", 3, 3), linear("a", 3, 3), ReLU("a")))
 
 
+def test_names_that_differ_in_case_only_are_one_name_to_spice():
+    message = r"^Network\.layers has two layers named 'cell'; names must be unique\. SPICE reads upper and lower case"
+    with pytest.raises(ParameterError, match=message):
+        Network((cell("Cell", 3, 3), cell("cELL", 3, 3)))
+
+
+def test_a_network_without_weights_has_no_inputs_and_does_not_run():
+    bare = Network((ReLU("r"), Pooling("p")))
+    message = r"^Network\.layers has no layer with weights, so it has no inputs; give at least one\."
+    with pytest.raises(ParameterError, match=message):
+        _ = bare.inputs
+    with pytest.raises(ParameterError, match=message):
+        forward(bare, np.zeros((1, 1, 1)))
+
+
 def test_a_layer_that_does_not_fit_its_source_is_refused():
     message = r"^readout\.weight has shape \(5, 3\): 3 inputs, but cell gives 2\."
     with pytest.raises(ParameterError, match=message):
@@ -83,6 +108,13 @@ def test_metadata_is_text_or_numbers(value):
         Network(chain(), metadata={"x": value})
     with pytest.raises(ParameterError, match=r"^Network\.metadata\[5\] = 'x' is not text or a number\."):
         Network(chain(), metadata={5: "x"})
+
+
+def test_numbers_of_numpy_in_the_metadata_become_plain_ones():
+    given = {"seed": np.int64(3), "accuracy": np.float32(0.5), "ok": np.bool_(True), "name": np.str_("demo")}
+    found = Network(chain(), metadata=given).metadata
+    assert found == {"seed": 3, "accuracy": 0.5, "ok": True, "name": "demo"}
+    assert [type(value) for value in found.values()] == [int, float, bool, str]
 
 
 def test_a_layer_that_is_not_there_is_named_with_those_that_are():

@@ -1,0 +1,159 @@
+"""The bench of a calibration: the device under test, its deck lines, and what a measurement is.
+
+A Probe is one deck and the function that reads numbers out of its waveforms. Its digest covers the deck, the models
+and the simulator, so that a stored result is used again only for the very same run.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.design import Geometry
+from analogrnn.errors import SpiceError, in_range
+from analogrnn.spice.deck import number
+from analogrnn.spice.engine import Job
+from analogrnn.spice.pdk import Pdk, pdk_header
+from analogrnn.spice.raw import Waveforms
+from analogrnn.technology import BOLTZMANN, ELEMENTARY_CHARGE
+
+# leakage floors of 1 fA need a gmin below 1e-15 / supply
+OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
+STATIC_OPTIONS = ".options gmin=1e-18 abstol=1e-18 vntol=1e-9 reltol=1e-6"
+ZERO_CELSIUS = 273.15
+Numbers = dict[str, float | list[float]]
+Read = Callable[[Waveforms], Numbers]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is measured: the standard stage, and the grids. SI units; the temperature in Celsius as SPICE takes it."""
+
+    pdk: Pdk
+    device: Geometry = field(default=Geometry(2e-6, 18e-6), metadata={"doc": "every precision device"})
+    unit: float = field(default=0.25e-9, metadata={"doc": "A that stand for 1: half a window"})
+    supply: float = 1.8
+    temperature: float = 27.0
+    c_dpi: float = 0.5e-12
+    drive_ratio: float = field(default=12.0, metadata={"doc": "R = I_on / I_tau"})
+    base_ratio: float = field(default=1.4, metadata={"doc": "standing current over half a window"})
+    shift_ratio: float = field(default=2.2, metadata={"doc": "I_s over half a window"})
+    units: tuple[float, ...] = field(default=(0.1e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "of the maps"})
+
+    def __post_init__(self) -> None:
+        in_range("Setup.device.w", self.device.w, 0.22e-6, 100e-6, "m")
+        in_range("Setup.device.l", self.device.l, 0.28e-6, 50e-6, "m")
+        in_range("Setup.unit", self.unit, 1e-12, 1e-7, "A")
+
+    @property
+    def size(self) -> str:
+        return f"w={number(self.device.w)} l={number(self.device.l)}"
+
+    @property
+    def threshold_ratio(self) -> float:
+        """I_th over half a window."""
+        return self.shift_ratio + self.base_ratio + 1.0
+
+    @property
+    def thermal_voltage(self) -> float:
+        return BOLTZMANN * (self.temperature + ZERO_CELSIUS) / ELEMENTARY_CHARGE
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a deck runs, if not at the typical corner, the setup's supply and its temperature."""
+
+    corner: str = "typical"
+    temperature: float | None = None
+    supply: float | None = None
+
+    @property
+    def label(self) -> str:
+        words = [self.corner]
+        words += [f"{self.temperature:g}C"] if self.temperature is not None else []
+        words += [f"{self.supply:g}V"] if self.supply is not None else []
+        return "_".join(words)
+
+
+NOMINAL = Place()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One deck and how to read it. `noise`: the deck is a .noise analysis, which leaves two plots."""
+
+    key: str
+    job: Job
+    read: Read
+    noise: bool = False
+
+    def digest(self, simulator: str, models: str) -> str:
+        """Names this run: the same digest gives the same numbers."""
+        text = "\n".join((self.key, simulator, models, self.job.deck))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Writes decks for one setup."""
+
+    setup: Setup
+
+    def job(self, body: list[str], blocks: tuple[str, ...], analysis: str, *, place: Place = NOMINAL,
+            static: bool = False) -> Job:  # fmt: skip
+        """A deck of library `blocks` around `body`. `analysis` is its one card; a .tran names its stop time second."""
+        setup, pdk = self.setup, self.setup.pdk
+        temperature = setup.temperature if place.temperature is None else place.temperature
+        supply = setup.supply if place.supply is None else place.supply
+        lines = [
+            "* calibration",
+            pdk_header(pdk, place.corner).rstrip(),
+            f".temp {number(temperature)}",
+            *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *blocks)),
+            f"Vdd vdd 0 DC {number(supply)}",
+            *body,
+            STATIC_OPTIONS if static else OPTIONS,
+            analysis,
+            ".end",
+            "",
+        ]
+        words = analysis.split()
+        stop = float(words[2]) if words[0] == ".tran" else None
+        return Job("\n".join(lines), stop, 600.0, allowed_paths=pdk.paths)
+
+    def diode(self, name: str, current: float) -> list[str]:
+        """A bias line `b<name>`: the gate of a PMOS diode that carries `current`."""
+        return [f"Xb{name} b{name} b{name} vdd vdd pfet {self.setup.size}", f"Ib{name} b{name} 0 {number(current)}"]
+
+
+def saves(signals: list[str]) -> list[str]:
+    """.save lines of eight signals each."""
+    return [f".save {' '.join(signals[i : i + 8])}" for i in range(0, len(signals), 8)]
+
+
+def crossings(time: np.ndarray, value: np.ndarray, level: float, *, falling: bool) -> np.ndarray:
+    """Times at which a waveform passes `level`, by linear interpolation."""
+    past = value < level if falling else value > level
+    i = np.flatnonzero(past[1:] & ~past[:-1])
+    return np.asarray(time[i] + (level - value[i]) / (value[i + 1] - value[i]) * (time[i + 1] - time[i]))
+
+
+def only(found: np.ndarray, what: str, index: int = 0) -> float:
+    """The crossing number `index`. Raises SpiceError if there is none: the circuit did not do what is measured."""
+    if len(found) == 0:
+        raise SpiceError(f"calibration: {what} never happens; the device or the currents are out of range.")
+    return float(found[index])
+
+
+def number_of(results: Mapping[str, Numbers], probe: str, name: str) -> float:
+    """A scalar result. Raises KeyError if its probe was not run."""
+    value = results[probe][name]
+    assert not isinstance(value, list)
+    return float(value)
+
+
+def list_of(results: Mapping[str, Numbers], probe: str, name: str) -> np.ndarray:
+    """An array result."""
+    return np.asarray(results[probe][name], dtype=float)

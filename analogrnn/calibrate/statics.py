@@ -1,0 +1,106 @@
+"""Single devices, mirrors and the foundry's own mismatch: operating points and sweeps."""
+
+import re
+
+import numpy as np
+from scipy.optimize import curve_fit
+
+from analogrnn.calibrate.bench import Bench, Numbers, Probe, saves
+from analogrnn.spice.deck import number
+from analogrnn.spice.raw import Waveforms
+
+DRAIN = 0.6  # V
+SWEEP = (0.02, 0.7, 0.005)  # V, gate
+FIT = (3e-12, 12e-9)  # A: what devices carry
+NODE = 0.45  # V, where mirrors end
+MIRROR_CURRENTS = (0.03e-9, 0.1e-9, 0.25e-9, 1e-9, 4e-9, 12e-9)
+MIRROR_RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+MIRROR_AT = 1e-9  # A, where the ratios are swept
+COPIES = 256  # devices of each polarity in the mismatch deck
+GATE = {"n": 0.5, "p": 0.65}  # V, weak inversion
+
+
+def device_probe(bench: Bench, polarity: str) -> Probe:
+    """Gate sweep of one device in saturation; fit of gm/I = G0 / (1/2 + sqrt(1/4 + I/I_spec))."""
+    setup = bench.setup
+    if polarity == "n":
+        body = ["Vg g 0 0", f"Vd d 0 {number(DRAIN)}", f"X1 d g 0 0 nfet {setup.size}"]
+    else:
+        body = ["Vg vdd g 0", f"Vd vdd d {number(DRAIN)}", f"X1 d g vdd vdd pfet {setup.size}"]
+    start, stop, step = (number(v) for v in SWEEP)
+    job = bench.job([*body, *saves(["i(vd)"])], (), f".dc Vg {start} {stop} {step}", static=True)
+
+    def read(waves: Waveforms) -> Numbers:
+        gate, current = waves.axis, np.abs(waves["i(vd)"])
+        efficiency = np.gradient(np.log(current), gate)
+        inside = (current > FIT[0]) & (current < FIT[1])
+
+        def law(current: np.ndarray, limit: float, spec: float) -> np.ndarray:
+            return np.asarray(limit / (0.5 + np.sqrt(0.25 + current / spec)))
+
+        (limit, spec), _ = curve_fit(law, current[inside], efficiency[inside], p0=(27.0, 1e-8))
+        error = float(np.abs(law(current[inside], limit, spec) / efficiency[inside] - 1.0).max())
+        square = spec * setup.device.l / setup.device.w
+        return {"slope": 1.0 / (limit * setup.thermal_voltage), "i_spec": square, "points": float(inside.sum()),
+                "error": error}  # fmt: skip
+
+    return Probe(f"device_{polarity}", job, read)
+
+
+def mirror_probe(bench: Bench) -> Probe:
+    """Weights over their ratio: plain and cascoded, positive and negative; swept in current and in ratio."""
+    setup, body, signals = bench.setup, [f"Vn node 0 {number(NODE)}"], []
+    size = setup.size
+    points = [(current, 1.0) for current in MIRROR_CURRENTS] + [(MIRROR_AT, ratio) for ratio in MIRROR_RATIOS]
+    body += [f"Iref vdd nref {number(setup.unit)}",
+             f"Xref nref 0 bias_reference wr={number(setup.device.w / 4)} lr={number(setup.device.l)} q=16",
+             f"Xcas nref bcn bcp vdd 0 cascode_bias wr={number(setup.device.w / 4)} lr={number(setup.device.l)} "
+             + size]  # fmt: skip
+    for k, (current, ratio) in enumerate(points):
+        # eight unit devices in the diode make every ratio whole; the diode carries them all
+        weight = f"ratio={number(ratio)} units=8 {size}"
+        body += [
+            f"Ia{k} vdd ga{k} {number(8 * current)}", f"Xa{k} ga{k} 0 input_diode units=8 {size}",
+            f"Xpa{k} ga{k} ra{k} 0 synapse_positive {weight}", f"Xra{k} ra{k} oa{k} vdd row_rail units=8 {size}",
+            f"Voa{k} oa{k} node 0", f"Xna{k} ga{k} qa{k} 0 synapse_negative {weight}", f"Vqa{k} node qa{k} 0",
+            f"Ic{k} vdd gc{k} {number(8 * current)}", f"Xc{k} gc{k} bcn 0 input_diode_cascode units=8 {size}",
+            f"Xpc{k} gc{k} rc{k} bcn 0 synapse_positive_cascode {weight}",
+            f"Xrc{k} rc{k} oc{k} bcp vdd row_rail_cascode units=8 {size}", f"Voc{k} oc{k} node 0",
+            f"Xnc{k} gc{k} qc{k} bcn 0 synapse_negative_cascode {weight}", f"Vqc{k} node qc{k} 0",
+        ]  # fmt: skip
+        signals += [f"i(v{kind}{k})" for kind in ("oa", "qa", "oc", "qc")]
+
+    def read(waves: Waveforms) -> Numbers:
+        numbers: Numbers = {}
+        for kind, name in (("oa", "plain_positive"), ("qa", "plain_negative"), ("oc", "cascode_positive"),
+                           ("qc", "cascode_negative")):  # fmt: skip
+            error = [float(waves[f"i(v{kind}{k})"][0]) / (8 * current * ratio) - 1.0
+                     for k, (current, ratio) in enumerate(points)]  # fmt: skip
+            numbers[name] = error[: len(MIRROR_CURRENTS)]
+            numbers[f"{name}_ratio"] = error[len(MIRROR_CURRENTS) :]
+        return numbers
+
+    return Probe("mirrors", bench.job(body + saves(signals), ("synapse", "ladder_bias"), ".op", static=True), read)
+
+
+def mismatch_probe(bench: Bench, polarity: str) -> Probe:
+    """Copies of one device under the foundry's statistical switch: spread of log I at one gate voltage."""
+    setup, body = bench.setup, []
+    for k in range(COPIES):
+        if polarity == "n":
+            body += [f"V{k} d{k} 0 {number(DRAIN)}", f"X{k} d{k} g 0 0 nfet_03v3 {setup.size}"]
+        else:
+            body += [f"V{k} vdd d{k} {number(DRAIN)}", f"X{k} d{k} g vdd vdd pfet_03v3 {setup.size}"]
+    gate = f"Vg g 0 {GATE['n']}" if polarity == "n" else f"Vg vdd g {GATE['p']}"
+    job = bench.job([gate, *body, *saves([f"i(v{k})" for k in range(COPIES)])], (), ".op", static=True)
+    # the switch is off in the header; the last one counts, and the draw is the seed's
+    text = re.sub(r"(?m)^\.param sw_stat_global=0 sw_stat_mismatch=0$",
+                  ".param sw_stat_global=0 sw_stat_mismatch=1", job.deck)  # fmt: skip
+    text = text.replace(".options ", ".options seed=20011 ")
+    job = type(job)(text, None, job.timeout, job.files, job.allowed_paths)
+
+    def read(waves: Waveforms) -> Numbers:
+        current = np.array([abs(float(waves[f"i(v{k})"][0])) for k in range(COPIES)])
+        return {"sigma": float(np.log(current).std(ddof=1)), "current": float(np.exp(np.log(current).mean()))}
+
+    return Probe(f"mismatch_{polarity}", job, read)

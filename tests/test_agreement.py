@@ -1,0 +1,210 @@
+"""The checker itself: what it counts, what it tells apart, and what it reports when a simulator fails."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import clips_for, cmru, direct, inputs_of, mapped, network
+from numpy.testing import assert_array_equal
+
+from analogrnn.agreement import Agreement, Bench, check_agreement, compare, thermometer
+from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError
+from analogrnn.network import forward
+from analogrnn.spice.engine import find_ngspice
+
+NET = direct(4, d=2, k_min=-2)
+DESIGN = mapped(NET)
+LADDER = DESIGN.ladders[0]
+X = clips_for(NET, 30, 3)
+REFERENCE = forward(NET, X)
+
+
+def right():
+    return thermometer(REFERENCE.states["cell"], LADDER)
+
+
+def compared(stages, **extra):
+    return compare("waveform", DESIGN, REFERENCE, {"cell": stages}, **extra)
+
+
+def test_the_digital_stages_themselves_agree():
+    found = compared(right())
+    assert (found.steps_checked, found.steps_equal, found.thermometer_violations) == (180, 180, 0)
+    assert found.first_misses == ()
+    assert (found.clips, found.stages) == (3, 8)
+    assert found.holds
+
+
+@pytest.mark.parametrize("where", [(0, 0, 0, 0), (13, 1, 1, 2), (29, 2, 0, 3)])
+def test_a_single_flipped_stage_is_found(where):
+    stages = right()
+    stages[where] ^= True
+    found = compared(stages)
+    step, clip, cell, _ = where
+    assert not found.holds
+    assert found.steps_equal == found.steps_checked - 1
+    (miss,) = found.first_misses
+    assert (miss.layer, miss.cell, miss.clip, miss.step) == ("cell", cell, clip, step)
+    assert miss.digital == REFERENCE.states["cell"][step, clip, cell]
+    assert miss.candidate == X[step, clip, cell]
+    assert_array_equal(miss.stages, stages[step, clip, cell])
+
+
+def test_the_level_of_another_code_with_as_many_stages_on_does_not_pass():
+    """Two stages ON, but not the lowest two: the output current is right and the state is not."""
+    stages = right()
+    step, clip, cell = np.argwhere(REFERENCE.states["cell"] == 0)[0]
+    stages[step, clip, cell] = [True, False, True, False]
+    found = compared(stages)
+    assert found.steps_equal == found.steps_checked - 1
+    assert found.thermometer_violations == 1
+
+
+def test_the_first_miss_is_told_apart_from_what_follows_it():
+    """A missed step shifts a ladder for the rest of the clip: one cause, many wrong steps."""
+    stages = right()
+    stages[10:, 1, 0] = ~stages[10:, 1, 0]
+    stages[25:, 2, 1] = ~stages[25:, 2, 1]
+    found = compared(stages)
+    assert [(m.clip, m.cell, m.step) for m in found.first_misses] == [(1, 0, 10), (2, 1, 25)]
+    assert found.steps_equal == found.steps_checked - 20 - 5
+
+
+def test_a_miss_names_the_threshold_that_was_nearer():
+    stages = right()
+    for step in (np.argmax(X[:, 0, 0] > 0.0), np.argmax(X[:, 0, 0] < 0.0)):
+        wrong = stages.copy()
+        wrong[step, 0, 0, 0] ^= True
+        (miss,) = compared(wrong).first_misses
+        assert miss.threshold == np.sign(X[step, 0, 0]) * NET.layers[0].threshold[0]
+
+
+def test_cells_that_were_not_run_are_left_out():
+    stages = right()
+    stages[:, 1, 0] = ~stages[:, 1, 0]
+    ran = {"cell": np.array([[True, True], [False, True], [True, True]])}
+    found = compared(stages, ran=ran)
+    assert (found.steps_checked, found.steps_equal) == (150, 150)
+    assert found.first_misses == ()
+    assert found.holds
+
+
+def test_nothing_compared_is_no_agreement():
+    ran = {"cell": np.zeros((3, 2), dtype=bool)}
+    found = compared(right(), ran=ran)
+    assert (found.steps_checked, found.steps_equal) == (0, 0)
+    assert not found.holds
+
+
+def test_no_clips_are_no_agreement():
+    assert not check_agreement(NET, DESIGN, X[:, :0], Bench("waveform")).holds
+
+
+def test_a_run_with_a_failure_does_not_hold_even_if_all_else_is_equal():
+    assert not Agreement("ideal", 1, 4, 10, 10, 0, (), failures=("clip 0: gone",)).holds
+
+
+def test_a_result_goes_into_json_and_says_whether_it_holds():
+    stages = right()
+    stages[4, 0, 1, 0] ^= True
+    found = json.loads(json.dumps(compared(stages).as_dict()))
+    assert found["holds"] is False
+    assert found["first_misses"][0]["step"] == 4
+    assert "readings" not in found
+
+
+@pytest.mark.parametrize("level", ["digital", "transistors", ""])
+def test_a_level_that_does_not_exist_is_refused(level):
+    with pytest.raises(ParameterError, match=rf"Bench\.level = '{level}' is unknown; known: \['step', 'waveform',"):
+        Bench(level)
+
+
+def test_the_step_level_has_nothing_to_break():
+    with pytest.raises(ParameterError, match="Bench: the step level has no waveforms to break; use level 'waveform'"):
+        Bench("step", "no_dpi")
+
+
+@pytest.mark.parametrize("level", ["waveform", "ideal"])
+def test_a_control_that_does_not_exist_is_refused(level):
+    with pytest.raises(ParameterError, match="control = 'no_luck' is unknown; known:"):
+        check_agreement(NET, DESIGN, X, Bench(level, "no_luck"))
+
+
+@pytest.mark.parametrize("level", ["step", "ideal"])
+def test_inputs_that_the_circuit_can_t_carry_are_refused(level):
+    x = X.copy()
+    x[0, 0, 1] = -1000.0
+    with pytest.raises(ParameterError, match=r"= -1000 is below -20: its current would be negative"):
+        check_agreement(NET, DESIGN, x, Bench(level))
+
+
+def test_a_run_without_steps_is_refused():
+    with pytest.raises(ParameterError, match="x has no steps; give at least one"):
+        check_agreement(NET, DESIGN, X[:0], Bench("waveform"))
+
+
+def test_thermometer_codes_fill_from_the_bottom():
+    assert_array_equal(thermometer(np.array([-2, -1, 2]), LADDER), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]])
+    bmru = mapped(network(cmru(eps=0.0, ladder=(-1, 1)))).ladders[0]
+    assert_array_equal(thermometer(np.array([[-1], [1]]), bmru), [[[0]], [[1]]])
+
+
+# ---------------------------------------------------------------- simulators that fail
+
+
+def simulator(folder: Path, body: str) -> Path:
+    """A program that gives its version as ngspice does and then runs `body`."""
+    path = folder / "ngspice"
+    path.write_text(f'#!/bin/sh\ncase "$1" in --version) echo "** ngspice-39 : a test"; exit 0;; esac\n{body}\n')
+    path.chmod(0o700)
+    return path
+
+
+def test_a_missing_simulator_is_told_with_the_way_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("NGSPICE", str(tmp_path / "nowhere"))
+    with pytest.raises(MissingDependencyError, match=r"nowhere' is not an executable; install it with `apt-get"):
+        check_agreement(NET, DESIGN, X)
+
+
+def test_a_simulator_that_fails_every_run_raises_with_the_first_of_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("NGSPICE", str(simulator(tmp_path, "echo 'singular matrix'; exit 1")))
+    with pytest.raises(SpiceError, match=r"all 2 simulator runs failed; the first: clip 0, xladder_cell_\d: ngspice"):
+        check_agreement(NET, DESIGN, X[:, :1])
+
+
+@pytest.mark.ngspice
+def test_a_run_that_fails_is_reported_and_the_others_are_still_compared(monkeypatch, tmp_path):
+    real = find_ngspice().executable
+    # the deck of the second ladder of a clip is the only one that holds its subcircuit
+    body = f'if grep -q xladder_cell_1.a1 deck.cir; then echo broken; exit 1; fi\nexec {real} "$@"'
+    monkeypatch.setenv("NGSPICE", str(simulator(tmp_path, body)))
+    found = check_agreement(NET, DESIGN, X[:, :2], Bench(workers=2))
+    assert len(found.failures) == 2
+    assert sorted(text.split(":")[0] for text in found.failures) == ["clip 0, xladder_cell_1", "clip 1, xladder_cell_1"]
+    assert (found.steps_checked, found.steps_equal) == (60, 60)
+    assert found.first_misses == ()
+    assert not found.holds
+
+
+@pytest.mark.ngspice
+def test_progress_counts_every_deck():
+    told = []
+    check_agreement(NET, DESIGN, X[:3], Bench(workers=2), progress=lambda done, of: told.append((done, of)))
+    assert told == [(n, 6) for n in range(1, 7)]
+    assert os.environ.get("NGSPICE") is None or find_ngspice()
+
+
+@pytest.mark.ngspice
+def test_the_number_of_workers_does_not_change_the_result():
+    one, two = (check_agreement(NET, DESIGN, X[:6], Bench(workers=workers)) for workers in (1, 2))
+    assert_array_equal(one.readings["cell"], two.readings["cell"])
+    assert one.candidate_error == two.candidate_error
+
+
+@pytest.mark.parametrize("level", ["step"])
+def test_classes_and_logits_of_the_step_level_are_compared_too(level):
+    net = network(cmru())
+    found = check_agreement(net, mapped(net), inputs_of(net, 10, 4), Bench(level))
+    assert (found.classes_equal, found.logit_error) == (4, 0.0)
