@@ -84,9 +84,7 @@ def test_a_campaign_of_no_chips_is_refused(chips):
 
 
 def test_an_empty_list_of_chips_is_refused():
-    with pytest.raises(
-        ParameterError, match=r"chips must be a number of chips or chip numbers; name at least one"
-    ):
+    with pytest.raises(ParameterError, match=r"chips must be a number of chips or chip numbers; name at least one"):
         run_monte_carlo(DESIGN, X, LABELS, [])
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from helpers import TECHNOLOGY, cmru, direct, first_quadrant, linear, mapped, network
 
 from analogrnn.agreement import Bench, check_agreement
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, ladder_margins, map_network
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Cmru, FirstQuadrantBmru, Network, forward
-from helpers import TECHNOLOGY, cmru, direct, first_quadrant, linear, mapped, network
 
 
 def test_a_ladder_of_more_than_127_stages_counts_on():
