@@ -16,7 +16,7 @@ NODE = 0.45  # V, where mirrors end
 MIRROR_CURRENTS = (0.03e-9, 0.1e-9, 0.25e-9, 1e-9, 4e-9, 12e-9)
 MIRROR_RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 MIRROR_AT = 1e-9  # A, where the ratios are swept
-COPIES = 256  # devices of each polarity in the mismatch deck
+COPIES = 1000  # devices of each polarity in the mismatch deck
 GATE = {"n": 0.5, "p": 0.65}  # V, weak inversion
 
 
@@ -38,7 +38,9 @@ def device_probe(bench: Bench, polarity: str) -> Probe:
         def law(current: np.ndarray, limit: float, spec: float) -> np.ndarray:
             return np.asarray(limit / (0.5 + np.sqrt(0.25 + current / spec)))
 
-        (limit, spec), _ = curve_fit(law, current[inside], efficiency[inside], p0=(27.0, 1e-8))
+        (limit, spec), _ = curve_fit(
+            law, current[inside], efficiency[inside], p0=(27.0, 1e-8), bounds=([1.0, 1e-12], [100.0, 1e-3])
+        )
         error = float(np.abs(law(current[inside], limit, spec) / efficiency[inside] - 1.0).max())
         square = spec * setup.device.l / setup.device.w
         return {"slope": 1.0 / (limit * setup.thermal_voltage), "i_spec": square, "points": float(inside.sum()),

@@ -4,8 +4,8 @@ With beta half the window, I_s the shift that a settled DPI adds to its neighbou
 x = T_p/tau and y = T/tau:
 
     shift     I_s (2 exp(-x) - 1) > beta      a pulse moves exactly one level ...
-    recovery  max over t > 0 of I_s (2 exp(-x - t/tau) - 1) - (I_c - I_s) exp(-t/t_in) > beta
-                                              ... though the input node must first recover from it
+    recovery  I_s exp(-x) > I_c - I_s - beta  ... and a down pulse resets no stage but the top one; or, if it does, they
+              or I_s (2 exp(-x - t/tau) - 1) - (I_c - I_s) exp(-t/t_in) > beta for some t > 0:       set again in time
     base      I_c - I_s > beta                a down pulse fits above zero on the unipolar input line
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
     settle    y >= 4 after the dead time      a DPI forgets its past before the next pulse
@@ -66,15 +66,17 @@ def check_ladders(design: Design) -> None:
 
 
 def _recovery(design: Design, ladder: Ladder) -> float:
-    """Least margin, in beta, with which the stages that a down pulse reset too many set again once it is over.
+    """Least margin, in beta, with which a down pulse of any size leaves the stages below the top one ON.
 
-    They can from the moment when the pulse has died away at the input node until their neighbours' DPIs have decayed.
-    The amplitude is the standing current: the line can't go below zero. An up pulse of any size is easier, as a DPI's
-    rise begins with its dead time.
+    The line can't go below zero. Either it can't reset a stage between two that were ON, even as the DPI of the upper
+    one decays during the pulse: I_s exp(-x) > (I_c - I_s) - beta. Or the stage sets again afterwards: from the moment
+    when the input node has recovered until the neighbours' DPIs have decayed. An up pulse is easier, as a DPI's rise
+    begins with its dead time.
     """
     timing = design.timing
     t_in = input_time_constants(ladder, design.sizing.cell, design.technology)[:, None]
     t = t_in * np.linspace(0.0, 40.0, 401)
     grip = ladder.i_shift[:, None] * (2.0 * np.exp(-(timing.pulse + t) / timing.tau) - 1.0)
-    spare = (grip - ladder.i_base[:, None] * np.exp(-t / t_in)) / ladder.beta[:, None] - 1.0
-    return float(spare.max(axis=1).min())
+    again = ((grip - ladder.i_base[:, None] * np.exp(-t / t_in)) / ladder.beta[:, None] - 1.0).max(axis=1)
+    stays = (ladder.i_shift * math.exp(-timing.x) - ladder.i_base) / ladder.beta + 1.0
+    return float(np.maximum(again, stays).min())

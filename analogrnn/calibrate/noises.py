@@ -1,0 +1,62 @@
+"""Noise of the comparator: current noise at the state node, clamped in mid supply, referred to the input current."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn.calibrate.bench import Bench, Numbers, Probe
+from analogrnn.errors import SpiceError
+from analogrnn.spice.deck import number
+from analogrnn.spice.engine import DECK, RAW, Job, Ngspice, run_process, write_job
+from analogrnn.spice.raw import Waveforms, read_raw
+
+BAND = (0.1, 1e7)  # Hz
+ABOUT = "bmru_cell, .noise at the state node, clamped at half the supply"
+
+
+def noise_probe(bench: Bench, i_th: float) -> Probe:
+    """Noise of one cell at the edge of setting.
+
+    density    A/Hz^0.5  input-referred, at a tenth of the input pole
+    bandwidth  Hz        of the transfer from the input current to the state node
+    flicker    A/Hz^0.5  input-referred, at 1 Hz
+    rms        A         input-referred over the band of the transfer from 1 Hz, flicker included
+    """
+    setup = bench.setup
+    body = [
+        *bench.diode("th", i_th), *bench.diode("on", i_th / 2), "Vh bh 0 DC " + number(setup.supply),
+        f"Iin 0 n DC {number(0.97 * i_th)} AC 1",
+        f"Xc n a o vdd 0 bth bh bon bmru_cell {setup.size}", "Vo o 0 0.5",
+        f"Va a 0 {number(setup.supply / 2)}", "Hout out 0 Va 1e9", "Rout out 0 1e9",
+    ]  # fmt: skip
+    job = bench.job(body, ("bmru_cell",), f".noise v(out) Iin dec 20 {number(BAND[0])} {number(BAND[1])}", static=True)
+
+    def read(waves: Waveforms) -> Numbers:
+        frequency = waves.axis
+        at_input, at_node = waves["inoise_spectrum"], waves["onoise_spectrum"]
+        transfer = (at_node / at_input) ** 2
+        transfer = transfer / transfer[0]
+        pole = float(np.interp(-0.5, -transfer, frequency))
+        bandwidth = float(np.trapezoid(transfer, frequency))
+        inside = frequency >= 1.0
+        rms = np.sqrt(np.trapezoid((at_input**2 * transfer)[inside], frequency[inside]))
+        return {"density": float(np.interp(pole / 10, frequency, at_input)), "bandwidth": bandwidth, "pole": pole,
+                "flicker": float(np.interp(1.0, frequency, at_input)), "rms": float(rms)}  # fmt: skip
+
+    return Probe(f"noise_{i_th:.4g}", job, read, noise=True)
+
+
+def run_noise(job: Job, ngspice: Ngspice) -> Waveforms:
+    """Run a .noise deck; its raw file holds two plots (spectrum and totals), of which the engine takes only one."""
+    with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
+        folder = Path(name)
+        write_job(job, folder)
+        argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
+        outcome = run_process(argv, folder, timeout=job.timeout, limits=(ngspice.max_memory, ngspice.max_file))
+        if outcome.returncode != 0 or not (folder / RAW).is_file():
+            raise SpiceError("ngspice failed on a .noise deck; read the log.", outcome.log)
+        for plot in read_raw(folder / RAW):
+            if "inoise_spectrum" in plot.signals:
+                return plot
+    raise SpiceError("ngspice left no noise spectrum; read the log.", outcome.log)
