@@ -110,6 +110,7 @@ def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: 
         right.hist(100 * values, bins=list(bins), orientation="horizontal", color=colour, alpha=0.55)
     for axes in (left, right):
         axes.axhline(100 * digital, color=GREY, lw=1.2, ls="--")
+    left.set_xlim(0.0, 100.0)
     left.text(1, 100 * digital, f"digital {100 * digital:.1f} %", color=GREY, va="bottom")
     left.set(xlabel="chips, worst to best (%)", ylabel="test accuracy (%)")
     figure.suptitle(title, color=INK)

@@ -102,3 +102,9 @@ def test_a_threshold_just_below_an_octave_is_scaled_into_it():
 def test_a_ladder_of_too_many_stages_is_refused():
     with pytest.raises(MappingError, match="cell has 1001 stages, above 1000; train with fewer levels"):
         mapped(direct(1001, d=1))
+
+
+@pytest.mark.parametrize("k_max", [10**400, float("inf")])
+def test_a_level_beyond_all_reason_is_refused(k_max):
+    with pytest.raises(ParameterError, match=r"c\.k_max = .* is (outside \[-10000, 10000\]|not a number)"):
+        Cmru("c", [[1.0]], [0.0], threshold=[1.0], alpha=[1.0], k_min=0, k_max=k_max)

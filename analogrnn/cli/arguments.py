@@ -91,9 +91,11 @@ def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> M
         if typed is not None:
             values[name] = parse(typed, unit, owner=f"--{name.replace('_', '-')}")
     values |= {name: getattr(args, name) for name in _NUMBERS if getattr(args, name) is not None}
-    for block, typed in (("cell", cell_size or args.cell_size), ("synapse", args.synapse_size)):
+    cell_owner = "--cell-size" if cell_size is None else "--sizes"
+    typed_sizes = (("cell", cell_size or args.cell_size, cell_owner), ("synapse", args.synapse_size, "--synapse-size"))
+    for block, typed, owner in typed_sizes:
         if typed is not None:
-            values[f"{block}_w"], values[f"{block}_l"] = _size(typed, f"--{block}-size")
+            values[f"{block}_w"], values[f"{block}_l"] = _size(typed, owner)
     return MappingOptions(**values)
 
 
@@ -112,7 +114,7 @@ def inputs_of(args: argparse.Namespace, network: Network) -> Inputs:
 
 def _read_inputs(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as data:
             x, labels = data["x"], data.get("labels")
     except Exception as error:  # whatever is wrong with the file, numpy, zipfile and zlib each say it in their own way
         raise ParameterError(f"--inputs {path}: {error}; give an .npz file with an array x (T, S, D).") from error

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the answer is no (levels disagree); 2 bad input; 3 a missi
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -46,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except AnalogrnnError as error:
-        sys.stderr.write(f"analogrnn: {error}\n")
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("analogrnn: interrupted\n")
+        _complain("interrupted")
         return 130
     except BrokenPipeError:
         # the reader left; nothing more can be said on that pipe
@@ -59,8 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout.closed or error.filename is not None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.stderr.write(f"analogrnn: can't write to standard output: {error.strerror}; free the disk.\n")
+        _complain(f"can't write to standard output: {error.strerror}; free the disk.")
         return OutputError.exit_code
+
+
+def _complain(text: str) -> None:
+    """One line on standard error, whatever is in the text; where nobody can read it, the exit code still tells."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        sys.stderr.write(f"analogrnn: {line}\n")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

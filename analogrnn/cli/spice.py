@@ -56,7 +56,8 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _read(path: Path) -> str:
     try:
-        if not path.is_file() or path.stat().st_size > MAX_DECK:
+        size = path.stat().st_size
+        if not path.is_file() or size > MAX_DECK:
             raise ParameterError(f"{path} is not a file of at most {MAX_DECK} bytes; is it a deck?")
         return path.read_text(encoding="ascii")
     except OSError as error:

@@ -121,10 +121,8 @@ class Cmru(_Weighted):
             if k is None:
                 continue
             k = k.item() if isinstance(k, np.ndarray) and k.ndim == 0 else k
-            whole = (
-                isinstance(k, int | float | np.integer) and not isinstance(k, bool) and np.isfinite(k) and int(k) == k
-            )
-            if not whole:
+            number = isinstance(k, int | float | np.integer) and not isinstance(k, bool) and k == k
+            if not number or (abs(k) <= MAX_LEVEL and int(k) != k):
                 raise ParameterError(f"{self.name}.{name} = {k!r} is not a whole number; levels are counted.")
             in_range(f"{self.name}.{name}", k, -MAX_LEVEL, MAX_LEVEL)
             object.__setattr__(self, name, int(k))
