@@ -104,7 +104,7 @@ def test_a_ladder_of_too_many_stages_is_refused():
         mapped(direct(1001, d=1))
 
 
-@pytest.mark.parametrize("k_max", [10**400, float("inf")])
-def test_a_level_beyond_all_reason_is_refused(k_max):
-    with pytest.raises(ParameterError, match=r"c\.k_max = .* is (outside \[-10000, 10000\]|not a number)"):
-        Cmru("c", [[1.0]], [0.0], threshold=[1.0], alpha=[1.0], k_min=0, k_max=k_max)
+def test_a_level_beyond_all_reason_is_refused():
+    """No float holds it, so no comparison with one may come first."""
+    with pytest.raises(ParameterError, match=r"c\.k_max = 10+ is not a number"):
+        Cmru("c", [[1.0]], [0.0], threshold=[1.0], alpha=[1.0], k_min=0, k_max=10**400)

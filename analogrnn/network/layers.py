@@ -121,8 +121,8 @@ class Cmru(_Weighted):
             if k is None:
                 continue
             k = k.item() if isinstance(k, np.ndarray) and k.ndim == 0 else k
-            number = isinstance(k, int | float | np.integer) and not isinstance(k, bool) and k == k
-            if not number or (abs(k) <= MAX_LEVEL and int(k) != k):
+            whole = k.is_integer() if isinstance(k, float) else isinstance(k, int | np.integer)
+            if isinstance(k, bool) or not whole:
                 raise ParameterError(f"{self.name}.{name} = {k!r} is not a whole number; levels are counted.")
             in_range(f"{self.name}.{name}", k, -MAX_LEVEL, MAX_LEVEL)
             object.__setattr__(self, name, int(k))
