@@ -14,7 +14,7 @@ from analogrnn.network import InputEncoding
 from analogrnn.technology import Technology
 
 STAGE_TRANSISTORS = 17  # 7 in the memory cell, 1 output, 1 input copy, 8 in the DPI and its weight mirror
-BARE_STAGE_TRANSISTORS = 9  # a ladder of one stage has no neighbour to shift: no DPI
+BARE_STAGE_TRANSISTORS = 8  # a ladder of one stage shifts nobody: no DPI, and its output serves as its gain current
 LADDER_TRANSISTORS = 11  # 7 bias diodes, 3 in the input line, 1 for the shift of the first stage
 BARE_LADDER_TRANSISTORS = 7  # no I_tau, I_gain and I_shift diode, no shift source
 BIAS_SOURCES = {True: 8, False: 5}  # programmed bias currents of a ladder with and without DPI, one device each

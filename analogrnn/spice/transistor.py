@@ -1,10 +1,8 @@
 """A ladder in transistors of GF180MCU: its deck, with no ideal source but supply, reference current, clock and inputs.
 
 The clock includes two slow lines: `run` (low resets) and `preset`. All bias currents are copies p/(q k) of the one
-reference by whole unit devices; the choice of p and k is `unit_ratio`.
-
-Our cells deviate from their bias currents in a known way (`CellMaps`): the biases are chosen so that thresholds, width
-and shift come out as the Design wants them.
+reference by whole unit devices; the choice of p and k is `unit_ratio`. Our cells deviate from their bias currents in a
+known way (`CellMaps`): the biases are chosen so that thresholds, width and shift come out as the Design wants them.
 
 Not modelled: wiring, the drivers of the clock lines, the reference. Weights use fractions of unit devices, as if series
 connections made up the rest.
@@ -27,7 +25,6 @@ from analogrnn.spice.raw import Waveforms
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
-# bias line: the Design's current, and the device of the mismatch tables whose group makes it
 CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 REFERENCE_UNITS = 16  # unit devices of the reference diode: a copy of p units carries p/16 of the reference
 STEP = 0.03  # rounding of a bias current by whole units, in half windows of the ladder
@@ -203,7 +200,9 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOp
     drive = options.drive or -(-ladder.stages // 2)
     units: dict[str, int] = {}
     for line, (p, k) in bias_units(design, ladder, cell, options.maps).items():
-        units[f"p_{line}"], units[f"k_{line}"] = p, k
+        # without its capacitor a DPI would still have a parasitic one; twenty times the current makes it follow at once
+        instant = options.control == "no_dpi" and line in ("on", "tau")
+        units[f"p_{line}"], units[f"k_{line}"] = p * (20 if instant else 1), k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
     lines = [
         f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",
@@ -224,13 +223,11 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOp
         lines += _instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage)
         return [*lines, f".ends {name}"]
     lines += _instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,)))
-    # the capacitor gone, a DPI still has its parasitic one
-    c_dpi = design.timing.c_dpi * (1e-4 if options.control == "no_dpi" else 1.0)
     for j in range(1, ladder.stages + 1):
         below = "dump" if j == 1 or options.control == "forward_only" else f"n{j - 1}"
         above = f"n{j + 1}" if j < ladder.stages else "dump"
         nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdds vss"
-        lines += _instance(f"Xs{j} {nodes} ladder_stage", f"{size} c={number(c_dpi)}",
+        lines += _instance(f"Xs{j} {nodes} ladder_stage", f"{size} c={number(design.timing.c_dpi)}",
                            _deviations(draws, STAGE_DEVICES, (cell, j - 1)))  # fmt: skip
     return [*lines, f".ends {name}"]
 
