@@ -4,9 +4,10 @@ Every value of the file carries provenance (unit, meaning, kind, source, method,
 lacks one is refused, so that an assumption never passes for a measurement.
 """
 
+import itertools
 import math
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,30 @@ BOLTZMANN = 1.380649e-23  # J/K, exact
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
 KINDS = ("foundry", "simulated", "declared", "measured", "cited")
 _ENTRY = {"value", "unit", "meaning", "kind", "source", "method", "count", "uncertainty"}
+_CURVE = {"axis", "at"}
 
 
 def _quantity(unit: str, low: float, high: float, doc: str) -> float:
     """A dataclass field that is read from a calibration table of the same name."""
     return field(metadata={"unit": unit, "low": low, "high": high, "doc": doc})
+
+
+def _curve(unit: str, low: float, high: float, axis: str, doc: str) -> "Table":
+    """A dataclass field that is read from a calibration table of several values over an axis in the unit `axis`."""
+    return field(metadata={"unit": unit, "low": low, "high": high, "axis": axis, "doc": doc})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A measured curve: `value` over increasing, positive `at`. Linear in log(at) between points, flat outside."""
+
+    at: tuple[float, ...]
+    value: tuple[float, ...]
+
+    def __call__(self, x: float) -> float:
+        if not x > 0.0:
+            raise ParameterError(f"Table: x = {x!r} is not above zero; give a current or a ratio.")
+        return float(np.interp(math.log(x), np.log(self.at), self.value))
 
 
 @dataclass(frozen=True)
@@ -72,18 +92,74 @@ class Technology:
     l_max: float = _quantity("m", 1e-7, 1e-3, "longest channel of one device")
     ratio_max: float = _quantity("1", 1.0, 1e4, "largest mirror ratio")
     ratio_min: float = _quantity("1", 0.0, 1.0, "smallest mirror ratio")
+    device_w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the precision devices behind the simulated values")
+    device_l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the precision devices behind the simulated values")
+    output_gain: float = _quantity("1", 0.5, 2.0, "output current of a set cell over its bias current")
+    map_bias: float = _quantity("1", 0.5, 2.0, "current of a bias line over its unit ratio times the reference")
+    map_threshold: float = _quantity("1", 0.5, 2.0, "I_hi / I_th of a cell")
+    map_width: float = _quantity("1", 0.5, 2.0, "gain g of a cell's window: I_hi - I_lo = g I_hyst - l I_th")
+    map_width_loss: float = _quantity("1", -0.5, 0.5, "loss l of a cell's window: I_hi - I_lo = g I_hyst - l I_th")
+    map_copy: float = _quantity("1", 0.5, 2.0, "current into a cell over the current into the input line")
+    map_base: float = _quantity("1", 0.5, 2.0, "standing current of the input line over its bias line")
+    map_first_shift: float = _quantity("1", 0.5, 2.0, "shift of the first stage over its bias line")
+    map_shift: float = _quantity("1", 0.5, 2.0, "DPI output inside a ladder over that of dpi_gain")
+    map_tau: float = _quantity("1", 0.1, 10.0, "DPI time constant over (C + C_par) U_T / (kappa I_tau)")
+    map_parasitic: float = _quantity("F/m^2", 0.0, 1.0, "C_par of a DPI over the gate area of one device")
+    dpi_rise: float = _quantity("1", 0.1, 100.0, "time constants from rest to half the output at the standard drive")
+    i_leak_hot: float = _quantity("A", 0.0, 1e-9, "floor of a DPI's output current at 85 C")
+    noise_flicker: float = _quantity("A/Hz^0.5", 0.0, 1e-9, "noise at the comparator node at 1 Hz and noise_current")
+    switch_delay_up: float = _quantity("C/m^2", -1.0, 1.0, "up pulse: t = this W L / I_c + switch_slew_up W / (u-beta)")
+    switch_slew_up: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of an up move over device width")
+    switch_delay_down: float = _quantity("C/m^2", -1.0, 1.0, "the same law for a down pulse of magnitude u")
+    switch_slew_down: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of a down move over device width")
+    supply_stage: float = _quantity("1", 0.5, 2.0, "supply current of a ladder's stages over the sum of their branches")
+    threshold_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of I_hi with temperature, bias fixed")
+    threshold_supply: float = _quantity("1/V", -1.0, 1.0, "relative change of I_hi with supply, bias fixed")
+    threshold_corner: float = _quantity("1", 0.0, 1.0, "half the range of I_hi over the five corners, relative")
+    shift_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of the DPI gain with temperature")
+    shift_supply: float = _quantity("1/V", -1.0, 1.0, "relative change of the DPI gain with supply")
+    shift_corner: float = _quantity("1", 0.0, 1.0, "half the range of the DPI gain over the five corners, relative")
+    mismatch_check_n: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, nfet")
+    mismatch_check_p: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, pfet")
+    table_bias: Table = _curve("1", 0.5, 2.0, "A", "map_bias over the unit current")  # noqa: RUF009
+    table_threshold: Table = _curve("1", 0.5, 2.0, "A", "map_threshold over the unit current, at I_th = 4.6 of it")  # noqa: RUF009
+    table_width: Table = _curve("1", 0.5, 2.0, "A", "map_width over the unit current")  # noqa: RUF009
+    table_width_loss: Table = _curve("1", -0.5, 0.5, "A", "map_width_loss over the unit current")  # noqa: RUF009
+    table_copy: Table = _curve("1", 0.5, 2.0, "A", "map_copy over the unit current")  # noqa: RUF009
+    table_base: Table = _curve("1", 0.5, 2.0, "A", "map_base over the unit current")  # noqa: RUF009
+    table_first_shift: Table = _curve("1", 0.5, 2.0, "A", "map_first_shift over the unit current")  # noqa: RUF009
+    table_shift: Table = _curve("1", 0.5, 2.0, "A", "map_shift over the unit current")  # noqa: RUF009
+    table_mirror_plain: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, no cascodes")  # noqa: RUF009
+    table_mirror_negative: Table = _curve("1", -0.5, 0.5, "A", "error of a negative weight of 1, no cascodes")  # noqa: RUF009
+    table_mirror_cascode: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, with cascodes")  # noqa: RUF009
+    table_mirror_ratio: Table = _curve("1", -0.5, 0.5, "1", "error of a positive cascoded weight over its ratio")  # noqa: RUF009
     provenance: dict[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if "unit" in item.metadata:
-                m = item.metadata
-                in_range(f"Technology.{item.name}", getattr(self, item.name), m["low"], m["high"], m["unit"])
+        for item in scalar_fields():
+            m = item.metadata
+            in_range(f"Technology.{item.name}", getattr(self, item.name), m["low"], m["high"], m["unit"])
+        for item in table_fields():
+            m, table = item.metadata, getattr(self, item.name)
+            for j, value in enumerate(table.value):
+                in_range(f"Technology.{item.name}[{j}]", value, m["low"], m["high"], m["unit"])
 
     @property
     def thermal_voltage(self) -> float:
         """U_T = k T / q, V."""
         return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
+
+    def cell_maps(self, unit_current: float | None = None) -> dict[str, float]:
+        """What the blocks make of their bias currents, under the names of `spice.transistor.CellMaps`.
+
+        At the standard unit current, or interpolated at another one (A).
+        """
+        names = [item.name.removeprefix("map_") for item in scalar_fields() if item.name.startswith("map_")]
+        maps = {name: float(getattr(self, f"map_{name}")) for name in names}
+        if unit_current is not None:
+            curves = {name: getattr(self, f"table_{name}", None) for name in names}
+            maps |= {name: curve(unit_current) for name, curve in curves.items() if curve is not None}
+        return maps
 
     def sigma_vth(self, polarity: str, w: float, l: float) -> float:  # noqa: E741
         """Standard deviation of one device's threshold voltage, V, for drawn width w and length l in m.
@@ -128,11 +204,16 @@ def load_technology(source: str | Path = "gf180mcu") -> Technology:
         raise CalibrationError(f"{path} is not valid TOML: {error}.") from error
     values: dict[str, Any] = {}
     provenance: dict[str, Provenance] = {}
-    for item in fields(Technology):
-        if "unit" in item.metadata:
-            entry = _checked_entry(path, item.name, content.get(item.name), item.metadata["unit"])
-            values[item.name] = float(entry.pop("value"))
-            provenance[item.name] = Provenance(**entry)
+    for item in (*scalar_fields(), *table_fields()):
+        axis = item.metadata.get("axis")
+        entry = checked_entry(path, item.name, content.get(item.name), item.metadata["unit"], axis)
+        value = entry.pop("value")
+        if axis:
+            entry.pop("axis")
+            values[item.name] = Table(tuple(map(float, entry.pop("at"))), tuple(map(float, value)))
+        else:
+            values[item.name] = float(value)
+        provenance[item.name] = Provenance(**entry)
     extra = sorted(set(content) - set(values) - {"name", "process"})
     if extra:
         raise CalibrationError(f"{path} has unknown tables {extra}; a misspelt one would be ignored.")
@@ -145,18 +226,32 @@ def load_technology(source: str | Path = "gf180mcu") -> Technology:
         raise CalibrationError(f"{path}: {error}") from error
 
 
-def _checked_entry(path: Path, name: str, entry: Any, unit: str) -> dict[str, Any]:
+def scalar_fields() -> "list[Field[Any]]":
+    """The fields of Technology that are one number each."""
+    return [item for item in fields(Technology) if "unit" in item.metadata and "axis" not in item.metadata]
+
+
+def table_fields() -> "list[Field[Any]]":
+    """The fields of Technology that are curves."""
+    return [item for item in fields(Technology) if "axis" in item.metadata]
+
+
+def checked_entry(path: Path, name: str, entry: Any, unit: str, axis: str | None = None) -> dict[str, Any]:
+    """Return a copy of one calibration entry if complete. `axis`: the unit of a curve's `at`; None: one number."""
+    known = _ENTRY | _CURVE if axis else _ENTRY
     if not isinstance(entry, dict):
-        raise CalibrationError(f"{path} has no table [{name}]; add it with {sorted(_ENTRY)}.")
-    missing, extra = sorted(_ENTRY - set(entry)), sorted(set(entry) - _ENTRY)
+        raise CalibrationError(f"{path} has no table [{name}]; add it with {sorted(known)}.")
+    missing, extra = sorted(known - set(entry)), sorted(set(entry) - known)
     if missing or extra:
         raise CalibrationError(f"{path} [{name}] misses {missing} and has unknown {extra}; every value has provenance.")
     if entry["unit"] != unit:
         raise CalibrationError(f"{path} [{name}].unit = {entry['unit']!r}; expected {unit!r}.")
     if entry["kind"] not in KINDS:
         raise CalibrationError(f"{path} [{name}].kind = {entry['kind']!r}; known: {list(KINDS)}.")
-    numbers = (entry["value"], entry["count"], entry["uncertainty"])
-    if any(isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) < 1e300 for x in numbers):
+    if axis:
+        _check_curve(path, name, entry, axis)
+    numbers = (*([] if axis else [entry["value"]]), entry["count"], entry["uncertainty"])
+    if not all(_is_finite(x) for x in numbers):
         raise CalibrationError(f"{path} [{name}]: value, count and uncertainty must be finite numbers.")
     if not isinstance(entry["count"], int) or entry["count"] < 0 or entry["uncertainty"] < 0:
         raise CalibrationError(f"{path} [{name}]: count is a whole number >= 0, uncertainty is >= 0.")
@@ -167,6 +262,20 @@ def _checked_entry(path: Path, name: str, entry: Any, unit: str) -> dict[str, An
     if entry["kind"] in ("simulated", "measured") and entry["count"] < 1:
         raise CalibrationError(f"{path} [{name}] is {entry['kind']} but counts no run; give count >= 1.")
     return dict(entry)
+
+
+def _check_curve(path: Path, name: str, entry: dict[str, Any], axis: str) -> None:
+    if entry["axis"] != axis:
+        raise CalibrationError(f"{path} [{name}].axis = {entry['axis']!r}; expected {axis!r}.")
+    at, value = entry["at"], entry["value"]
+    if not all(isinstance(part, list) and len(part) > 1 and all(map(_is_finite, part)) for part in (at, value)):
+        raise CalibrationError(f"{path} [{name}]: at and value must be lists of two or more finite numbers.")
+    if len(at) != len(value) or at[0] <= 0 or any(b <= a for a, b in itertools.pairwise(at)):
+        raise CalibrationError(f"{path} [{name}]: at must be as long as value, above zero and increasing.")
+
+
+def _is_finite(x: Any) -> bool:
+    return not isinstance(x, bool) and isinstance(x, int | float) and abs(x) < 1e300
 
 
 def _by_polarity(n: float, p: float, polarity: str) -> float:

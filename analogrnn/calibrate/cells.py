@@ -1,4 +1,4 @@
-"""Static maps of the BMRU cell: a slow ramp of the input current up and down gives I_hi, I_lo and the output current."""
+"""Static maps of the BMRU cell: a slow ramp of the input current gives I_hi, I_lo and the output current."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,8 @@ class Bias:
 def maps_probe(bench: Bench, units: tuple[float, ...]) -> Probe:
     """Cells at each unit current and three hysteresis currents, in one deck."""
     ratio = bench.setup.threshold_ratio
-    return ramp_probe(bench, "cell_maps", [Bias(ratio * u, 2.0 * width * u) for u in units for width in WIDTHS])
+    key = "cell_maps" if len(units) > 1 else "cell_maps_standard"
+    return ramp_probe(bench, key, [Bias(ratio * u, 2.0 * width * u) for u in units for width in WIDTHS])
 
 
 def place_probe(bench: Bench, place: Place) -> Probe:

@@ -59,7 +59,8 @@ def dpi_probe(bench: Bench, key: str, drive: Drive, place: Place = NOMINAL) -> P
         first = only(crossings(time[time < ON], out[time < ON], settled / 2, falling=False), f"{key}: rise")
         late = time > ON + OFF
         second = only(crossings(time[late], out[late], settled / 2, falling=False), f"{key}: second rise") - ON - OFF
-        return {"gain": settled * drive.i_tau / (drive.i_on * drive.i_gain), "tau": tau, "settled": settled,
+        gain = settled * drive.i_tau / (drive.i_on * drive.i_gain)
+        return {"c": drive.c, "gain": gain, "tau": tau, "settled": settled,
                 "tau_textbook": tau / textbook, "rise_from_rest": first * clock / tau,
                 "rise_after_off": second * clock / tau,
                 "floor": float(np.interp(-0.1, time, out))}  # fmt: skip
@@ -82,10 +83,9 @@ def leak_probe(bench: Bench, place: Place = NOMINAL) -> Probe:
                  lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))})  # fmt: skip
 
 
-def rise_time(gain: float, floor: float, drive_ratio: float, part: float = 0.5) -> float:
-    """Time constants from the relative output `floor` to `part`, by the DPI's equation; gain is not used by it.
+def rise_time(floor: float, drive_ratio: float, part: float = 0.5) -> float:
+    """Time constants that the behavioural DPI needs from the relative output `floor` to `part`.
 
-    (R - 1) t / tau = ln(part/floor) - R ln((1 - part)/(1 - floor)).
+    (R - 1) t / tau = ln(part / floor) - R ln((1 - part) / (1 - floor)); kernels.waveform integrates the same equation.
     """
-    del gain
     return float((np.log(part / floor) - drive_ratio * np.log((1.0 - part) / (1.0 - floor))) / (drive_ratio - 1.0))

@@ -4,17 +4,20 @@ The bench uses fixed nominal values for what it measures (`BENCH`), so that a ca
 before it, and no compensation, so that each block's own factor is seen.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, saves
+from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup, saves
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
 from analogrnn.spice import transistor
 from analogrnn.spice.raw import Waveforms
-from analogrnn.technology import Technology
+from analogrnn.supply import branch_sum
+from analogrnn.technology import Table, Technology, scalar_fields, table_fields
 
 STAGES = 4
 BENCH = {"dpi_gain": 0.65, "dpi_tau": 1.3, "input_charge_density": 8.7e-4, "i_leak": 1e-15}
@@ -25,16 +28,29 @@ BIAS_DEVICES = {"th": "rth", "hyst": "rhyst", "on": "ron", "alpha": "ralpha", "t
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
 
+def bench_technology(setup: Setup, known: Mapping[str, float]) -> Technology:
+    """A Technology from its declared and foundry values; what is measured stands at `BENCH` or in mid range.
+
+    None of the mid-range values reaches a deck.
+    """
+    values: dict[str, Any] = {}
+    for item in scalar_fields():
+        m = item.metadata
+        values[item.name] = BENCH.get(item.name, known.get(item.name, (m["low"] + m["high"]) / 2.0))
+    values |= {"supply": setup.supply, "temperature": setup.temperature + ZERO_CELSIUS}
+    flat: dict[str, Any] = {item.name: Table((1e-12, 1e-6), (item.metadata["high"],) * 2) for item in table_fields()}
+    return Technology(name="bench", **values, **flat)
+
+
 def bench_design(bench: Bench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
     """The standard ladder with one input of weight 1: threshold 1, levels 0..stages."""
     setup = bench.setup
     cell = Cmru(name="rec", weight=np.array([[1.0]]), bias=np.array([0.0]), threshold=np.array([1.0]),
                 alpha=np.array([0.5]), eps=1.0, k_min=0, k_max=stages, initial=np.array([0.0]))  # fmt: skip
-    fixed = replace(technology, supply=setup.supply, **BENCH)
     options = MappingOptions(unit_current=unit, cell_w=setup.device.w, cell_l=setup.device.l, c_dpi=setup.c_dpi,
                              drive_ratio=setup.drive_ratio, base_ratio=setup.base_ratio,
                              shift_ratio=setup.shift_ratio, pulse_ratio=0.25, input_bound=6.0)  # fmt: skip
-    return map_network(Network((cell,)), fixed, options)
+    return map_network(Network((cell,)), technology, options)
 
 
 def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
@@ -42,7 +58,8 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
     design = bench_design(bench, technology, unit)
     ladder = design.ladders[0]
     climb = np.array([0.0, 0.0] + [3.0, 0.0] * STAGES)
-    deck = transistor.ladder_transistors(design, ladder, 0, bench.setup.pdk, climb[:, None], maps=PLAIN)
+    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=PLAIN)
+    deck = transistor.ladder_transistors(design, ladder, 0, climb[:, None], bench.setup.pdk, options)
     top = f"m.{deck.instance}."
     devices = [f"xbias.x{name}" for name in BIAS_DEVICES.values()]
     devices += ["xline.xu1", "xend.xd0", "xs1.xmu", "xs1.xdpi.xmor", "xs2.xdpi.xmol"]
@@ -70,11 +87,17 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
             "first_shift": found["xend.xd0"] / line["shift"],
             "dpi_gain": found["xs1.xdpi.xmor"] * line["tau"] / (line["on"] * line["gain"]),
             "stages_by_level": stages[rest].tolist(), "total_by_level": total[rest].tolist(),
-            **{f"line_{name}": value for name, value in line.items()},
+            "supply": (stages[rest] / branch_sum(_branches(line, found), STAGES)).tolist(),
             "copies": float(sum(copies.values())),
         }  # fmt: skip
 
     return Probe(f"ladder_{unit:.4g}", job, read)
+
+
+def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
+    """The currents of a stage's branches as they are here, for `supply.branch_sum`."""
+    return {"th": line["th"], "hyst": line["hyst"], "on": line["on"], "alpha": line["alpha"], "base": found["xs1.xmu"],
+            "shift": (found["xs1.xdpi.xmor"] + found["xs2.xdpi.xmol"]) / 2.0, "first": found["xend.xd0"]}  # fmt: skip
 
 
 def _named(waves: Waveforms, name: str) -> str:

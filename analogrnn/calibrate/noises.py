@@ -19,9 +19,8 @@ def noise_probe(bench: Bench, i_th: float) -> Probe:
     """Noise of one cell at the edge of setting.
 
     density    A/Hz^0.5  input-referred, at a tenth of the input pole
-    bandwidth  Hz        of the transfer from the input current to the state node
+    bandwidth  Hz        noise bandwidth of the input pole, pi/2 of its corner
     flicker    A/Hz^0.5  input-referred, at 1 Hz
-    rms        A         input-referred over the band of the transfer from 1 Hz, flicker included
     """
     setup = bench.setup
     body = [
@@ -38,11 +37,8 @@ def noise_probe(bench: Bench, i_th: float) -> Probe:
         transfer = (at_node / at_input) ** 2
         transfer = transfer / transfer[0]
         pole = float(np.interp(-0.5, -transfer, frequency))
-        bandwidth = float(np.trapezoid(transfer, frequency))
-        inside = frequency >= 1.0
-        rms = np.sqrt(np.trapezoid((at_input**2 * transfer)[inside], frequency[inside]))
-        return {"density": float(np.interp(pole / 10, frequency, at_input)), "bandwidth": bandwidth, "pole": pole,
-                "flicker": float(np.interp(1.0, frequency, at_input)), "rms": float(rms)}  # fmt: skip
+        return {"density": float(np.interp(pole / 10, frequency, at_input)), "bandwidth": np.pi / 2 * pole,
+                "flicker": float(np.interp(1.0, frequency, at_input))}  # fmt: skip
 
     return Probe(f"noise_{i_th:.4g}", job, read, noise=True)
 

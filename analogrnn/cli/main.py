@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from analogrnn import __version__
 from analogrnn.errors import AnalogrnnError, OutputError
@@ -22,6 +23,8 @@ VERBS = {
     "export": "a SPICE deck of a network",
     "spice": "run a deck in ngspice and show its signals",
     "agree": "hold a level of description against the digital network, step by step",
+    "calibrate": "measure the circuits of a technology in ngspice and write its calibration",
+    "size": "device sizes, currents and capacitors for a wanted yield, and what given ones yield",
     "doctor": "what is installed, what was found, what to do about the rest",
 }
 
@@ -30,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="analogrnn", description="From a trained CMRU or BMRU to analog silicon.",
-                                     epilog="`analogrnn VERB --help` tells the rest.")  # fmt: skip
+                                     epilog="`analogrnn VERB --help` tells the rest.",
+                                     formatter_class=partial(argparse.HelpFormatter, max_help_position=16))  # fmt: skip
     parser.add_argument("--version", action="version", version=f"analogrnn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verb = next((word for word in words if not word.startswith("-")), "")

@@ -1,0 +1,211 @@
+"""The calibration as a whole: which probes, running them, keeping what is finished, comparing and writing.
+
+A partial file beside the result holds each finished probe under the digest of its deck, models and simulator. It is
+replaced atomically after each one, so that an interruption loses what is in flight and nothing else.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from analogrnn.calibrate import cells, dpis, entries, ladders, noises, places, statics, switching
+from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup
+from analogrnn.calibrate.entries import Entry
+from analogrnn.errors import CalibrationError, OutputError, SpiceError
+from analogrnn.outputs import make_folder
+from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
+from analogrnn.technology import scalar_fields, table_fields
+
+CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration keeps as they are
+HEADER = """\
+# {process}. Written by `analogrnn calibrate {name}`. One table a value; every table says where its value comes from:
+#   value, unit       SI; a curve has lists `at` (in the unit `axis`) and `value`
+#   meaning           what it is and where it acts
+#   kind              foundry   a constant of the foundry's model files
+#                     simulated ngspice on the foundry's models
+#                     declared  our choice or assumption, not a result
+#   source, method    which file, circuit or deck, and how the value was taken from it
+#   count             how many runs or points stand behind it (0 for foundry and declared)
+#   uncertainty       relative one-sigma or bound, as `method` says; 0 where it is exact by definition
+
+"""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to run: the quick probes reproduce part of the values."""
+
+    bench: Bench
+    carried: Mapping[str, Any]
+    quick: bool = False
+
+    def probes(self) -> list[Probe]:
+        bench, setup = self.bench, self.bench.setup
+        technology = ladders.bench_technology(setup, self._known())
+        standard = setup.threshold_ratio * setup.unit
+        units = (setup.unit,) if self.quick else setup.units
+        moves = (2.0,) if self.quick else (*(-m for m in switching.DOWN), *switching.UP)
+        # the slowest first
+        found = [switching.switching_probe(bench, setup.unit, move) for move in moves]
+        found += [cells.maps_probe(bench, units)]
+        found += [ladders.ladder_probe(bench, technology, unit) for unit in units]
+        found += [dpis.dpi_probe(bench, f"dpi_c{n}", dpis.standard(bench, c=n * setup.c_dpi)) for n in (1, 2, 4)]
+        found += [statics.device_probe(bench, p) for p in "np"] + [statics.mirror_probe(bench)]
+        found += [noises.noise_probe(bench, standard), dpis.leak_probe(bench)]
+        if not self.quick:
+            found += [statics.mismatch_probe(bench, p) for p in "np"] + places.place_probes(bench)
+        return found
+
+    def entries(self, results: Mapping[str, Numbers]) -> dict[str, Entry]:
+        setup = self.bench.setup
+        found = entries.static_entries(setup, results) | entries.cell_entries(setup, results)
+        found |= entries.dpi_entries(setup, results) | entries.noise_entries(setup, results)
+        gain = found["dpi_gain"].value
+        assert not isinstance(gain, list)
+        found |= entries.ladder_entries(setup, results, gain) | entries.switching_entries(setup, results)
+        if not self.quick:
+            simulated = {name: e.value for name, e in found.items() if not isinstance(e.value, list)}
+            technology = ladders.bench_technology(setup, self._known() | simulated)
+            found |= entries.mismatch_entries(technology, setup, results) | places.place_entries(results)
+        return found
+
+    def _known(self) -> dict[str, float]:
+        return {name: float(table["value"]) for name, table in self.carried.items()}
+
+
+def carried_over(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a calibration file that no simulator makes."""
+    return {name: table for name, table in content.items()
+            if isinstance(table, dict) and table.get("kind") in CARRIED}  # fmt: skip
+
+
+def run_probes(probes: list[Probe], partial: Path, models: str, *, fresh: bool, workers: int | None,
+               progress: Callable[[int, int], None] | None = None) -> dict[str, Numbers]:  # fmt: skip
+    """Run what the partial file does not hold yet; `models` is the digest of the model files.
+
+    Raises SpiceError for the first probe that fails.
+    """
+    ngspice = find_ngspice()
+    digest = {probe.key: probe.digest(ngspice.version, models) for probe in probes}
+    stored = {} if fresh else _read_partial(partial)
+    results: dict[str, Numbers] = {probe.key: stored[digest[probe.key]] for probe in probes
+                                   if digest[probe.key] in stored}  # fmt: skip
+    waiting = [probe for probe in probes if probe.key not in results]
+    make_folder(partial.parent)
+
+    def keep(probe: Probe, numbers: Numbers) -> None:
+        results[probe.key] = numbers
+        stored[digest[probe.key]] = numbers
+        replace_text(partial, json.dumps(stored, indent=1))
+        if progress:
+            progress(len(results), len(probes))
+
+    for probe in (p for p in waiting if p.noise):
+        keep(probe, plain(probe.read(noises.run_noise(probe.job, ngspice))))
+    decks = [probe for probe in waiting if not probe.noise]
+    for index, outcome in run_decks([probe.job for probe in decks], workers, ngspice):
+        probe = decks[index]
+        if isinstance(outcome, SpiceError):
+            raise SpiceError(f"calibration: {probe.key}: {outcome} What is finished is kept; call again.", outcome.log)
+        keep(probe, plain(probe.read(outcome)))
+    return results
+
+
+def plain(numbers: Mapping[str, Any]) -> Numbers:
+    """Python numbers of what a probe read: numpy's don't go into JSON."""
+    return {name: [float(v) for v in value] if isinstance(value, list) else float(value)
+            for name, value in numbers.items()}  # fmt: skip
+
+
+def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process: str, ngspice: Ngspice) -> str:
+    """The calibration file: carried values as they are, simulated ones with the run's provenance."""
+    setup = campaign.bench.setup
+    tail = (f"ngspice {ngspice.version}, models {setup.pdk.sha256[:12]}, typical, {setup.temperature:g} C, "
+            f"{setup.supply:g} V, W = {setup.device.w * 1e6:g} um, L = {setup.device.l * 1e6:g} um, unit current "
+            f"{setup.unit * 1e9:g} nA")  # fmt: skip
+    tables: dict[str, Any] = {"name": name, "process": process}
+    for item in (*scalar_fields(), *table_fields()):
+        entry, kept = found.get(item.name), campaign.carried.get(item.name)
+        if kept is not None:
+            tables[item.name] = kept
+            continue
+        if entry is None:
+            raise CalibrationError(f"calibration: nothing gives [{item.name}]; add it to the file as declared.")
+        value = [rounded(v) for v in entry.value] if isinstance(entry.value, list) else rounded(entry.value)
+        axis = {"axis": item.metadata["axis"], "at": list(entry.at)} if entry.at else {}
+        tables[item.name] = {**axis, "value": value, "unit": item.metadata["unit"], "meaning": item.metadata["doc"],
+                             "kind": "simulated", "source": f"{entry.source}; {tail}", "method": entry.method,
+                             "count": entry.count, "uncertainty": rounded(entry.uncertainty, 2)}  # fmt: skip
+    return HEADER.format(process=process, name=name) + tomli_w.dumps(tables)
+
+
+def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tuple[str, float, float, float]]:
+    """(name, new, committed, deviation over the stated uncertainty) of every single value and curve."""
+    rows = []
+    for name, entry in found.items():
+        old = content.get(name)
+        if not isinstance(old, dict) or old.get("kind") != "simulated":
+            continue
+        # a mirror's error and a bare coefficient state an absolute uncertainty: see `method`
+        absolute = "absolute" in old["method"]
+        if isinstance(entry.value, list) != isinstance(old["value"], list):
+            continue
+        pairs = list(zip(entry.value, old["value"], strict=True)) if isinstance(entry.value, list) else [
+            (entry.value, old["value"])]  # fmt: skip
+        allowed = max(float(old["uncertainty"]), 1e-4)
+        worst = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+        scale = 1.0 if absolute else abs(worst[1])
+        rows.append((name, float(worst[0]), float(worst[1]), abs(worst[0] - worst[1]) / (allowed * scale)))
+    return rows
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The tables of a calibration file. Raises CalibrationError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"can't read calibration {path}: {error}; give a TOML file.") from error
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a kill, finds the old one or the new one whole. Raises OutputError."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error
+
+
+def rounded(value: float, digits: int = 5) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _read_partial(path: Path) -> dict[str, Numbers]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"can't resume from {path}: {error}; call with --fresh.") from error
+    if not isinstance(content, dict):
+        raise CalibrationError(f"can't resume from {path}: it holds no results; call with --fresh.")
+    return content
+
+
+def default_setup(setup: Setup, content: Mapping[str, Any]) -> Setup:
+    """The setup, refused if the file declares another device: values of two devices must not mix."""
+    for name, given in (("device_w", setup.device.w), ("device_l", setup.device.l)):
+        table = content.get(name)
+        if isinstance(table, dict) and abs(float(table["value"]) / given - 1.0) > 1e-9:
+            raise CalibrationError(f"calibration: [{name}] = {table['value']} m, but the bench measures {given:g} m.")
+    return setup

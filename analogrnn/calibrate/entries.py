@@ -1,0 +1,181 @@
+"""From the numbers that the probes read to the values of the calibration file, each with method, count, uncertainty.
+
+Uncertainties are relative: largest deviation from a fit or over the copies that should agree, but at least `REPEAT`,
+the part by which another version of the simulator or its step control may move a value; absolute where said.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.calibrate import cells, dpis, ladders, noises, statics, switching
+from analogrnn.calibrate.bench import Numbers, Setup, list_of, number_of
+from analogrnn.technology import Technology
+
+REPEAT = 0.002
+Results = Mapping[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One simulated value, or a curve over `at`."""
+
+    value: float | list[float]
+    source: str
+    method: str
+    count: int
+    uncertainty: float = REPEAT
+    at: tuple[float, ...] = ()
+
+
+def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """Weak-inversion law of both devices, and the errors of mirrors."""
+    found: dict[str, Entry] = {}
+    about = f"single device, gate sweep, V_DS = {statics.DRAIN} V"
+    fit = "fit of gm/I = G0/(1/2 + sqrt(1/4 + I/I_spec)) from 3 pA to 12 nA; uncertainty: largest error of gm/I"
+    for p in "np":
+        error, points = number_of(results, f"device_{p}", "error"), int(number_of(results, f"device_{p}", "points"))
+        found[f"slope_{p}"] = Entry(number_of(results, f"device_{p}", "slope"), about, fit, points, error)
+        found[f"i_spec_{p}"] = Entry(number_of(results, f"device_{p}", "i_spec"), about, fit, points, 2.0 * error)
+    for name, key in (("plain", "plain_positive"), ("negative", "plain_negative"), ("cascode", "cascode_positive")):
+        found[f"table_mirror_{name}"] = Entry(
+            list_of(results, "mirrors", key).tolist(), f"synapse, .op, output node at {statics.NODE} V",
+            "output over input current - 1; 8 unit devices; uncertainty absolute", len(statics.MIRROR_CURRENTS), 2e-4,
+            statics.MIRROR_CURRENTS)  # fmt: skip
+    found["table_mirror_ratio"] = Entry(
+        list_of(results, "mirrors", "cascode_positive_ratio").tolist(), f"synapse, .op, {statics.MIRROR_AT:g} A",
+        "output over ratio x input current - 1; uncertainty absolute", len(statics.MIRROR_RATIOS), 2e-4,
+        statics.MIRROR_RATIOS)  # fmt: skip
+    return found
+
+
+def mismatch_entries(technology: Technology, setup: Setup, results: Results) -> dict[str, Entry]:
+    """The foundry's statistics against Pelgrom's law with our gm/I, at one gate voltage."""
+    found, device = {}, setup.device
+    for p in "np":
+        current, sigma = (number_of(results, f"mismatch_{p}", name) for name in ("current", "sigma"))
+        efficiency = float(technology.gm_over_i(p, current, device.w, device.l))
+        ours = np.hypot(efficiency * technology.sigma_vth(p, device.w, device.l),
+                        technology.sigma_beta(p, device.w, device.l))  # fmt: skip
+        found[f"mismatch_check_{p}"] = Entry(
+            sigma / ours, f"{statics.COPIES} single devices, sw_stat_mismatch = 1, gate at {statics.GATE[p]} V",
+            "standard deviation of log I over hypot(gm/I sigma_vth, sigma_beta); uncertainty: two standard errors",
+            statics.COPIES, 2.0 / np.sqrt(2 * statics.COPIES))  # fmt: skip
+    return found
+
+
+def cell_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """Threshold, width and output of the cell; over the unit current if the grid was run."""
+    units = setup.units if "cell_maps" in results else (setup.unit,)
+    key = next(key for key in ("cell_maps", "cell_maps_standard") if key in results)
+    shape = (len(units), len(cells.WIDTHS))
+    hi, width, out = (list_of(results, key, name).reshape(shape) for name in ("hi", "width", "out"))
+    fits = [cells.fit_width(h, w, setup.threshold_ratio) for h, w in zip(hi, width, strict=True)]
+    k, middle, count = units.index(setup.unit), len(cells.WIDTHS) // 2, hi.size
+    found = {
+        "map_threshold": Entry(float(hi[k, middle]), cells.ABOUT, "crossing of half the supply at the state node", 3),
+        "map_width": Entry(fits[k][0], cells.ABOUT, "straight line over three hysteresis currents", 3,
+                           max(2 * fits[k][2], 0.005)),
+        "map_width_loss": Entry(fits[k][1], cells.ABOUT, "the same line; its offset over I_th", 3, 0.05),
+        "output_gain": Entry(float(out[k, middle]), cells.ABOUT, f"output at {cells.OUTPUT} V over its bias", 3),
+    }  # fmt: skip
+    if len(units) > 1:
+        columns = {"threshold": [float(v) for v in hi[:, middle]], "width": [f[0] for f in fits],
+                   "width_loss": [f[1] for f in fits]}  # fmt: skip
+        for name, column in columns.items():
+            uncertain = found[f"map_{name}"].uncertainty
+            found[f"table_{name}"] = Entry(column, cells.ABOUT, f"as map_{name}", count, uncertain,
+                                           units)  # fmt: skip
+    return found
+
+
+def ladder_entries(setup: Setup, results: Results, dpi_gain: float) -> dict[str, Entry]:
+    """What the copies of a ladder make of their currents, and what its stages draw."""
+    units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
+    at = {unit: f"ladder_{unit:.4g}" for unit in units}
+    methods = {"bias": "mean of four bias lines over their unit ratio; uncertainty: their range",
+               "copy": "device currents at rest: copy into a stage over the line's",
+               "base": "device currents at rest: line over its bias line",
+               "first_shift": "device currents at rest: shift of stage 1 over its bias line",
+               "shift": "device currents at rest: DPI output I_tau / (I_on I_gain), over dpi_gain"}  # fmt: skip
+    found = {}
+    for name, method in methods.items():
+        key, scale = ("dpi_gain", dpi_gain) if name == "shift" else (name, 1.0)
+        curve = [number_of(results, at[unit], key) / scale for unit in units]
+        uncertain = number_of(results, at[setup.unit], "bias_range") if name == "bias" else 0.01
+        found[f"map_{name}"] = Entry(curve[units.index(setup.unit)], ladders.ABOUT, method, 1, max(uncertain, REPEAT))
+        if len(units) == len(setup.units):
+            found[f"table_{name}"] = Entry(curve, ladders.ABOUT, method, len(units), max(uncertain, REPEAT),
+                                           setup.units)  # fmt: skip
+    supply = np.concatenate([list_of(results, at[unit], "supply") for unit in units])
+    standard = list_of(results, at[setup.unit], "supply")
+    found["supply_stage"] = Entry(float(standard.mean()), ladders.ABOUT,
+                                  "stages' supply current at rest at levels 0..4 over supply.branch_sum; mean; "
+                                  "uncertainty: largest deviation over levels (and unit currents)", len(supply),
+                                  max(float(np.abs(supply / standard.mean() - 1).max()), 0.005))  # fmt: skip
+    return found
+
+
+def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """Gain, time constant with parasitic capacitance, dead time and leakage of the DPI."""
+    c = np.array([number_of(results, key, "c") for key in ("dpi_c1", "dpi_c2", "dpi_c4")])
+    tau = np.array([number_of(results, key, "tau_textbook") for key in ("dpi_c1", "dpi_c2", "dpi_c4")]) * c
+    slope, offset = np.polyfit(c, tau, 1)
+    error = float(np.abs((slope * c + offset) / tau - 1.0).max())
+    leak = number_of(results, "dpi_leak_typical", "floor")
+    settled, rise = (number_of(results, "dpi_c1", name) for name in ("settled", "rise_from_rest"))
+    model = dpis.rise_time(leak / settled, setup.drive_ratio)
+    fit = "decay from 0.7 to 0.1 of the output at three capacitors; straight line tau = map_tau (C + C_par) .."
+    return {
+        "dpi_gain": Entry(number_of(results, "dpi_c1", "gain"), dpis.ABOUT, "settled output, standard currents",
+                          1, 0.005),
+        "dpi_tau": Entry(float(slope), dpis.ABOUT, fit + "; C includes C_par = map_parasitic W L", 3,
+                         max(error, 0.005)),
+        "map_tau": Entry(float(slope), dpis.ABOUT, fit, 3, max(error, 0.005)),
+        "map_parasitic": Entry(float(offset / slope / setup.device.area), dpis.ABOUT, fit, 3, max(10 * error, 0.02)),
+        "dpi_rise": Entry(rise, dpis.ABOUT,
+                          f"first rise after {dpis.ON:g} nominal tau at rest; the model gives {model:.3g} from i_leak; "
+                          "uncertainty: the model's error", 1, max(abs(model / rise - 1.0), 0.01)),
+        "i_leak": Entry(leak, "dpi, .op, input 0", "output current at rest; halves or doubles with gmin, corner and "
+                        "drain voltage", 1, 0.5),
+    }  # fmt: skip
+
+
+def noise_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    i_th = setup.threshold_ratio * setup.unit
+    key = f"noise_{i_th:.4g}"
+    density, band, flicker = (number_of(results, key, name) for name in ("density", "bandwidth", "flicker"))
+    return {
+        "noise_current": Entry(i_th, noises.ABOUT, "bias of the deck", 1),
+        "noise_density": Entry(density, noises.ABOUT, "input-referred, a tenth of the input pole", 1, 0.02),
+        "noise_bandwidth": Entry(band, noises.ABOUT, "pi/2 of the input pole; slewing of the state node narrows it", 1,
+                                 0.05),
+        "noise_flicker": Entry(flicker, noises.ABOUT, "input-referred, 1 Hz", 1, 0.02),
+    }  # fmt: skip
+
+
+def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """Input time constant as the behavioural model uses it, and the law of switching times if all moves were run."""
+
+    def pulse(move: float) -> float:
+        way = "down" if move < 0 else "up"
+        return number_of(results, f"switching_{way}_{abs(move):g}_{setup.unit:.4g}", "pulse")
+
+    centre = (setup.threshold_ratio - 1.0) * setup.unit
+    area, grade = setup.device.area, switching.GRADE - 1.0
+    found = {"input_charge_density": Entry(
+        pulse(2.0) / np.log(2.0) * centre / area, switching.ABOUT,
+        "shortest up pulse at twice beta is t_in ln 2; slewing of the state node is in it; down moves take longer: see "
+        "switch_slew_down", switching.TRIALS, grade)}  # fmt: skip
+    if not all(f"switching_down_{m:g}_{setup.unit:.4g}" in results for m in switching.DOWN):
+        return found
+    for way, moves in (("up", switching.UP), ("down", switching.DOWN)):
+        sign = 1 if way == "up" else -1
+        delay, slew, error = switching.fit_switching(moves, np.array([pulse(sign * m) for m in moves]))
+        method = f"shortest pulses at {', '.join(f'{m:g}' for m in moves)} beta: t = delay + slew / (m - 1)"
+        count = len(moves) * switching.TRIALS
+        found[f"switch_delay_{way}"] = Entry(delay * centre / area, switching.ABOUT, method, count, 3 * grade)
+        found[f"switch_slew_{way}"] = Entry(slew * setup.unit / setup.device.w, switching.ABOUT, method, count,
+                                            max(3 * grade, error))  # fmt: skip
+    return found

@@ -1,0 +1,47 @@
+"""Corners, temperature and supply: how thresholds and shifts move while bias currents stay."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analogrnn.calibrate import cells, dpis
+from analogrnn.calibrate.bench import Bench, Place, Probe, list_of, number_of
+from analogrnn.calibrate.entries import Entry, Results
+
+CORNERS = tuple(Place(corner) for corner in ("typical", "ff", "ss", "fs", "sf"))
+COLD, HOT = Place(temperature=-20.0), Place(temperature=85.0)
+LOW, HIGH = Place(supply=1.62), Place(supply=1.98)
+
+
+def place_probes(bench: Bench) -> list[Probe]:
+    """The cell and the DPI at five corners, two temperatures and two supplies, and the DPI's leakage when hot."""
+    places = [*CORNERS, COLD, HOT, LOW, HIGH]
+    drive = dpis.standard(bench)
+    found = [cells.place_probe(bench, place) for place in places]
+    found += [dpis.dpi_probe(bench, f"dpi_{place.label}", drive, place) for place in places]
+    return [*found, dpis.leak_probe(bench, HOT)]
+
+
+def place_entries(results: Results) -> dict[str, Entry]:
+    def threshold(place: Place) -> float:
+        return float(list_of(results, f"cell_{place.label}", "hi")[0])
+
+    def shift(place: Place) -> float:
+        return number_of(results, f"dpi_{place.label}", "gain")
+
+    found = {}
+    kinds: tuple[tuple[str, str, Callable[[Place], float]], ...] = (
+        ("threshold", cells.ABOUT, threshold), ("shift", dpis.ABOUT, shift))  # fmt: skip
+    for name, about, read in kinds:
+        middle = read(CORNERS[0])
+        corners = np.array([read(place) for place in CORNERS]) / middle
+        kelvin, volt = 105.0, 0.36
+        found[f"{name}_temperature"] = Entry(float(np.log(read(HOT) / read(COLD))) / kelvin, about,
+                                             "log ratio from -20 C to 85 C, typical, 1.8 V", 2, 0.1)  # fmt: skip
+        found[f"{name}_supply"] = Entry(float(np.log(read(HIGH) / read(LOW))) / volt, about,
+                                        "log ratio from 1.62 V to 1.98 V, typical, 27 C", 2, 0.1)  # fmt: skip
+        found[f"{name}_corner"] = Entry(float(np.ptp(corners) / 2.0), about, "typical, ff, ss, fs, sf at 27 C, 1.8 V",
+                                        5, 0.1)  # fmt: skip
+    found["i_leak_hot"] = Entry(number_of(results, f"dpi_leak_{HOT.label}", "floor"), "dpi, .op, input 0",
+                                "output current at rest at 85 C, typical", 1, 0.5)  # fmt: skip
+    return found

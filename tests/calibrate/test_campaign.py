@@ -1,0 +1,147 @@
+"""Calibration runs: what is kept over an interruption, what is written, and that a subset gives the committed."""
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from analogrnn import library
+from analogrnn.calibrate import campaign, dpis
+from analogrnn.calibrate.bench import Bench, Probe, Setup, crossings, only
+from analogrnn.calibrate.cells import WIDTHS, fit_width
+from analogrnn.calibrate.entries import Entry
+from analogrnn.calibrate.switching import fit_switching
+from analogrnn.errors import CalibrationError, OutputError, SpiceError
+from analogrnn.kernels.waveform import dpi_step
+from analogrnn.spice.engine import Job
+from analogrnn.spice.pdk import Pdk, find_pdk
+from analogrnn.supply import branch_sum
+
+PDK = Pdk(Path("design.ngspice"), Path("sm141064.ngspice"), "test", "0" * 64)
+COMMITTED = tomllib.loads(library.calibration_path("gf180mcu").read_text(encoding="utf-8"))
+
+
+def divider(k, volts=1.0):
+    deck = f"* divider {k}\nV1 a 0 {volts}\nR1 a b 1000\nR2 b 0 1000\n.op\n.end\n"
+    return Probe(f"divider_{k}", Job(deck, None), lambda waves: {"half": float(waves["v(b)"][0])})
+
+
+def test_the_bench_does_not_depend_on_what_the_last_calibration_measured():
+    """Else two calibrations in a row would differ."""
+    bench = Bench(Setup(PDK))
+    carried = campaign.carried_over(COMMITTED)
+    assert {table["kind"] for table in carried.values()} <= {"foundry", "declared"}
+    changed = {k: v for k, v in COMMITTED.items() if not isinstance(v, dict) or v["kind"] != "simulated"}
+    decks = [[p.job.deck for p in campaign.Campaign(bench, campaign.carried_over(c)).probes()]
+             for c in (COMMITTED, changed)]  # fmt: skip
+    assert decks[0] == decks[1]
+    keys = [p.key for p in campaign.Campaign(bench, carried).probes()]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.ngspice
+def test_what_is_finished_is_not_run_again(tmp_path):
+    partial = tmp_path / "partial.json"
+    first = campaign.run_probes([divider(1), divider(2)], partial, "models", fresh=False, workers=2)
+    assert_allclose([first["divider_1"]["half"], first["divider_2"]["half"]], 0.5, rtol=1e-6)
+    # a stored result is taken as it is: make it recognisable
+    stored = json.loads(partial.read_text())
+    partial.write_text(json.dumps({key: {"half": 7.0} for key in stored}))
+    again = campaign.run_probes([divider(1), divider(2), divider(3)], partial, "models", fresh=False, workers=2)
+    assert [again[f"divider_{k}"]["half"] for k in (1, 2)] == [7.0, 7.0]
+    assert_allclose(again["divider_3"]["half"], 0.5, rtol=1e-6)
+    # another deck under the same key, other models, or --fresh: measured anew
+    for probe, models, fresh in ((divider(1, 3.0), "models", False), (divider(1), "new", False),
+                                 (divider(1), "models", True)):  # fmt: skip
+        new = campaign.run_probes([probe], partial, models, fresh=fresh, workers=1)["divider_1"]["half"]
+        assert new != 7.0
+
+
+@pytest.mark.ngspice
+def test_a_failure_keeps_what_was_finished(tmp_path):
+    partial = tmp_path / "partial.json"
+    broken = Probe("broken", Job("* x\nV1 a 0 1\nX1 a nowhere\n.op\n.end\n", None), lambda waves: {})
+    with pytest.raises(SpiceError, match=r"^calibration: broken: .* What is finished is kept; call again\."):
+        campaign.run_probes([divider(1), broken], partial, "m", fresh=False, workers=1)
+    assert len(json.loads(partial.read_text())) == 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_partial_file_that_holds_no_results_is_refused(tmp_path, text):
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(CalibrationError, match=r"^can't resume from .*p\.json: .*; call with --fresh\."):
+        campaign._read_partial(tmp_path / "p.json")
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    campaign.replace_text(tmp_path / "x", "one\n")
+    campaign.replace_text(tmp_path / "x", "two\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    with pytest.raises(OutputError, match=r"^can't write .*nowhere/x: No such file or directory; choose another"):
+        campaign.replace_text(tmp_path / "nowhere" / "x", "")
+
+
+def test_another_device_than_the_file_declares_is_refused():
+    setup = Setup(PDK)
+    assert campaign.default_setup(setup, COMMITTED) is setup
+    other = replace(setup, device=replace(setup.device, w=4e-6))
+    with pytest.raises(CalibrationError, match=r"\[device_w\] = 2e-06 m, but the bench measures 4e-06 m\."):
+        campaign.default_setup(other, COMMITTED)
+
+
+def test_values_are_compared_in_their_stated_uncertainty():
+    old = {"a": {"kind": "simulated", "value": 2.0, "uncertainty": 0.01, "method": "x"},
+           "b": {"kind": "simulated", "value": [0.1, 0.2], "uncertainty": 0.01, "method": "uncertainty absolute"},
+           "c": {"kind": "declared", "value": 1.0, "uncertainty": 0.0, "method": "x"}}  # fmt: skip
+    new = {"a": Entry(2.04, "", "", 1), "b": Entry([0.1, 0.23], "", "", 1), "c": Entry(5.0, "", "", 1)}
+    rows = {row[0]: row for row in campaign.compare(new, old)}
+    assert_allclose([rows["a"][3], rows["b"][3]], [2.0, 3.0], rtol=1e-9)
+    assert set(rows) == {"a", "b"}
+
+
+def test_the_fits_return_what_made_the_data():
+    hyst = 2.0 * np.array(WIDTHS)
+    gain, loss, error = fit_width(np.ones(3), (0.99 * hyst - 0.02 * 4.6) / hyst, 4.6)
+    assert_allclose([gain, loss], [0.99, 0.02], rtol=1e-9)
+    assert error < 1e-9
+    moves = np.array((1.2, 1.3, 1.4))
+    assert_allclose(fit_switching(tuple(moves), 3.0 + 0.5 / (moves - 1.0))[:2], [3.0, 0.5], rtol=1e-9)
+
+
+def test_the_rise_time_is_that_of_the_waveform_kernel():
+    floor, ratio = 1e-6, 12.0
+    d, t, step = floor, 0.0, 1e-4
+    while d < 0.5:
+        d, t = dpi_step(d, True, step, 1.0, ratio, 0.0), t + step
+    # one step of the loop
+    assert_allclose(dpis.rise_time(floor, ratio), t, atol=2 * step)
+
+
+def test_a_stage_draws_more_when_on_and_the_top_one_shifts_nobody():
+    b = {"th": 4.6, "hyst": 2.0, "on": 0.8, "alpha": 0.5, "base": 1.4, "shift": 2.2, "first": 2.2}
+    steps = np.diff(branch_sum(b, 4))
+    assert np.all(steps > 0)
+    assert_allclose(steps[:3], steps[0], rtol=1e-12)
+    # the next OFF stage no longer passes the shift
+    assert_allclose(steps[2] - steps[3], 2.2, rtol=1e-12)
+
+
+def test_crossings_are_interpolated_and_a_missing_one_is_told():
+    time = np.array([0.0, 1.0, 2.0])
+    assert_allclose(crossings(time, np.array([0.0, 2.0, 0.0]), 0.5, falling=False), [0.25])
+    with pytest.raises(SpiceError, match=r"^calibration: set never happens; the device or the currents are out of"):
+        only(np.array([]), "set")
+
+
+@pytest.mark.ngspice
+@pytest.mark.pdk
+def test_a_subset_of_the_decks_gives_the_committed_values(tmp_path):
+    run = campaign.Campaign(Bench(Setup(find_pdk())), campaign.carried_over(COMMITTED), quick=True)
+    results = campaign.run_probes(run.probes(), tmp_path / "p.json", "m", fresh=True, workers=2)
+    rows = campaign.compare(run.entries(results), COMMITTED)
+    assert len(rows) >= 25
+    assert [row for row in rows if row[3] > 1.0] == []

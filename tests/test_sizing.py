@@ -1,0 +1,92 @@
+"""Device sizes from wishes: what is chosen meets the wish, and what is given is told honestly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from analogrnn import sizing
+from analogrnn.errors import ParameterError
+from analogrnn.technology import load_technology
+
+GF180 = load_technology()
+STANDARD = sizing.Size(2e-6, 18e-6, 0.25e-9)
+
+
+def test_what_is_chosen_meets_the_wish_and_hardly_more():
+    outcome = sizing.choose(sizing.Wish(), GF180)
+    assert outcome.limits == ()
+    assert outcome.ladder_yield >= 0.99
+    assert outcome.noise_margin >= 6.0
+    # the searches end within 1e-4 of their bounds
+    assert_allclose(outcome.shortest_period, 10e-3, rtol=1e-3)
+    assert_allclose(outcome.ladder_yield, 0.99, atol=1e-4)
+    assert outcome.network_yield == outcome.ladder_yield
+
+
+def test_the_reverse_tells_what_is_missed():
+    outcome = sizing.evaluate(sizing.Wish(cells=3), STANDARD, GF180)
+    assert [limit.split()[0] for limit in outcome.limits] == ["yield"]
+    assert_allclose(outcome.network_yield, outcome.ladder_yield**3, rtol=1e-12)
+
+
+def test_the_approximation_is_a_lower_bound_that_drawn_ladders_confirm():
+    wish = sizing.Wish()
+    for size in (STANDARD, sizing.choose(wish, GF180).size):
+        good, drawn = sizing.sampled_yield(wish, size, GF180, 2000, 1)
+        # thresholds of a ladder are correlated: as if independent counts too many failures. Three standard errors
+        expected = sizing.evaluate(wish, size, GF180).ladder_yield
+        assert good / drawn > expected - 3 * np.sqrt(0.25 / drawn)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "grows"),
+    [
+        ({"ladder_yield": 0.999}, "stage_area", True),
+        ({"period": 20e-3}, "stage_power", False),
+        ({"hold": 0.55, "move": 1.45}, "stage_area", True),
+    ],
+)
+def test_a_harder_wish_costs_what_it_should(change, name, grows):
+    easy, hard = (sizing.choose(wish, GF180) for wish in (sizing.Wish(), replace(sizing.Wish(), **change)))
+    assert (getattr(hard, name) > getattr(easy, name)) == grows
+
+
+def test_a_wish_that_nothing_meets_is_refused():
+    with pytest.raises(ParameterError, match=r"^no unit current up to 4e-09 A meets the wish: period below"):
+        sizing.choose(sizing.Wish(period=1e-4), GF180)
+    with pytest.raises(ParameterError, match=r"^--yield = 0\.99 needs devices wider than 12 um: lower it"):
+        sizing.choose(sizing.Wish(hold=0.98, move=1.02), GF180)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ladder_yield", 1.0),
+        ("period", 0.0),
+        ("supply", 0.1),
+        ("stages", 1),
+        ("hold", 1.0),
+        ("move", 1.0),
+        ("cells", 0),
+    ],
+)
+def test_a_wish_outside_its_range_is_refused(name, value):
+    with pytest.raises(ParameterError, match=r"is outside \["):
+        sizing.Wish(**{name: value})
+
+
+def test_the_interval_is_clopper_and_pearsons():
+    # none of n: 1 - (alpha/2)^(1/n)
+    assert_allclose(sizing.interval(0, 20), (0.0, 1 - 0.025 ** (1 / 20)), rtol=1e-9)
+    assert_allclose(sizing.interval(20, 20), (0.025 ** (1 / 20), 1.0), rtol=1e-9)
+
+
+@pytest.mark.ngspice
+@pytest.mark.pdk
+def test_large_devices_follow_in_ngspice():
+    wish = sizing.Wish(stages=2)
+    size = sizing.Size(12e-6, 24e-6, 2e-9)
+    assert sizing.evaluate(wish, size, GF180).limits == ()
+    assert sizing.confirm(wish, size, GF180, 2, 1, 2) == 2
