@@ -85,8 +85,6 @@ def test_the_interval_is_clopper_and_pearsons():
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_large_devices_follow_in_ngspice():
-    wish = sizing.Wish(stages=2)
-    size = sizing.Size(12e-6, 24e-6, 2e-9)
-    assert sizing.evaluate(wish, size, GF180).limits == ()
-    assert sizing.confirm(wish, size, GF180, 2, 1, 2) == 2
+def test_a_standard_ladder_without_mismatch_follows_in_ngspice():
+    exact = replace(GF180, a_vt_n=0.0, a_vt_p=0.0, a_beta_n=0.0, a_beta_p=0.0)
+    assert sizing.confirm(sizing.Wish(stages=2, base=1.4), STANDARD, exact, 1, 1, 1) == 1

@@ -10,7 +10,7 @@ import sys
 from validation.claims import Claim, save
 from validation.page import write_page
 
-TOPICS = ("contract",)
+TOPICS = ("contract", "circuits")
 
 
 def main() -> int:

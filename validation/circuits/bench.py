@@ -5,7 +5,7 @@ A ladder here is one CMRU of one input with weight 1 and threshold 1: its candid
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -25,13 +25,13 @@ WORKERS = 2
 BOUND = 6.0  # largest candidate, in beta
 # the standard stage: unipolar, narrow and long devices, see docs/circuits.md
 STANDARD = MappingOptions(
-    unit_current=0.24e-9, cell_w=2e-6, cell_l=18e-6, shift_ratio=2.2, base_ratio=2.0, pulse_ratio=0.15,
+    unit_current=0.24e-9, cell_w=2e-6, cell_l=18e-6, shift_ratio=2.2, base_ratio=2.0, pulse_ratio=0.2,
     pulse_settle=8.01, drive_ratio=12.0, c_dpi=0.5e-12, period=10e-3, input_bound=BOUND,
 )  # fmt: skip
 DEFAULT = MappingOptions(input_bound=BOUND)
 # what the blocks make of their bias currents with the default mapping's devices, 10 x 10 um at 1 nA
-SQUARE = CellMaps(bias=1.0266, threshold=0.968, width=0.993, width_loss=0.0197, copy=1.029, base=1.002,
-                  first_shift=1.004, shift=0.967)  # fmt: skip
+SQUARE = CellMaps(bias=1.0266, threshold=0.968, width=0.993, width_loss=0.0197, copy=1.029, base=1.007,
+                  first_shift=1.004, shift=0.995)  # fmt: skip
 
 
 def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
@@ -43,8 +43,10 @@ def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
 
 
 def maps_for(design: Design) -> CellMaps:
-    """The seam to the calibration: what the blocks of this Design's devices make of their bias currents."""
-    return CellMaps() if design.sizing.cell.w < 0.5 * design.sizing.cell.l else SQUARE
+    """The seam to the calibration, which is of the standard stage's devices."""
+    if design.sizing.cell.w > 0.5 * design.sizing.cell.l:
+        return SQUARE
+    return CellMaps(**{item.name: getattr(design.technology, f"map_{item.name}") for item in fields(CellMaps)})
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Demand:
 
 
 def exercise(steps: int, stages: int, seed: int, demand: Demand | None = None) -> np.ndarray:
-    """(T,) candidates: holds at zero and below threshold, moves of the least and of random size, drifts into both ends."""
+    """(T,) candidates: holds at zero and below, moves of the least and of random size, drifts into both ends."""
     demand = demand or Demand()
     rng = np.random.Generator(np.random.Philox(key=[seed, stages]))
     c, drift = np.zeros(steps), 0
@@ -100,6 +102,7 @@ class Found:
     power: float  # W, the stages' mean over the frames
     total: float  # W, with bias, line and weights
     by_level: np.ndarray  # (N + 1,) W, the stages' at rest
+    output: np.ndarray  # (N + 1,) A, of the ladder at rest
     up: np.ndarray
     down: np.ndarray
     first_wrong: int | None
@@ -109,13 +112,14 @@ class Found:
         return self.equal == self.checked > 0
 
 
+LEAD = 2.0  # pulses between a change of the input and the clock's pulse: the front end settles; the schedule's is 0.25
 RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
-RAMP_STEPS = 12.0  # its length, in periods
+RAMP_STEPS = 8.0  # its length, in periods
 
 
 def measure(cases: Sequence[Case]) -> list[Found | SpiceError]:
     """Simulate all cases, WORKERS at a time; a run that ngspice gives up counts with its error."""
-    made = [_deck(case) for case in cases]
+    made = [build(case) for case in cases]
     out: list[Found | SpiceError] = [SpiceError("not run")] * len(cases)
     for index, waves in run_decks([job for _, _, job in made], workers=WORKERS):
         deck, ramps, _ = made[index]
@@ -139,15 +143,25 @@ class Ramp:
     level: int  # stages ON before it
 
 
-def _deck(case: Case) -> tuple[TransistorDeck, list[Ramp], Job]:
+def build(case: Case) -> tuple[TransistorDeck, list[Ramp], Job]:
+    """The deck, what its ramps measure, and the job that runs it as `case` wants it."""
     options = replace(case.options, maps=maps_for(case.design))
     deck = ladder_transistors(case.design, case.design.ladders[0], 0, case.candidates[:, None], find_pdk(), options)
-    text, ramps, stop = deck.text, [], deck.schedule.duration
+    ramps: list[Ramp] = []
+    text, stop = _with_lead(deck), deck.schedule.duration
     if case.ramps:
         text, ramps, stop = _with_ramps(case, deck)
     for pattern, replacement in case.edits:
         text = _edit(text, pattern, replacement)
     return deck, ramps, replace(deck.job(), deck=text, stop_time=stop)
+
+
+def _with_lead(deck: TransistorDeck) -> str:
+    """Let the clock's pulse come LEAD pulses after the input."""
+    timing, was = deck.schedule.timing, deck.schedule.first_frame * deck.schedule.timing.period + deck.schedule.lead
+    later = number(was - deck.schedule.lead + LEAD * timing.pulse)
+    # a clock that stays high (a negative control) has no pulse to move
+    return re.sub(rf"(?m)^(Vclk .*PULSE\(\S+ \S+) {re.escape(number(was))} ", rf"\g<1> {later} ", deck.text)
 
 
 def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], float]:
@@ -160,7 +174,7 @@ def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], floa
 
     def pulse(value: float) -> None:
         nonlocal at
-        start = at + schedule.lead
+        start = at + LEAD * timing.pulse
         line.extend([(at, 0.0), (at + edge, value), (start + 2 * timing.pulse, value),
                      (start + 2 * timing.pulse + edge, 0.0)])  # fmt: skip
         gate.extend([(start, 0.0), (start + edge, supply), (start + timing.pulse, supply),
@@ -179,16 +193,17 @@ def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], floa
     for value in case.candidates:
         pulse(float(value))
     for _ in range(deck.stages):
-        pulse(-2.5)
+        pulse(-2.0)
     for level in range(deck.stages):
         for sign in (1, -1):
             for _ in range(level):
-                pulse(sign * 2.2)
+                pulse(sign * 2.0)
             ramp(sign, level if sign > 0 else deck.stages - level)
     text = _edit(deck.text, r"(?m)^Vclk .*$", f"Vclk clk vss {piecewise_linear(gate)}")
     current = piecewise_linear((t, (value + offset) * unit) for t, value in line)
     text = _edit(text, r"(?m)^Iin_0 .*(\n\+.*)*$", f"Iin_0 vdd in_0 {current}")
-    text = _edit(text, r"(?m)^\.tran .*$", f".tran {number(timing.pulse / 10)} {number(at)} 0 {number(timing.period / 5)}")
+    steps = (number(timing.pulse / 10), number(at), "0", number(timing.period / 5))
+    text = _edit(text, r"(?m)^\.tran .*$", f".tran {' '.join(steps)}")
     return text, ramps, at
 
 
@@ -213,12 +228,23 @@ def _read(case: Case, deck: TransistorDeck, ramps: list[Ramp], waves: Waveforms)
     first, stop = deck.schedule.first_frame * timing.period, deck.schedule.duration
     window = (waves.axis >= first) & (waves.axis <= stop)
     stages, whole = waves[f"i(v.{deck.instance}.vstages)"] * deck.supply, -waves["i(vdd)"] * deck.supply
-    rest = np.interp(times, waves.axis, stages)
-    by_level = [rest[on.sum(axis=1) == n].mean() if (on.sum(axis=1) == n).any() else np.nan
-                for n in range(deck.stages + 1)]  # fmt: skip
+    by_level, output = (_by_level(np.interp(times, waves.axis, signal), on) for signal in (stages, waves["i(vh)"]))
     wrong = np.flatnonzero(~right)
     return Found(int(right.sum()), len(right), mean(waves.axis, stages, window), mean(waves.axis, whole, window),
-                 np.array(by_level), up, down, int(wrong[0]) if len(wrong) else None)  # fmt: skip
+                 by_level, output, up, down, int(wrong[0]) if len(wrong) else None)  # fmt: skip
+
+
+def _by_level(values: np.ndarray, on: np.ndarray) -> np.ndarray:
+    """(N + 1,) mean of values (T,) at each number of stages ON; NaN where a level did not occur."""
+    level = on.sum(axis=1)
+    return np.array([values[level == n].mean() if (level == n).any() else np.nan for n in range(on.shape[1] + 1)])
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is not NaN; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def mean(time: np.ndarray, value: np.ndarray, window: np.ndarray) -> float:

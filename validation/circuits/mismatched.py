@@ -10,7 +10,8 @@ from scipy import stats
 from analogrnn import library
 from analogrnn.chip import draw_chip
 from analogrnn.design import Design
-from analogrnn.mismatch import DeviceDraw, draw_ladder, spread, threshold_terms
+from analogrnn.errors import SpiceError
+from analogrnn.mismatch import DeviceDraw, Term, draw_ladder, shift_devices, spread, threshold_terms
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.spice.transistor import TransistorOptions
@@ -19,12 +20,11 @@ from validation.circuits.bench import STANDARD, Case, Demand, Found, exercise, l
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
-SEED, STAGES = 3, 4
-HALF_AREA = replace(STANDARD, cell_l=9e-6)
-SIZES = {"2x18um": STANDARD, "2x9um": HALF_AREA}
+SEED, STAGES, STEPS = 3, 4, 4
+# same currents, 2.2 times the area, and a step that is as much longer
+LARGE = replace(STANDARD, cell_w=4e-6, cell_l=20e-6, period=22.5e-3)
+SIZES = {"2x18um": STANDARD, "4x20um": LARGE}
 DEMAND = Demand(hold=0.0, move=2.0, most=2.2)
-# trapezoidal with a looser step control: a quarter less time, thresholds within 0.03 beta of the tight run
-FAST = ((r"(?m)^\.options .*$", ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=trap trtol=20"),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +49,28 @@ def campaign(size: str, chips: int) -> Campaign:
     """Every device of stages, bias and input line drawn; the same draws in the deck and in the tables."""
     design = ladder_design(STAGES, SIZES[size])
     ladder = design.ladders[0]
-    cases = [Case(design, exercise(16, STAGES, index, DEMAND),
-                  TransistorOptions(draws=draw_ladder(design, ladder, SEED, index)), ramps=True, edits=FAST) for index in range(chips)]  # fmt: skip
+    cases = [
+        Case(design, exercise(STEPS, STAGES, index, DEMAND),
+             TransistorOptions(draws=draw_ladder(design, ladder, SEED, index)), ramps=True)
+        for index in range(chips)
+    ]  # fmt: skip
     found = measure(cases)
+    errors = [item for item in found if isinstance(item, SpiceError)]
+    if len(errors) > 0.02 * chips:  # a chip on which ngspice gives up counts as failing; a deck that is wrong does not
+        raise errors[0]
     nothing = np.full(STAGES, np.nan)
     up = np.array([f.up if isinstance(f, Found) else nothing for f in found])
     down = np.array([f.down if isinstance(f, Found) else nothing for f in found])
     tables = [draw_chip(design, SEED, index).ladders[0] for index in range(chips)]
-    return Campaign(design, np.array([isinstance(f, Found) and f.follows for f in found]), up, down,
+    # a ramp has a threshold only if the pulses before it led to its level, and if the threshold is between 0 and 2 beta
+    reached = np.isfinite(up).all(axis=1) & np.isfinite(down).all(axis=1)
+    follows = np.array([isinstance(f, Found) and f.follows for f in found]) & reached
+    return Campaign(design, follows, up, down,
                     np.array([t.up[0] for t in tables]), np.array([t.down[0] for t in tables]))  # fmt: skip
 
 
 def _chips(quick: bool) -> int:
-    return 6 if quick else 200
+    return 4 if quick else 200
 
 
 def _yield(size: str) -> None:
@@ -70,12 +79,13 @@ def _yield(size: str) -> None:
         c = campaign(size, _chips(quick))
         followed, chips = int(c.follows.sum()), len(c.follows)
         low, high = stats.binomtest(followed, chips).proportion_ci(method="exact")
-        wanted = size == "2x18um"
+        wanted = size == "4x20um"
         share = followed / chips
-        return Measured(share, "of chips", ">= 0.99" if wanted else "reported", share >= 0.99 or not wanted,
+        bounded = wanted and not quick
+        return Measured(share, "of chips", ">= 0.99" if bounded else "reported", share >= 0.99 or not bounded,
                         f"yield of ladders of {STAGES}, {size} devices, all devices of stages, bias and input line "
-                        f"drawn: {followed}/{chips} follow 16 steps of holds at 0 and moves of 2 beta (95 % interval "
-                        f"{low:.3f} to {high:.3f}); thresholds all between 0.3 and 1.9 beta: "
+                        f"drawn: {followed}/{chips} hold at 0 and move one level at 2 beta from every level, both "
+                        f"ways (95 % interval {low:.3f} to {high:.3f}); thresholds all between 0.3 and 1.9 beta: "
                         f"{c.holding(0.3, 1.9)}/{chips}")  # fmt: skip
 
 
@@ -94,12 +104,11 @@ def _sigma(size: str) -> None:
                 worst = max(worst, abs(seen / expected - 1.0))
                 words.append(f"{seen:.3f}/{expected:.3f}")
                 mean.append(np.nanmean(values))
-        bound = 0.15
-        lost = int(np.isnan(c.up).sum() + np.isnan(c.down).sum())
-        return Measured(worst, "relative", "< 0.15", worst < bound or quick,
+            lost = int(np.isnan(c.up).sum() + np.isnan(c.down).sum())
+        return Measured(worst, "relative", "reported" if quick else "< 0.15", worst < 0.15 or quick,
                         f"sigma of thresholds, ngspice/composed, {size}, {len(c.up)} chips, beta: up first stage "
                         f"{words[0]}, up inner {words[1]}, down first {words[2]}, down inner {words[3]}; largest "
-                        f"error of a sigma; {lost} thresholds outside the ramp (not bounded in a quick run)")  # fmt: skip
+                        f"error of a sigma; {lost} thresholds outside the ramp")  # fmt: skip
 
 
 def _predicted(size: str) -> None:
@@ -114,7 +123,7 @@ def _predicted(size: str) -> None:
         error = error - np.nanmean(np.where(np.isfinite(error), error, np.nan), axis=0)
         rms = float(np.sqrt(np.nanmean(np.where(np.isfinite(error), error, np.nan) ** 2)))
         least = float(min(r))
-        return Measured(least, "correlation", "> 0.95", least > 0.95,
+        return Measured(least, "correlation", "reported" if quick else "> 0.95", least > 0.95 or quick,
                         f"thresholds of the same chip, tables of the draw against ngspice, {size}, {len(seen)} chips: "
                         f"least correlation of {len(r)} thresholds; rms error {rms:.3f} beta")  # fmt: skip
 
@@ -129,37 +138,59 @@ def _attributed(size: str) -> None:
         share = sum(found.values()) / len(failing) if len(failing) else 1.0
         listing = ", ".join(f"{name} {count}" for name, count in found.most_common(8)) or "none failed"
         return Measured(share, "of failures", "= 1", share == 1.0,
-                        f"failing chips, {size}, {len(failing)} of {len(c.follows)}, with a threshold out of range and "
-                        f"the device that moves it most: {listing}")  # fmt: skip
+                        f"failing chips, {size}, {len(failing)} of {len(c.follows)}, explained by a threshold out of "
+                        f"range or a second stage that moves too, by the device that adds most: {listing}")  # fmt: skip
 
 
 def culprit(c: Campaign, index: int) -> str:
-    """The device whose deviation moves the most violated threshold most, or '' if no threshold is violated."""
-    ladder = c.design.ladders[0]
+    """The device that moves the most violated limit most, or '' if none is violated by the chip's draw.
+
+    Limits of each threshold: zero, and the pulse. And of its neighbour: while one stage moves, the next must not,
+    though their DPI lets go by exp(-x) during the pulse.
+    """
+    ladder, slip = c.design.ladders[0], float(np.exp(-c.design.timing.x))
     draws = draw_ladder(c.design, ladder, SEED, index)
-    worst, name = 0.1, ""  # predictions are good to about 0.1 beta
-    for upper, seen, told in ((True, c.up, c.predicted_up), (False, c.down, c.predicted_down)):
+    # predictions are good to some per cent of beta, and a pulse must exceed a threshold by 0.2 beta to switch in time
+    worst, name = 0.2, ""
+    for upper, told in ((True, c.predicted_up[index]), (False, c.predicted_down[index])):
         for stage in range(STAGES):
-            # of what ngspice saw and what the draw predicts, the one nearer to a limit
-            values = [abs(v[index, stage]) for v in (seen, told) if np.isfinite(v[index, stage])]
-            values = values or [np.inf]
-            signed = told[index, stage] * (1 if upper else -1)
-            margin = min(*(min(v, DEMAND.move - v) for v in values), signed, DEMAND.move - signed)
-            if margin < worst:
-                worst, name = margin, _largest(c.design, draws, stage, upper=upper, above=signed > 1.0)
+            terms = threshold_terms(ladder, stage, upper=upper)
+            size = told[stage] if upper else -told[stage]
+            margins = [(size, terms, False), (DEMAND.move - size, terms, True)]
+            neighbour = stage - 1 if upper else stage + 1
+            if 0 <= neighbour < STAGES:
+                output = {f"prev.{k}" if upper else f"next.{k}": v
+                          for k, v in shift_devices("mor" if upper else "mol").items()}  # fmt: skip
+                held = Term((1.0 if upper else -1.0) * slip * ladder.i_shift, output)
+                value = _deviations(draws, [held], stage)
+                spare = size + (slip * ladder.i_shift[0] + _sign(upper) * sum(value.values())) / ladder.beta[0]
+                margins.append((float(spare) - DEMAND.move, [*terms, held], False))
+            for margin, parts, above in margins:
+                if margin < worst:
+                    worst, name = float(margin), _largest(draws, parts, stage, push=_sign(upper) * _sign(above))
     return name
 
 
-def _largest(design: Design, draws: dict[str, DeviceDraw], stage: int, *, upper: bool, above: bool) -> str:
-    """The device that pushes the threshold's magnitude furthest, up if `above`."""
-    ladder, shares = design.ladders[0], Counter[str]()
-    for term in threshold_terms(ladder, stage, upper=upper):
+def _sign(positive: bool) -> float:
+    return 1.0 if positive else -1.0
+
+
+def _deviations(draws: dict[str, DeviceDraw], terms: list[Term], stage: int) -> dict[str, float]:
+    """Device to what its deviation adds to the sum of `terms`, A, to first order."""
+    shares: dict[str, float] = {}
+    for term in terms:
         for device, sign in term.devices.items():
-            own, before = device.removeprefix("prev."), device.startswith("prev.")
+            own = device.removeprefix("prev.").removeprefix("next.")
             delta = draws[own].delta
-            value = delta[0] if delta.ndim == 1 else delta[0, stage - before]
-            shares[own] += float(term.current[0] * sign * value)
-    push = (1.0 if upper else -1.0) * (1.0 if above else -1.0)
+            at = stage - device.startswith("prev.") + device.startswith("next.")
+            value = float(delta[0] if delta.ndim == 1 else delta[0, at])
+            shares[own] = shares.get(own, 0.0) + float(term.current[0]) * sign * value
+    return shares
+
+
+def _largest(draws: dict[str, DeviceDraw], terms: list[Term], stage: int, *, push: float) -> str:
+    """The device that moves the sum of `terms` furthest in the direction of `push`."""
+    shares = _deviations(draws, terms, stage)
     return max(shares, key=lambda device: push * shares[device])
 
 

@@ -1,0 +1,167 @@
+"""The BMRU cell by itself, for the table beside the published one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.spice.engine import run_deck
+from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.raw import Waveforms
+from validation.circuits.bench import STANDARD
+from validation.circuits.topic import TOPIC
+from validation.claims import Measured
+
+OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
+SUPPLY = 1.8
+SIZE = f"w={STANDARD.cell_w:g} l={STANDARD.cell_l:g}"
+RAMP = 4.0  # s, up and as long down
+THRESHOLDS = (0.1e-9, 0.2e-9, 0.5e-9, 1e-9, 2e-9, 5e-9, 10e-9)
+WIDTHS = (0.1, 0.2, 0.4, 0.6, 0.8)  # of a threshold of 1.2 nA
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Bias currents, A."""
+
+    i_th: float
+    i_hyst: float
+    i_on: float
+
+
+@dataclass(frozen=True, eq=False)
+class Loops:
+    """What slow ramps gave, A, one a cell: thresholds and the output current while ON."""
+
+    i_hi: np.ndarray
+    i_lo: np.ndarray
+    i_out: np.ndarray
+
+
+def loops(cells: Sequence[Cell], temperature: float = 27.0) -> Loops:
+    """Ramp the input of each cell to 1.3 times its threshold and back."""
+    lines = []
+    for k, cell in enumerate(cells):
+        lines += [*_cell(k, cell), f"Ii{k} 0 n{k} PWL(0 0 {RAMP} {1.3 * cell.i_th} {2 * RAMP} 0)"]
+    saved = [f".save v(a{k}) i(vo{k})" for k in range(len(cells))]
+    waves = _run([*lines, *saved, f".tran {RAMP / 1000} {2 * RAMP} 0 {RAMP / 500}"], 2 * RAMP, temperature)
+    found = []
+    for k, cell in enumerate(cells):
+        low = waves[f"v(a{k})"] < SUPPLY / 2
+        moments = waves.axis[np.flatnonzero(low[1:] != low[:-1]) + 1]
+        hi, lo = moments[0] / RAMP, (2 * RAMP - moments[-1]) / RAMP
+        found.append((1.3 * cell.i_th * hi, 1.3 * cell.i_th * lo, np.interp(RAMP, waves.axis, waves[f"i(vo{k})"])))
+    return Loops(*np.array(found).T)
+
+
+def _cell(k: int, cell: Cell) -> list[str]:
+    lines = []
+    for name, current in (("th", cell.i_th), ("hy", cell.i_hyst), ("on", cell.i_on)):
+        lines += [f"Xb{name}{k} b{name}{k} b{name}{k} vdd vdd pfet {SIZE}", f"Ib{name}{k} b{name}{k} 0 {current}"]
+    return [*lines, f"Xc{k} n{k} a{k} o{k} vc 0 bth{k} bhy{k} bon{k} bmru_cell {SIZE}", f"Vo{k} o{k} 0 0.5"]
+
+
+def _run(lines: Sequence[str], stop: float, temperature: float) -> Waveforms:
+    pdk = find_pdk()
+    deck = ["* cells", pdk_header(pdk).rstrip(), f".temp {temperature:g}",
+            *(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
+            f"Vdd vdd 0 {SUPPLY}", "Vc vdd vc 0", *lines, OPTIONS, ".end", ""]  # fmt: skip
+    return run_deck("\n".join(deck), stop_time=stop, timeout=300, allowed_paths=pdk.paths)
+
+
+def bend(x: np.ndarray, y: np.ndarray) -> float:
+    """Largest deviation from the least-squares straight line, over the largest y."""
+    slope, offset = np.polyfit(x, y, 1)
+    return float(np.abs(y - slope * x - offset).max() / y.max())
+
+
+@lru_cache(maxsize=1)
+def _by_threshold() -> Loops:
+    return loops([Cell(i, 0.4 * i, 0.5 * i) for i in THRESHOLDS])
+
+
+@TOPIC.measure("cell-threshold")
+def threshold_linearity(quick: bool) -> Measured:
+    found, ratio = _by_threshold(), _by_threshold().i_hi / np.array(THRESHOLDS)
+    return Measured(100 * bend(np.array(THRESHOLDS), found.i_hi), "%", "reported", True,
+                    f"set threshold against its bias current, {THRESHOLDS[0] * 1e9:g} to {THRESHOLDS[-1] * 1e9:g} nA: "
+                    f"largest deviation from a straight line over full scale; I_hi/I_th {ratio.min():.4f} to "
+                    f"{ratio.max():.4f}")  # fmt: skip
+
+
+@TOPIC.measure("cell-width")
+def width_linearity(quick: bool) -> Measured:
+    currents = np.array(WIDTHS) * 1.2e-9
+    found = loops([Cell(1.2e-9, float(i), 0.6e-9) for i in currents])
+    width = found.i_hi - found.i_lo
+    return Measured(100 * bend(currents, width), "%", "reported", True,
+                    f"window width against its bias current, {currents[0] * 1e9:.2f} to {currents[-1] * 1e9:.2f} nA at "
+                    f"I_th = 1.2 nA: largest deviation from a straight line over full scale; the threshold moves by "
+                    f"{100 * np.ptp(found.i_hi) / found.i_hi.mean():.2f} %")  # fmt: skip
+
+
+@TOPIC.measure("cell-gain")
+def gain_linearity(quick: bool) -> Measured:
+    found, bias = _by_threshold(), 0.5 * np.array(THRESHOLDS)
+    return Measured(100 * bend(bias, found.i_out), "%", "reported", True,
+                    f"output current against its bias current, {bias[0] * 1e9:g} to {bias[-1] * 1e9:g} nA: largest "
+                    f"deviation from a straight line over full scale; I_out/I_on {(found.i_out / bias).min():.4f} to "
+                    f"{(found.i_out / bias).max():.4f}")  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _switching() -> tuple[float, float, float, float]:
+    """Seconds to set and to reset, watts OFF and ON at rest; I_th 1.2 nA, inputs half the window beyond."""
+    cell, step = Cell(1.2e-9, 0.48e-9, 0.6e-9), 5e-3
+    high, low, rest = 1.2e-9 * 0.968 + 0.24e-9, 0.7e-9 - 0.24e-9, 0.93e-9
+    # from zero, where only OFF is stable
+    inputs = [(0, 0.0), (step, rest), (2 * step, high), (3 * step, rest), (4 * step, low)]
+    corners = " ".join(f"{at} {before} {at + 1e-7} {after}"
+                       for (_, before), (at, after) in pairwise(inputs))  # fmt: skip
+    lines = [*_cell(0, cell), f"Ii0 0 n0 PWL(0 0 {corners})"]
+    waves = _run([*lines, ".save v(a0) i(vc) i(vo0)", f".tran 1e-6 {5 * step} 0 5e-6"], 5 * step, 27.0)
+    a, t = waves["v(a0)"], waves.axis
+    set_at = t[np.flatnonzero((a < SUPPLY / 2) & (t > 2 * step))[0]] - 2 * step
+    reset_at = t[np.flatnonzero((a > SUPPLY / 2) & (t > 4 * step))[0]] - 4 * step
+    off, on = (SUPPLY * float(np.interp(at * step, t, waves["i(vc)"])) for at in (1.98, 3.98))
+    return float(set_at), float(reset_at), off, on
+
+
+@TOPIC.measure("cell-switching")
+def switching(quick: bool) -> Measured:
+    up, down, _, _ = _switching()
+    return Measured(1e6 * max(up, down), "us", "reported", True,
+                    f"cell of 2 x 18 um at I_th 1.2 nA, input half a window beyond its threshold: sets in "
+                    f"{up * 1e6:.0f}, resets in {down * 1e6:.0f} us; inversely as the currents")  # fmt: skip
+
+
+@TOPIC.measure("cell-power")
+def static_power(quick: bool) -> Measured:
+    _, _, off, on = _switching()
+    return Measured(1e9 * on, "nW", "reported", True,
+                    f"cell alone at 1.8 V, I_th 1.2 nA, input in its window: {off * 1e9:.2f} nW OFF, {on * 1e9:.2f} nW "
+                    "ON, output current of 0.6 nA included, bias diodes not")  # fmt: skip
+
+
+@TOPIC.measure("cell-temperature")
+def drift(quick: bool) -> Measured:
+    """Over -20 to 85 C, with constant bias currents."""
+    cell = Cell(1.2e-9, 0.48e-9, 0.6e-9)
+    found = [loops([cell], temperature) for temperature in (-20.0, 27.0, 85.0)]
+    hi = np.array([float(f.i_hi[0]) for f in found])
+    width = np.array([float(f.i_hi[0] - f.i_lo[0]) for f in found])
+    value = 1e6 * float(np.ptp(hi)) / hi[1] / 105.0
+    return Measured(value, "ppm/K", "reported", True,
+                    f"drift of the set threshold, -20 to 85 C, constant bias currents: "
+                    f"{np.round(hi * 1e9, 4).tolist()} nA; width {np.round(width * 1e9, 4).tolist()} nA")  # fmt: skip
+
+
+@TOPIC.measure("cell-transistors")
+def transistors(quick: bool) -> Measured:
+    text = library.circuit("gf180mcu", "bmru_cell")
+    count = sum(line.startswith("Xm") for line in text.splitlines())
+    return Measured(count, "transistors", "reported", count > 0,
+                    "of our cell; the published one has nine, at 1.8 V in 180 nm as well, pA to nA")  # fmt: skip

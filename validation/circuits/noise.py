@@ -1,0 +1,126 @@
+"""Noise of the comparator, and how much of a stage's input noise reaches its output."""
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.errors import SpiceError
+from analogrnn.noise import candidate_noise
+from analogrnn.spice.engine import find_ngspice, run_decks, run_process
+from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.raw import read_raw
+from validation.circuits.bench import STANDARD, WORKERS, Case, build, digital_stages, ladder_design
+from validation.circuits.topic import TOPIC
+from validation.claims import Measured, equal
+
+STAGES = 4
+SIZE = f"w={STANDARD.cell_w:g} l={STANDARD.cell_l:g}"
+
+
+@lru_cache(maxsize=1)
+def spectrum() -> tuple[np.ndarray, np.ndarray, float]:
+    """Frequencies (Hz), density at the state node (A/rtHz), and the rms value referred to the input (A).
+
+    The state node is held at 1.5 V (cell OFF, in its window, as in a hold state) and its current noise read.
+    """
+    design = ladder_design(STAGES)
+    ladder = design.ladders[0]
+    i_th, i_in = float(ladder.i_th[0]), float(ladder.i_th[0] - ladder.i_hyst[0] / 2.0)
+    pdk = find_pdk()
+    blocks = [library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")]
+    lines = ["* comparator noise", pdk_header(pdk).rstrip(), *blocks, "Vdd vdd 0 1.8"]
+    for name, current in (("bth", i_th), ("bhyst", float(ladder.i_hyst[0])), ("bon", 0.1e-9)):
+        lines += [f"X{name} {name} {name} vdd vdd pfet {SIZE}", f"I{name} {name} 0 {current:g}"]
+    lines += [f"Iin 0 n DC {i_in:g} AC 1", f"Xc n a o vdd 0 bth bhyst bon bmru_cell {SIZE}", "Va a 0 1.5",
+              "Vo o 0 0.5", "Hx x 0 Va 1e9", "Rx x 0 1e12"]  # fmt: skip
+    lines += [".options gmin=1e-16", ".noise v(x) Iin dec 20 0.1 1e6", ".end", ""]
+    with tempfile.TemporaryDirectory(prefix="analogrnn-") as folder:
+        for path in pdk.paths:
+            (Path(folder) / path.name).symlink_to(path)
+        (Path(folder) / "deck.cir").write_text("\n".join(lines), encoding="ascii")
+        # two plots, the densities and their integral, where the engine wants one
+        outcome = run_process([str(find_ngspice().executable), "-n", "-b", "-r", "out.raw", "deck.cir"], Path(folder),
+                              timeout=60.0)  # fmt: skip
+        if not (Path(folder) / "out.raw").is_file():
+            raise SpiceError("ngspice left no noise spectrum", log=outcome.log)
+        plot = next(p for p in read_raw(Path(folder) / "out.raw") if p.axis_name == "frequency")
+    out, gained = np.real(plot["onoise_spectrum"]) / 1e9, np.real(plot["inoise_spectrum"])
+    f = plot.axis
+    # the cell follows its input up to its own pole: only noise that passes it can switch the cell
+    gain = out / gained / 1e9 if gained.max() > 1e3 * out.max() else out / gained
+    pole = f[np.argmax(gain < gain[0] / np.sqrt(2.0))]
+    passed = out / np.sqrt(1.0 + (f / pole) ** 2)
+    return f, out, float(np.sqrt(np.trapezoid(passed**2, f)))
+
+
+@TOPIC.measure("noise-density")
+def density(quick: bool) -> Measured:
+    f, out, rms = spectrum()
+    design = ladder_design(STAGES)
+    ladder = design.ladders[0]
+    model = float(candidate_noise(design, ladder)[0])
+    at = [float(np.interp(x, f, out)) * 1e12 for x in (1.0, 1e3)]
+    return Measured(at[1] * 1e3, "fA/rtHz", "reported", True,
+                    f"noise current at the standard cell's comparator node at 1 kHz ({at[0] * 1e3:.2f} at 1 Hz); "
+                    f"{rms * 1e12:.2f} pA rms from 0.1 Hz through the cell's own pole; the behavioural model takes "
+                    f"{model * 1e12:.2f} pA")  # fmt: skip
+
+
+@TOPIC.measure("noise-margin")
+def margin(quick: bool) -> Measured:
+    _, _, rms = spectrum()
+    ladder = ladder_design(STAGES).ladders[0]
+    value = 0.5 * float(ladder.beta[0]) / rms
+    return Measured(value, "sigma", "> 7", value > 7.0,
+                    "distance of a hold of half the threshold from its threshold in rms values of one stage's noise "
+                    "(nominal thresholds)")  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def transient(steps: int) -> tuple[int, int, float, float, float]:
+    """Steps right and checked; rms of the injected noise; rms of a level's output in a hold state and after a step."""
+    _, _, rms = spectrum()
+    design = ladder_design(STAGES)
+    noise, sample = 5.0 * rms, design.timing.pulse / 8.0
+    candidates = np.tile([2.0, 0.0, 0.2, 2.0, -0.2, 0.0, -2.0, 0.1], -(-steps // 8))[:steps]
+    sources = "\n".join(f"In{j} vss n{j} DC 0 TRNOISE({noise:g} {sample:g} 0 0)" for j in range(1, STAGES + 1))
+    case = Case(design, candidates, edits=((r"(?m)^Vstages ", sources + "\nVstages "),))
+    deck, _, job = build(case)
+    waves = next(iter(run_decks([job], workers=WORKERS)))[1]
+    if isinstance(waves, SpiceError):
+        raise waves
+    times = deck.schedule.read_times()
+    nodes = [waves[f"v({deck.instance}.a{j + 1})"] for j in range(STAGES)]
+    on = np.stack([np.interp(times, waves.axis, node) for node in nodes], axis=1) < deck.supply / 2
+    right = (on == digital_stages(design, candidates)).all(axis=1)
+    level, output = on.sum(axis=1), waves["i(vh)"]
+    moved = np.diff(level, prepend=0) != 0
+    spreads: dict[bool, list[float]] = {True: [], False: []}
+    for at, n, stepped in zip(times, level, moved, strict=True):
+        # the second half of the step, at rest again
+        window = (waves.axis > at - 0.48 * design.timing.period) & (waves.axis < at)
+        if n:
+            spreads[bool(stepped)].append(float(output[window].std()))
+    hold, step = (float(np.sqrt(np.mean(np.square(spreads[key])))) for key in (False, True))
+    return int(right.sum()), len(right), noise, hold, step
+
+
+@TOPIC.measure("noise-transient")
+def follows_with_noise(quick: bool) -> Measured:
+    right, checked, noise, _, _ = transient(8 if quick else 32)
+    return equal(right, checked, f"ladder of {STAGES} = digital with independent noise at every stage's input, "
+                 f"{noise * 1e12:.1f} pA rms, five times the measured one")  # fmt: skip
+
+
+@TOPIC.measure("noise-cut")
+def cut(quick: bool) -> Measured:
+    """Published: at least 20-fold at each cell boundary; its definition is not."""
+    _, _, noise, hold, step = transient(8 if quick else 32)
+    value = noise / max(hold, step)
+    return Measured(value, "-fold", ">= 20", value >= 20.0,
+                    f"rms of the noise current into each stage over rms of the ladder's output current within a step "
+                    f"(our definition): {noise / hold:.0f}-fold in hold states, {noise / step:.0f}-fold in steps "
+                    "with a move, second half of the step")  # fmt: skip

@@ -1,0 +1,99 @@
+"""Power of a stage against step time, and where a faster clock makes the ladder fail."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analogrnn.design import Design
+from analogrnn.plots import BLUE, GREY, INK, ORANGE
+from validation.circuits.bench import STANDARD, Case, exercise, good, ladder_design, mean_known, measure
+from validation.circuits.ladders import long_run
+from validation.circuits.topic import TOPIC
+from validation.claims import RESULTS, Measured
+
+STAGES = 4
+PERIODS = (1.25e-3, 2.5e-3, 5e-3, 10e-3, 30e-3, 90e-3)
+HASTE = (1.0, 0.7, 0.5, 0.35)  # of the mapped step time, all else equal
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "power.png"
+
+
+def scaled(period: float) -> Design:
+    """The standard stage for another step time: all currents in proportion."""
+    unit = STANDARD.unit_current * 10e-3 / period
+    return ladder_design(STAGES, replace(STANDARD, period=period, unit_current=unit))
+
+
+def hastened(design: Design, factor: float) -> Design:
+    """The same currents in the cells, but all times multiplied by `factor`, beyond what the mapping allows."""
+    t = design.timing
+    return replace(design, timing=replace(t, period=t.period * factor, pulse=t.pulse * factor, tau=t.tau * factor,
+                                          i_tau=t.i_tau / factor, i_on=t.i_on / factor))  # fmt: skip
+
+
+@TOPIC.measure("power-10ms")
+def power_10ms(quick: bool) -> Measured:
+    found = long_run("standard", STAGES, 24 if quick else 1000)
+    value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
+    return Measured(value, "nW", "<= 5", value <= 5.0 and found.follows,
+                    f"mean power of a standard stage at 10 ms a step while {found.equal} of {found.checked} random "
+                    f"steps follow; mean over the levels at rest {rest:.2f} nW; the whole ladder of {STAGES} with "
+                    f"bias, line and front end {found.total * 1e9:.1f} nW")  # fmt: skip
+
+
+@TOPIC.measure("power-30ms")
+def power_30ms(quick: bool) -> Measured:
+    found = good(measure([Case(scaled(30e-3), exercise(24 if quick else 250, STAGES, 1))]))[0]
+    value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
+    return Measured(value, "nW", "<= 2", value <= 2.0 and found.follows,
+                    f"mean power of a standard stage at 30 ms a step (unit current 0.08 nA) while {found.equal} of "
+                    f"{found.checked} random steps follow; mean over the levels at rest {rest:.2f} nW; the whole "
+                    f"ladder {found.total * 1e9:.1f} nW")  # fmt: skip
+
+
+@TOPIC.measure("power-curve")
+def power_curve(quick: bool) -> Measured:
+    """Wrong steps over all mapped step times; beyond them, how far the clock can be hastened."""
+    periods, haste = ((2.5e-3, 10e-3), (1.0, 0.35)) if quick else (PERIODS, HASTE)
+    steps = 16 if quick else 40
+    asked = [(period, factor) for period in periods for factor in haste]
+    cases = [Case(hastened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
+    points = []
+    for (period, factor), found in zip(asked, good(measure(cases)), strict=True):
+        points.append({"mapped step s": period, "haste": factor, "step s": period * factor,
+                       "nW a stage": round(found.power / STAGES * 1e9, 4), "wrong steps": found.checked - found.equal,
+                       "checked": found.checked})  # fmt: skip
+    mapped = [p for p in points if p["haste"] == 1.0]
+    share = sum(p["wrong steps"] for p in mapped) / sum(p["checked"] for p in mapped)
+    right = {h: sum(p["wrong steps"] == 0 for p in points if p["haste"] == h) for h in haste}
+    energy = [p["nW a stage"] * p["step s"] for p in mapped]
+    if not quick:
+        (RESULTS / "circuits_power.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
+        draw(points, PICTURE)
+    listing = ", ".join(f"{h:g}: {n} of {len(periods)}" for h, n in right.items())
+    return Measured(share, "wrong steps", "= 0", share == 0.0,
+                    f"standard stage, currents in proportion to 1/T, T = {periods[0] * 1e3:g} to "
+                    f"{periods[-1] * 1e3:g} ms, {steps} steps each: {min(energy):.3f} to {max(energy):.3f} nJ a "
+                    f"stage and step; at unchanged currents, step times times a factor follow ({listing})")  # fmt: skip
+
+
+def draw(points: list[dict[str, float]], path: Path) -> None:
+    """Power and failure rate against step time; a line joins one setting of the currents."""
+    figure = Figure(figsize=(8, 6.2), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1.4, 1.0])
+    figure.suptitle("Standard stage: power and wrong steps against the step time", color=INK)
+    for mapped in sorted({p["mapped step s"] for p in points}):
+        line = [p for p in points if p["mapped step s"] == mapped]
+        step = [p["step s"] * 1e3 for p in line]
+        top.plot(step, [p["nW a stage"] for p in line], color=GREY, lw=1.0, zorder=1)
+        bottom.plot(step, [100.0 * p["wrong steps"] / p["checked"] for p in line], "o-", color=ORANGE, lw=1.0, ms=4)
+    for wrong, colour, label in ((False, BLUE, "follows the digital ladder"), (True, ORANGE, "fails")):
+        chosen = [p for p in points if (p["wrong steps"] > 0) == wrong]
+        top.plot([p["step s"] * 1e3 for p in chosen], [p["nW a stage"] for p in chosen], "o", color=colour, label=label)
+    top.set(xscale="log", yscale="log", ylabel="power of a stage (nW)")
+    top.legend(frameon=False, fontsize=8)
+    bottom.set(xlabel="step time (ms)", ylabel="wrong steps (%)")
+    for axes in (top, bottom):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)

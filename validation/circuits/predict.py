@@ -1,0 +1,130 @@
+"""What the behavioural model says against ngspice, nominal: thresholds, levels, the DPI's waveform, supply current."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.kernels.waveform import dpi_step
+from analogrnn.spice.deck import number
+from analogrnn.spice.engine import run_deck
+from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.transistor import REFERENCE_UNITS, bias_currents, bias_units
+from analogrnn.supply import branch_sum
+from validation.circuits.bench import Case, Found, good, ladder_design, maps_for, measure
+from validation.circuits.topic import TOPIC
+from validation.claims import Measured
+
+STAGES = 4
+OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """By the block maps and the whole unit devices of the bias lines. A; thresholds in beta."""
+
+    up: np.ndarray
+    down: np.ndarray
+    i_hi: float
+    level: float  # output current of one level
+    supply: np.ndarray  # (N + 1,) of the stages, by level
+
+
+@lru_cache(maxsize=2)
+def predicted() -> Prediction:
+    """The standard ladder as its bias lines make it, rounding included."""
+    design = ladder_design(STAGES)
+    ladder, maps = design.ladders[0], maps_for(design)
+    unit = maps.bias * design.unit_current / REFERENCE_UNITS
+    line = {name: unit * p / k for name, (p, k) in bias_units(design, ladder, 0, maps).items()}
+    i_hi = maps.threshold * line["th"]
+    width = maps.width * line["hyst"] - maps.width_loss * line["th"]
+    wanted = bias_currents(design, ladder, 0, maps)
+    gain = line["on"] * line["gain"] / line["tau"] / (wanted["on"] * wanted["gain"] / wanted["tau"])
+    inner = float(ladder.i_shift[0]) * gain
+    shift = np.array([maps.first_shift * line["shift"]] + [inner] * (STAGES - 1))
+    base, beta = maps.base * line["base"], float(ladder.beta[0])
+    up = ((i_hi - shift) / maps.copy - base) / beta
+    down = ((i_hi - width - shift) / maps.copy - base) / beta
+    branches = {"th": line["th"], "hyst": line["hyst"], "alpha": line["alpha"], "base": maps.copy * base,
+                "on": line["on"], "shift": inner, "first": float(shift[0])}  # fmt: skip
+    return Prediction(up, down, i_hi, line["alpha"], branch_sum(branches, STAGES))
+
+
+@lru_cache(maxsize=1)
+def simulated() -> Found:
+    """A walk over all levels, then ramps."""
+    walk = np.array([0.0, 2.0, 2.0, 2.0, 2.0, -2.0, 0.2, -2.0, -2.0, -2.0])
+    return good(measure([Case(ladder_design(STAGES), walk, ramps=True)]))[0]
+
+
+@TOPIC.measure("predict-threshold")
+def thresholds(quick: bool) -> Measured:
+    p, found = predicted(), simulated()
+    error = np.abs(np.concatenate([found.up - p.up, found.down - p.down]))
+    beta = float(ladder_design(STAGES).ladders[0].beta[0])
+    value = float(error.max() * beta / p.i_hi)
+    return Measured(value, "of I_hi", "< 0.02", value < 0.02,
+                    f"thresholds of every level, block maps and whole unit devices against ramps in ngspice, worst of "
+                    f"{len(error)}, over the cell's own threshold current ({p.i_hi * 1e9:.3f} nA)")  # fmt: skip
+
+
+@TOPIC.measure("predict-threshold-beta")
+def thresholds_beta(quick: bool) -> Measured:
+    p, found = predicted(), simulated()
+    value = float(np.abs(np.concatenate([found.up - p.up, found.down - p.down])).max())
+    return Measured(value, "of beta", "< 0.02", value < 0.02,
+                    f"the same over the candidate's threshold beta; ngspice up {np.round(found.up, 3).tolist()}, down "
+                    f"{np.round(found.down, 3).tolist()}, predicted up {np.round(p.up, 3).tolist()}, down "
+                    f"{np.round(p.down, 3).tolist()}")  # fmt: skip
+
+
+@TOPIC.measure("predict-output")
+def outputs(quick: bool) -> Measured:
+    p, found = predicted(), simulated()
+    levels = np.arange(1, STAGES + 1)
+    value = float(np.abs(found.output[1:] / (p.level * levels) - 1.0).max())
+    return Measured(value, "relative", "< 0.02", value < 0.02,
+                    f"output current of levels 1 to {STAGES} into the next block's diode; one "
+                    f"level {p.level * 1e12:.1f} pA predicted, {found.output[-1] / 4e-12:.1f} seen")  # fmt: skip
+
+
+@TOPIC.measure("predict-supply")
+def supply(quick: bool) -> Measured:
+    p, found = predicted(), simulated()
+    seen = found.by_level / 1.8
+    value = float(np.nanmax(np.abs(seen / p.supply - 1.0)))
+    return Measured(value, "relative", "< 0.05", value < 0.05,
+                    f"supply current of {STAGES} stages at rest at levels 0 to {STAGES}, nA: ngspice "
+                    f"{np.round(seen * 1e9, 2).tolist()}, sum of the branch currents "
+                    f"{np.round(p.supply * 1e9, 2).tolist()}")  # fmt: skip
+
+
+@TOPIC.measure("predict-dpi")
+def dpi(quick: bool) -> Measured:
+    """A DPI with the standard stage's compensated biases: from OFF, 7 tau ON, then OFF."""
+    design = ladder_design(STAGES)
+    ladder, timing = design.ladders[0], design.timing
+    wanted = bias_currents(design, ladder, 0, maps_for(design))
+    start, length = timing.tau, 7.0 * timing.tau
+    size, pdk, edge = f"w={number(design.sizing.cell.w)} l={number(design.sizing.cell.l)}", find_pdk(), timing.tau / 100
+    lines = ["* DPI", pdk_header(pdk).rstrip(), library.circuit("gf180mcu", "devices").rstrip(),
+             library.circuit("gf180mcu", "dpi").rstrip(), "Vdd vdd 0 1.8",
+             f"Xt bt bt vdd vdd pfet {size}", f"It bt 0 {number(wanted['tau'])}",
+             f"Xg bg bg vdd vdd pfet {size}", f"Ig bg 0 {number(wanted['gain'])}",
+             f"Iw 0 w PULSE(0 {number(wanted['on'])} {number(start)} {number(edge)} {number(edge)} {number(length)} 1)",
+             f"Xd w o1 o2 vdd 0 bt bg dpi {size} c={number(timing.c_dpi)}", "Vo1 o1 0 0.45", "Vo2 o2 0 0.45",
+             ".save i(vo1)", OPTIONS, f".tran {number(edge)} {number(2 * length)}", ".end", ""]  # fmt: skip
+    waves = run_deck("\n".join(lines), stop_time=2 * length, allowed_paths=pdk.paths)
+    times = np.linspace(start + edge, 2 * length, 600)
+    theirs = np.interp(times, waves.axis, waves["i(vo1)"]) / float(ladder.i_shift[0])
+    d, ours, before = timing.i_floor, [], start
+    for t in times:
+        d = dpi_step(d, bool(t < start + length), t - before, timing.tau, timing.drive_ratio, timing.i_floor)
+        before = t
+        ours.append(d)
+    value = float(np.sqrt(np.mean((np.array(ours) - theirs) ** 2)) / np.ptp(theirs))
+    return Measured(value, "of range", "< 0.05", value < 0.05,
+                    f"NRMSE of a DPI's output, 7 tau ON after a long time OFF, then 6 tau OFF: behavioural kernel "
+                    f"against ngspice; settled output {theirs.max():.3f} of the Design's")  # fmt: skip
