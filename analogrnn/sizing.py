@@ -6,8 +6,6 @@ smaller than hold x beta, or larger than move x beta, then do what the digital n
 behavioural models: `mismatch.spread` with bias and input line, `noise`, the ladder's inequalities, the law of switching
 times and `supply`.
 
-Not verified: in ngspice, devices wider than about 8 um miss moves that this predicts, at nominal too; `confirm` tells.
-
 Not counted: spread of the weights and of the front end, corners and temperature (see the calibration's coefficients).
 """
 
@@ -152,7 +150,7 @@ def standard_design(wish: Wish, size: Size, technology: Technology, cells: int =
     options = MappingOptions(
         unit_current=size.unit_current, cell_w=size.w, cell_l=size.l, base_ratio=wish.base, shift_ratio=SHIFT,
         pulse_ratio=PULSE_RATIO, pulse=pulse, drive_ratio=DRIVE, c_dpi=max(i_tau / charge - parasitic, LEAST_C),
-        input_bound=wish.move,  # the smallest offset: the rail mirrors carry it
+        input_bound=wish.move + 2.0,  # no input current near zero: its mirror would be slower than a pulse
     )  # fmt: skip
     design = map_network(Network((cell,)), replace(technology, supply=wish.supply), options)
     period = max(wish.period, design.timing.pulse * 1.01)

@@ -10,7 +10,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from analogrnn import __version__
 from analogrnn.errors import AnalogrnnError, OutputError
@@ -33,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="analogrnn", description="From a trained CMRU or BMRU to analog silicon.",
-                                     epilog="`analogrnn VERB --help` tells the rest.",
-                                     formatter_class=partial(argparse.HelpFormatter, max_help_position=16))  # fmt: skip
+                                     epilog="`analogrnn VERB --help` tells the rest.")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"analogrnn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verb = next((word for word in words if not word.startswith("-")), "")

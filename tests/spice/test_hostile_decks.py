@@ -50,7 +50,7 @@ REFUSED = {
     "print": ".print tran v(out) > ran",
     "plot": ".plot tran v(out)",
     "shell": "shell touch ran",
-    "codemodel": "codemodel /tmp/x.cm",
+    "codemodel": "codemodel x.cm",
     "write": "write ran all",
     "wrdata": "WRDATA ran v(out)",
     "save to a file": ".save v(out) > ran",

@@ -136,7 +136,7 @@ def _attributed(size: str) -> None:
         blamed = [culprit(c, int(index)) for index in failing]
         found = Counter(name for name in blamed if name)
         share = sum(found.values()) / len(failing) if len(failing) else 1.0
-        listing = ", ".join(f"{name} {count}" for name, count in found.most_common(8)) or "none failed"
+        listing = ", ".join(f"{name} {count}" for name, count in found.most_common(8)) or "none"
         return Measured(share, "of failures", "= 1", share == 1.0,
                         f"failing chips, {size}, {len(failing)} of {len(c.follows)}, explained by a threshold out of "
                         f"range or a second stage that moves too, by the device that adds most: {listing}")  # fmt: skip
