@@ -114,7 +114,7 @@ def test_a_deck_that_could_do_more_than_simulate_is_refused(call, simulator, dec
 
 
 def test_a_deck_that_is_not_there_is_refused(call, tmp_path):
-    call("spice", tmp_path / "absent.spice").refused(2, "absent.spice is not a file")
+    call("spice", tmp_path / "absent.spice").refused(2, "absent.spice: No such file or directory")
     call("spice", tmp_path).refused(2, f"{tmp_path} is not a file")
 
 
