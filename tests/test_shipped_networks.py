@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from analogrnn import datasets, library
-from analogrnn.errors import MissingDependencyError
 from analogrnn.network import Cmru, InputEncoding, Linear, Network, Pooling, forward
 from analogrnn.network.files import load
 
@@ -24,10 +23,7 @@ def network(name: str) -> Network:
 
 @pytest.fixture(scope="module")
 def clips() -> dict[str, datasets.Sequences]:
-    try:
-        return {part: datasets.spoken_digits(part) for part in ("train", "validation", "test")}
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+    return {part: datasets.spoken_digits(part) for part in ("train", "validation", "test")}
 
 
 def test_every_digits_network_in_the_folder_is_tested_here() -> None:
