@@ -23,7 +23,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mapping.inequalities import LEAST_PULSE
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
-from analogrnn.spice import transistor
+from analogrnn.spice import biases, transistor
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.streams import stream
@@ -195,7 +195,7 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
     levels = _digital(candidates, wish.stages)
     # what a block makes of its current depends on the inversion: on the current a square
     squares = (size.l / size.w) / (technology.device_l / technology.device_w)
-    maps = transistor.CellMaps(**technology.cell_maps(size.unit_current * squares))
+    maps = biases.CellMaps(**technology.cell_maps(size.unit_current * squares))
     decks = [
         transistor.ladder_transistors(
             design, ladder, 0, candidates[:, None], pdk,

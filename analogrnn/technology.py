@@ -150,7 +150,7 @@ class Technology:
         return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
 
     def cell_maps(self, unit_current: float | None = None) -> dict[str, float]:
-        """What the blocks make of their bias currents, under the names of `spice.transistor.CellMaps`.
+        """What the blocks make of their bias currents, under the names of `spice.biases.CellMaps`.
 
         At the standard unit current, or interpolated at another one (A).
         """

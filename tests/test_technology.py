@@ -17,7 +17,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
-from analogrnn.spice.transistor import CellMaps
+from analogrnn.spice.biases import CellMaps
 from analogrnn.technology import KINDS, Table, Technology, load_technology, scalar_fields, table_fields
 
 SHIPPED = library.calibration_path("gf180mcu").read_text(encoding="utf-8")

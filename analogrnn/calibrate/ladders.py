@@ -14,14 +14,14 @@ from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
-from analogrnn.spice import transistor
+from analogrnn.spice import biases, transistor
 from analogrnn.spice.raw import Waveforms
 from analogrnn.supply import branch_sum
 from analogrnn.technology import Table, Technology, scalar_fields, table_fields
 
 STAGES = 4
 BENCH = {"dpi_gain": 0.65, "dpi_tau": 1.3, "input_charge_density": 8.7e-4, "i_leak": 1e-15}
-PLAIN = transistor.CellMaps(bias=1.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, base=1.0, first_shift=1.0,
+PLAIN = biases.CellMaps(bias=1.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, base=1.0, first_shift=1.0,
                             shift=1.0)  # fmt: skip
 BIAS_DEVICES = {"th": "rth", "hyst": "rhyst", "on": "ron", "alpha": "ralpha", "tau": "rtau", "gain": "rgain",
                 "shift": "rs", "base": "rbase"}  # fmt: skip
@@ -66,7 +66,7 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
     names = {device: f"@{top}{device}.m0[id]" for device in devices}
     text = deck.text.replace("\n.tran ", "\n" + "\n".join(saves(list(names.values()))) + "\n.tran ", 1)
     job = replace(deck.job(600.0), deck=text)
-    units = transistor.bias_units(design, ladder, 0, PLAIN)
+    units = biases.bias_units(design, ladder, 0, PLAIN)
 
     def read(waves: Waveforms) -> Numbers:
         times = deck.schedule.read_times()
@@ -74,7 +74,7 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
                  for device, name in names.items()}  # fmt: skip
         copies = {line: found[f"xbias.x{device}"] for line, device in BIAS_DEVICES.items()}
         line = {name: copies[name] / units[name][1] for name in copies}
-        ideal = unit / transistor.REFERENCE_UNITS
+        ideal = unit / biases.REFERENCE_UNITS
         bias = [copies[name] / (ideal * units[name][0]) for name in ("th", "hyst", "base", "shift")]
         states = transistor.read_stages(deck, waves).sum(axis=1)
         stages = np.interp(times, waves.axis, waves[f"i(v.{deck.instance}.vstages)"])

@@ -14,11 +14,12 @@ from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
+from analogrnn.spice.biases import CellMaps
 from analogrnn.spice.deck import number, piecewise_linear
 from analogrnn.spice.engine import Job, run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor import CellMaps, TransistorDeck, TransistorOptions, ladder_transistors
+from analogrnn.spice.transistor import TransistorDeck, TransistorOptions, ladder_transistors
 from analogrnn.technology import load_technology
 
 WORKERS = 2

@@ -7,10 +7,10 @@ import numpy as np
 
 from analogrnn import library
 from analogrnn.kernels.waveform import dpi_step
+from analogrnn.spice.biases import REFERENCE_UNITS, bias_currents, bias_units
 from analogrnn.spice.deck import number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
-from analogrnn.spice.transistor import REFERENCE_UNITS, bias_currents, bias_units
 from analogrnn.supply import branch_sum
 from validation.circuits.bench import Case, Found, good, ladder_design, maps_for, measure
 from validation.circuits.topic import TOPIC
