@@ -5,14 +5,16 @@ of stage n + 1; -inf where the unipolar line can't reach) and output[n]. At zero
 to the last bit, because a chip stores trained value + (deviation of the circuit from its own nominal value).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from analogrnn import mismatch
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
-from analogrnn.mismatch import DeviceDraw, Term
+from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
+from analogrnn.streams import chip_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,94 +76,150 @@ class Chip:
         return tuple(layer for layer in self.layers if isinstance(layer, ChipLadder))
 
 
+@dataclass(frozen=True, eq=False)
+class ChipTables:
+    """One layer of many chips, what the step level reads: axes as in ChipLadder after one of chips (C,) or (1,).
+
+    up, down and output are None in a feedforward layer.
+    """
+
+    weight: np.ndarray  # (C, d, D)
+    bias: np.ndarray  # (C, d)
+    up: np.ndarray | None = None
+    down: np.ndarray | None = None
+    output: np.ndarray | None = None
+
+
+Adjust = Callable[[str, DeviceTypes], DeviceTypes]  # a layer's name and its device types, to other device types
+
+
+def _as_drawn(layer: str, types: DeviceTypes) -> DeviceTypes:
+    return types
+
+
+class ChipFactory:
+    """Makes the chips of a Design under one seed; what all chips share is computed once.
+
+    `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
+    """
+
+    def __init__(self, design: Design, seed: int, scale: float = 1.0, adjust: Adjust | None = None) -> None:
+        """`adjust` gives other spreads or streams to some devices, for a study of what each of them does."""
+        adjust = adjust or _as_drawn
+        self._design, self._seed, self._scale = design, seed, scale
+        self._synapses = [adjust(layer.name, mismatch.synapse_types(design, layer.synapses, seed))
+                          for layer in design.layers]  # fmt: skip
+        self._ladders = [adjust(layer.name, mismatch.ladder_types(design, layer, seed))
+                         if isinstance(layer, Ladder) else None for layer in design.layers]  # fmt: skip
+
+    def chip(self, index: int) -> Chip:
+        """Chip number `index`. Raises ParameterError for a number that is no whole number from zero up."""
+        return _assemble(self._design, self._seed, index, self.layers(chip_number("draw_chip.index", index)))
+
+    def tables(self, numbers: np.ndarray) -> list[ChipTables]:
+        """The tables of chips `numbers` (C,) uint64, layer by layer. A chip's don't depend on the others."""
+        return [self._layer(j, numbers)[0] for j in range(len(self._design.layers))]
+
+    def layers(self, number: int) -> list[tuple[ChipTables, StageCurrents | None]]:
+        """The tables of one chip, and what the waveform level reads of its ladders."""
+        found = []
+        for j, layer in enumerate(self._design.layers):
+            tables, draws = self._layer(j, np.array([number], dtype=np.uint64))
+            found.append((tables, _stage_currents(layer, draws) if isinstance(layer, Ladder) else None))
+        return found
+
+    def _layer(self, j: int, numbers: np.ndarray) -> tuple[ChipTables, dict[str, DeviceDraw]]:
+        layer, types = self._design.layers[j], self._ladders[j]
+        weight, bias = _synapses(layer.synapses, self._synapses[j].draw(numbers, self._scale))
+        if not isinstance(layer, Ladder) or types is None:
+            return ChipTables(weight, bias), {}
+        draws = types.draw(numbers, self._scale)
+        return ChipTables(weight, bias, *_tables(self._design, layer, draws)), draws
+
+
 def nominal_chip(design: Design) -> Chip:
     """The chip without mismatch."""
-    return Chip(design, None, 0, tuple(_layer(design, layer, None) for layer in design.layers))
+    parts: list[tuple[ChipTables, StageCurrents | None]] = []
+    for layer in design.layers:
+        weight, bias = layer.synapses.weight[None], layer.synapses.trained_bias[None]
+        if isinstance(layer, Ladder):
+            parts.append((ChipTables(weight, bias, *_tables(design, layer, {})), _stage_currents(layer, {})))
+        else:
+            parts.append((ChipTables(weight, bias), None))
+    return _assemble(design, 0, None, parts)
 
 
 def draw_chip(design: Design, seed: int, index: int, *, scale: float = 1.0) -> Chip:
     """Chip number `index` under `seed`: the same whatever the number of chips drawn before.
 
     `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
+
+    Raises ParameterError for a seed or a chip number that is no whole number from zero up.
     """
-    return Chip(design, index, seed, tuple(_layer(design, layer, (seed, index, scale)) for layer in design.layers))
+    return ChipFactory(design, seed, scale).chip(index)
 
 
-_Draw = tuple[int, int, float]
+def _assemble(design: Design, seed: int, index: int | None,
+              parts: list[tuple[ChipTables, StageCurrents | None]]) -> Chip:  # fmt: skip
+    layers: list[ChipFeedForward | ChipLadder] = []
+    for layer, (tables, currents) in zip(design.layers, parts, strict=True):
+        synapses = ChipSynapses(tables.weight[0], tables.bias[0])
+        if isinstance(layer, FeedForward):
+            layers.append(ChipFeedForward(layer.name, synapses, layer.rectifier is not None))
+            continue
+        unit = layer.synapses.scale * design.unit_current
+        assert tables.up is not None
+        assert tables.down is not None
+        assert tables.output is not None
+        assert currents is not None
+        layers.append(ChipLadder(layer, synapses, tables.up[0], tables.down[0], tables.output[0],
+                                 candidate_noise(design, layer) / unit, unit, currents))  # fmt: skip
+    return Chip(design, index, seed, tuple(layers))
 
 
-def _layer(design: Design, layer: FeedForward | Ladder, draw: _Draw | None) -> ChipFeedForward | ChipLadder:
-    synapses = _synapses(design, layer.synapses, draw)
-    if isinstance(layer, FeedForward):
-        return ChipFeedForward(layer.name, synapses, layer.rectifier is not None)
-    devices = _scaled(mismatch.draw_ladder(design, layer, draw[0], draw[1]), draw[2]) if draw else {}
-    unit = layer.synapses.scale * design.unit_current
-    up, down = (_thresholds(layer, devices, unit, upper=upper) for upper in (True, False))
-    noise = candidate_noise(design, layer) / unit
-    currents = _stage_currents(layer, devices)
-    # the line can't sink: a threshold below its zero is never reached, and that stage never resets
-    down = np.where(down <= -(currents.base / unit)[:, None], -np.inf, down)
-    return ChipLadder(layer, synapses, up, down, _outputs(design, layer, devices), noise, unit, currents)
-
-
-def _synapses(design: Design, synapses: Synapses, draw: _Draw | None) -> ChipSynapses:
-    if draw is None:
-        return ChipSynapses(synapses.weight, synapses.trained_bias)
-    devices = _scaled(mismatch.draw_synapses(design, synapses, draw[0], draw[1]), draw[2])
-    rail = devices["rail_out"].delta - devices["rail_in"].delta
+def _synapses(synapses: Synapses, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (C, d, D) and biases (C, d) of many chips, in the unit of the trained network."""
+    rail = draws["rail_out"].delta - draws["rail_in"].delta
     # a positive weight passes the rail mirror of its row; a negative one sinks from the candidate node directly
-    log_gain = devices["weight"].delta - devices["input"].delta + np.where(synapses.ratio > 0, rail[:, None], 0.0)
-    log_bias = devices["bias"].delta + np.where(synapses.bias > 0, rail, 0.0)
+    log_gain = draws["weight"].delta - draws["input"].delta[:, None, :]
+    log_gain = log_gain + np.where(synapses.ratio > 0, rail[:, :, None], 0.0)
+    log_bias = draws["bias"].delta + np.where(synapses.bias > 0, rail, 0.0)
     weight_error = synapses.weight * np.expm1(log_gain)
     bias_error = (synapses.bias / synapses.scale) * np.expm1(log_bias)
-    return ChipSynapses(
-        synapses.weight + weight_error, synapses.trained_bias + weight_error @ synapses.offset + bias_error
-    )
+    offset = (weight_error * synapses.offset).sum(axis=2)
+    return synapses.weight + weight_error, synapses.trained_bias + offset + bias_error
 
 
-def _thresholds(ladder: Ladder, devices: dict[str, DeviceDraw], unit: np.ndarray, *, upper: bool) -> np.ndarray:
-    trained = ladder.threshold[:, int(upper)]
-    table = np.repeat(trained[:, None], ladder.stages, axis=1)
-    if not devices:
-        return table
-    for stage in range(ladder.stages):
-        terms = mismatch.threshold_terms(ladder, stage, upper=upper)
-        table[:, stage] += sum(_deviation(term, devices, stage) for term in terms) / unit
-    return table
+def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """up, down (C, d, N) and output (C, d, N + 1); C = 1 without draws.
 
-
-def _outputs(design: Design, ladder: Ladder, devices: dict[str, DeviceDraw]) -> np.ndarray:
-    """h for each number of stages ON: the stages' currents less a fixed offset of the nominal zero level."""
-    table = ladder.alpha[:, None] * ladder.levels
-    if devices:
+    The output is that of the stages' currents less a fixed offset of the nominal zero level.
+    """
+    unit, shape = (ladder.synapses.scale * design.unit_current)[:, None], (1, ladder.width, ladder.stages)
+    down, up = (np.broadcast_to(ladder.threshold[:, [k]], shape) for k in (0, 1))
+    output, base = (ladder.alpha[:, None] * ladder.levels)[None], ladder.i_base[:, None]
+    if draws:
+        rise, fall = mismatch.threshold_deviations(ladder, draws)
+        up, down = up + rise / unit, down + fall / unit
         term = mismatch.stage_terms(ladder)["i_alpha"]
-        steps = [_deviation(term, devices, stage) for stage in range(ladder.stages)]
-        table[:, 1:] += np.cumsum(steps, axis=0).T / design.unit_current
-    return table
+        steps = term.current[:, None] * np.expm1(mismatch.log_ratio(term.devices, draws)) / design.unit_current
+        output = np.repeat(output, len(steps), axis=0)
+        output[:, :, 1:] += np.cumsum(steps, axis=2)
+        base = base * np.exp(mismatch.log_ratio({"rbase": 1}, draws))
+    # the line can't sink: a threshold below its zero is never reached, and that stage never resets
+    return up, np.where(down <= -base / unit, -np.inf, down), output
 
 
-def _deviation(term: Term, devices: dict[str, DeviceDraw], stage: int) -> np.ndarray:
-    return mismatch.evaluate(term, devices, stage) - term.current
-
-
-def _stage_currents(ladder: Ladder, devices: dict[str, DeviceDraw]) -> StageCurrents:
+def _stage_currents(ladder: Ladder, draws: dict[str, DeviceDraw]) -> StageCurrents:
+    """Of one chip; nominal without draws."""
     terms = mismatch.stage_terms(ladder)
 
-    def value(name: str, stage: int) -> np.ndarray:
-        return mismatch.evaluate(terms[name], devices, stage) if devices else terms[name].current
+    def value(name: str) -> np.ndarray:
+        term = terms[name]
+        exponent = mismatch.log_ratio(term.devices, draws)[0] if draws else 0.0
+        return np.asarray(term.current[:, None] * np.exp(exponent + np.zeros((1, ladder.stages))))
 
-    stages = range(ladder.stages)
-    i_hi = np.stack([value("i_th", j) for j in stages], axis=1)
-    i_hyst = np.stack([value("i_hyst", j) for j in stages], axis=1)
-    left = np.stack([value("right_out", j - 1) if j else value("first_shift", 0) for j in stages], axis=1)
-    right = np.zeros_like(i_hi)
-    for j in stages[:-1]:
-        right[:, j] = value("left_out", j + 1)
-    copy = np.stack([value("copy", j) for j in stages], axis=1)
-    return StageCurrents(i_hi, i_hi - i_hyst, copy, left, right, value("base", 0))
-
-
-def _scaled(draws: dict[str, DeviceDraw], scale: float) -> dict[str, DeviceDraw]:
-    if scale == 1.0:
-        return draws
-    return {name: DeviceDraw(d.vth * scale, d.beta * scale, d.delta * scale) for name, d in draws.items()}
+    i_hi, left, right, above = value("i_th"), value("first_shift"), value("right_out"), value("left_out")
+    left[:, 1:], above[:, :-1] = right[:, :-1], above[:, 1:]
+    above[:, -1] = 0.0
+    return StageCurrents(i_hi, i_hi - value("i_hyst"), value("copy"), left, above, value("base")[:, 0])

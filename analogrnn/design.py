@@ -13,12 +13,13 @@ from analogrnn.errors import ParameterError, finite_array
 from analogrnn.network import InputEncoding
 from analogrnn.technology import Technology
 
-STAGE_TRANSISTORS = 17  # 7 in the memory cell, 1 output, 1 input copy, 8 in the DPI and its weight mirror
-BARE_STAGE_TRANSISTORS = 8  # a ladder of one stage shifts nobody: no DPI, and its output serves as its gain current
-LADDER_TRANSISTORS = 11  # 7 bias diodes, 3 in the input line, 1 for the shift of the first stage
-BARE_LADDER_TRANSISTORS = 7  # no I_tau, I_gain and I_shift diode, no shift source
-BIAS_SOURCES = {True: 8, False: 5}  # programmed bias currents of a ladder with and without DPI, one device each
-SHAPER_TRANSISTORS = 4  # steer the candidate to the line or to a dummy, both polarities
+# transistors of the blocks in circuits/gf180mcu: a group of equal unit devices counts as one
+STAGE = {True: 17, False: 8}  # ladder_stage, and bare_stage: a ladder of one stage shifts nobody, so it has no DPI
+BIAS = {True: 16 + 2, False: 8}  # ladder_bias and ladder_end; bare_bias
+SHAPER = 9  # of ladder_line: gates to the line and to its dummy branch, which carries the standing current too
+LINE = 16  # the rest of ladder_line: mirrors, standing current, presets, clamp
+WEIGHT, RAIL, DIODE = 2, 4, 2  # cascoded: a weight or a bias of a row, its rail, the diode of an input
+REFERENCE = 2 + 6  # bias_reference_cascode, cascode_bias
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Timing:
     i_tau: float = field(metadata={"doc": "DPI leak bias"})
     i_on: float = field(metadata={"doc": "current of a set stage into its DPI"})
     i_floor: float = field(metadata={"doc": "DPI output current after a long time OFF, over its set value"})
+    c_parasitic: float = field(metadata={"doc": "what the DPI's own devices add to its capacitor"})
+    lead: float = field(metadata={"doc": "from a change of the inputs to the pulse: the front end settles"})
     reset_steps: int = field(metadata={"doc": "steps at the start with the input lines at zero"})
 
     @property
@@ -103,6 +106,10 @@ class Synapses:
     @property
     def inputs(self) -> int:
         return int(self.ratio.shape[1])
+
+    def has_rail(self, row: int) -> bool:
+        """Whether a row has positive currents, which a PMOS mirror turns round."""
+        return bool(np.any(self.ratio[row] > 0) or self.bias[row] > 0)
 
     def checked(self, x: np.ndarray, *, samples: bool = False) -> np.ndarray:
         """Return inputs x (T, D), or (T, S, D) with `samples`, as float64 if the mirrors can carry them.
@@ -222,22 +229,20 @@ class Design:
         return max((int(ladder.preset_pulses.max()) for ladder in self.ladders), default=0)
 
     def transistors(self) -> dict[str, int]:
-        """Transistors by block."""
-        count = {"memory stages": 0, "ladder bias and input lines": 0, "pulse shapers": 0, "weights and biases": 0}
+        """Transistors by block, as in the deck of the whole network; see `spice.silicon`."""
+        count = {"memory stages": 0, "ladder bias and input lines": 0, "pulse shapers": 0, "weights and biases": 0,
+                 "reference": REFERENCE}  # fmt: skip
         for layer in self.layers:
-            synapses = layer.synapses
+            synapses, width = layer.synapses, layer.synapses.width
             used = int(np.count_nonzero(synapses.ratio)) + int(np.count_nonzero(synapses.bias))
-            rails = 2 * int(np.count_nonzero((synapses.ratio > 0).any(axis=1) | (synapses.bias > 0)))
-            rectifiers = synapses.width if isinstance(layer, FeedForward) and layer.rectifier else 0
-            count["weights and biases"] += used + rails + synapses.inputs + rectifiers
+            rails = sum(synapses.has_rail(row) for row in range(width))
+            # each output that no following layer takes in ends in a diode of its own; signed ones in a voltage
+            ends = width if layer is self.layers[-1] and (isinstance(layer, Ladder) or layer.rectifier) else 0
+            count["weights and biases"] += WEIGHT * used + RAIL * rails + DIODE * (synapses.inputs + ends)
             if isinstance(layer, Ladder):
-                each = STAGE_TRANSISTORS if layer.has_dpi else BARE_STAGE_TRANSISTORS
-                shared = (LADDER_TRANSISTORS if layer.has_dpi else BARE_LADDER_TRANSISTORS) + BIAS_SOURCES[
-                    layer.has_dpi
-                ]
-                count["memory stages"] += layer.width * layer.stages * each
-                count["ladder bias and input lines"] += layer.width * shared
-                count["pulse shapers"] += layer.width * SHAPER_TRANSISTORS * int(layer.return_to_zero)
+                count["memory stages"] += width * layer.stages * STAGE[layer.has_dpi]
+                count["ladder bias and input lines"] += width * (BIAS[layer.has_dpi] + LINE)
+                count["pulse shapers"] += width * SHAPER
         return count
 
 

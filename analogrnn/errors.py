@@ -62,6 +62,16 @@ class OutputError(AnalogrnnError):
     exit_code = 5
 
 
+class CheckpointError(AnalogrnnError):
+    """A checkpoint of a campaign that is damaged, belongs to another campaign, or is in use."""
+
+
+class WorkerError(AnalogrnnError):
+    """Workers of a campaign that died, or that can't do its work."""
+
+    exit_code = 4
+
+
 def is_identifier(name: str) -> bool:
     """Whether `name` is 1 to 64 letters, digits and underscores, starting with a letter."""
     return _IDENTIFIER.fullmatch(name) is not None

@@ -10,13 +10,15 @@ Source  Pelgrom et al., JSSC 24(5), 1989.
 """
 
 import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analogrnn.design import Design, Geometry, Ladder, Synapses
-from analogrnn.streams import stream
+from analogrnn.kernels.draws import device_normals
+from analogrnn.streams import chip_number, stream_key
 from analogrnn.technology import Technology
 
 # name: (polarity, the current it carries). Names are those of the transistor ladder's instances.
@@ -46,7 +48,10 @@ _OUTPUT = {"ralpha": 1, "balpha": -1, "m9": 1}
 
 @dataclass(frozen=True, eq=False)
 class DeviceDraw:
-    """One device type of a block. All arrays (d,) for one a ladder, (d, N) for one a stage, (d, D) for synapses."""
+    """One device type of a block. All arrays (d,) for one a ladder, (d, N) for one a stage, (d, D) for synapses.
+
+    Draws of many chips at once have an axis of chips before those.
+    """
 
     vth: np.ndarray  # V
     beta: np.ndarray  # relative
@@ -61,33 +66,62 @@ class Term:
     devices: Mapping[str, int]
 
 
-def draw_ladder(design: Design, ladder: Ladder, seed: int, chip: int) -> dict[str, DeviceDraw]:
-    """Draw every device of a ladder for chip number `chip`."""
-    shape = (ladder.width, ladder.stages)
-    draws = {}
-    for table, extent in ((LADDER_DEVICES, shape[:1]), (STAGE_DEVICES, shape)):
+@dataclass(frozen=True, eq=False)
+class DeviceTypes:
+    """The device types of one block under one seed, ready to be drawn for any chip.
+
+    `shapes` are those of one chip, keyed by device name; `efficiency` is gm/I in 1/V, broadcast to the shape.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    keys: np.ndarray  # (types, 2)
+    sigma_vth: tuple[float | np.ndarray, ...]  # V; of a type, or of each of its elements in one row
+    sigma_beta: tuple[float | np.ndarray, ...]
+    efficiency: tuple[np.ndarray, ...]
+
+    def draw(self, chips: np.ndarray, scale: float = 1.0) -> dict[str, DeviceDraw]:
+        """Draw all devices of the chips (C,) uint64; every array gains a leading axis C. `scale` multiplies all."""
+        sizes = np.array([math.prod(shape) for shape in self.shapes.values()])
+        z0, z1 = np.empty((2, len(chips), int(sizes.sum())))
+        device_normals(self.keys, sizes, chips, z0, z1)
+        draws, start = {}, 0
+        for j, (name, shape) in enumerate(self.shapes.items()):
+            part, start = slice(start, start + sizes[j]), start + sizes[j]
+            vth = (self.sigma_vth[j] * scale * z0[:, part]).reshape(-1, *shape)
+            beta = (self.sigma_beta[j] * scale * z1[:, part]).reshape(-1, *shape)
+            draws[name] = DeviceDraw(vth, beta, beta - self.efficiency[j] * vth)
+        return draws
+
+
+def ladder_types(design: Design, ladder: Ladder, seed: int) -> DeviceTypes:
+    """All devices of a ladder: one a ladder (d,), or one a stage (d, N)."""
+    rows = []
+    for table, shape in ((LADDER_DEVICES, (ladder.width,)), (STAGE_DEVICES, (ladder.width, ladder.stages))):
         for name, (polarity, current) in table.items():
-            rng = stream(seed, "mismatch", chip, ladder.name, name)
             level = _device_current(design, ladder, current)
-            level = level if len(extent) == 1 else level[:, None]
-            draws[name] = _draw(design.technology, polarity, level, design.sizing.cell, rng, extent)
-    return draws
+            rows.append((name, polarity, shape, level if len(shape) == 1 else level[:, None]))
+    return _types(design.technology, design.sizing.cell, (seed, "mismatch", ladder.name), rows)
 
 
-def draw_synapses(design: Design, synapses: Synapses, seed: int, chip: int) -> dict[str, DeviceDraw]:
-    """Draw the weight mirrors: `input` diodes (D,), `weight` devices (d, D), `bias` (d,), `rail` mirrors (d,).
+def synapse_types(design: Design, synapses: Synapses, seed: int) -> DeviceTypes:
+    """The weight mirrors: `input` diodes (D,), `weight` devices (d, D), `bias` (d,), `rail` mirrors (d,).
 
     A mirror of ratio r keeps the unit device's area (W sqrt(r), L / sqrt(r)), and with it its spread.
     """
-    geometry, unit = design.sizing.synapse, np.array(design.unit_current)
-    extents = {"input": ("n", (synapses.inputs,)), "weight": ("n", synapses.ratio.shape),
-               "bias": ("n", (synapses.width,)), "rail_in": ("p", (synapses.width,)),
-               "rail_out": ("p", (synapses.width,))}  # fmt: skip
-    return {
-        name: _draw(design.technology, polarity, unit, geometry,
-                    stream(seed, "mismatch", chip, synapses.name, f"synapse.{name}"), extent)
-        for name, (polarity, extent) in extents.items()
-    }  # fmt: skip
+    unit, width = np.array(design.unit_current), (synapses.width,)
+    rows: list[_Row] = [("input", "n", (synapses.inputs,), unit), ("weight", "n", synapses.ratio.shape, unit),
+            ("bias", "n", width, unit), ("rail_in", "p", width, unit), ("rail_out", "p", width, unit)]  # fmt: skip
+    return _types(design.technology, design.sizing.synapse, (seed, "mismatch", synapses.name, "synapse"), rows)
+
+
+def draw_ladder(design: Design, ladder: Ladder, seed: int, chip: int) -> dict[str, DeviceDraw]:
+    """Draw every device of a ladder for chip number `chip`. Raises ParameterError for a number or seed below zero."""
+    return _one(ladder_types(design, ladder, seed), chip)
+
+
+def draw_synapses(design: Design, synapses: Synapses, seed: int, chip: int) -> dict[str, DeviceDraw]:
+    """Draw the weight mirrors of a layer for chip number `chip`; see `synapse_types`."""
+    return _one(synapse_types(design, synapses, seed), chip)
 
 
 def threshold_terms(ladder: Ladder, stage: int, *, upper: bool) -> list[Term]:
@@ -134,6 +168,38 @@ def evaluate(term: Term, draws: Mapping[str, DeviceDraw], stage: int) -> np.ndar
     return np.asarray(term.current * np.exp(exponent))
 
 
+def log_ratio(devices: Mapping[str, int], draws: Mapping[str, DeviceDraw]) -> np.ndarray:
+    """(C, d, N) or (C, d, 1) the exponent of a term's current over its nominal value, for all chips and stages at once.
+
+    The `prev.` devices of stage 0 don't exist: 0 stands there.
+    """
+    total: np.ndarray | float = 0.0
+    for name, sign in devices.items():
+        delta = draws[name.removeprefix("prev.")].delta
+        if name.startswith("prev."):
+            delta = np.concatenate([np.zeros_like(delta[:, :, :1]), delta[:, :, :-1]], axis=2)
+        total = total + sign * (delta if delta.ndim == 3 else delta[:, :, None])
+    return np.asarray(total)
+
+
+def threshold_deviations(ladder: Ladder, draws: Mapping[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
+    """(C, d, N) how far the up and the down thresholds of all chips lie above their nominal values, A.
+
+    The sum of `threshold_terms` over all stages at once, each term as I expm1(exponent): zero for a chip of no spread.
+    """
+
+    def moved(current: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+        return current[:, None] * np.expm1(exponent)
+
+    copy = log_ratio(_COPY, draws)
+    up = moved(ladder.i_th, log_ratio(_THRESHOLD, draws) - copy) - moved(ladder.i_base, log_ratio({"rbase": 1}, draws))
+    if ladder.has_dpi:
+        shift = log_ratio({f"prev.{n}" if n in STAGE_DEVICES else n: s for n, s in shift_devices("mor").items()}, draws)
+        shift[:, :, :1] = log_ratio(_FIRST_SHIFT, draws)
+        up = up - moved(ladder.i_shift, shift - copy)
+    return up, up - moved(ladder.i_hyst, log_ratio(_HYSTERESIS, draws) - copy)
+
+
 def spread(design: Design, ladder: Ladder, terms: list[Term]) -> tuple[np.ndarray, np.ndarray]:
     """(d,) mean and standard deviation of a sum of terms over all chips, exact for independent Gaussian devices.
 
@@ -168,8 +234,21 @@ def _sigma_delta(design: Design, ladder: Ladder, device: str) -> np.ndarray:
     return np.hypot(efficiency * vth, technology.sigma_beta(polarity, cell.w, cell.l))
 
 
-def _draw(technology: Technology, polarity: str, current: np.ndarray, size: Geometry, rng: np.random.Generator,
-          extent: tuple[int, ...]) -> DeviceDraw:  # fmt: skip
-    vth = technology.sigma_vth(polarity, size.w, size.l) * rng.standard_normal(extent)
-    beta = technology.sigma_beta(polarity, size.w, size.l) * rng.standard_normal(extent)
-    return DeviceDraw(vth, beta, beta - technology.gm_over_i(polarity, current, size.w, size.l) * vth)
+_Row = tuple[str, str, tuple[int, ...], np.ndarray]  # name, polarity, shape, current
+
+
+def _types(
+    technology: Technology, size: Geometry, path: tuple[int, *tuple[str, ...]], rows: Sequence[_Row]
+) -> DeviceTypes:
+    return DeviceTypes(
+        shapes={name: shape for name, _, shape, _ in rows},
+        keys=np.stack([stream_key(*path, name) for name, *_ in rows]),
+        sigma_vth=tuple(technology.sigma_vth(polarity, size.w, size.l) for _, polarity, *_ in rows),
+        sigma_beta=tuple(technology.sigma_beta(polarity, size.w, size.l) for _, polarity, *_ in rows),
+        efficiency=tuple(technology.gm_over_i(polarity, level, size.w, size.l) for _, polarity, _, level in rows),
+    )
+
+
+def _one(types: DeviceTypes, chip: int) -> dict[str, DeviceDraw]:
+    draws = types.draw(np.array([chip_number("chip", chip)], dtype=np.uint64))
+    return {name: DeviceDraw(draw.vth[0], draw.beta[0], draw.delta[0]) for name, draw in draws.items()}

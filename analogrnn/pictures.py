@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn import plots
+from analogrnn.agreement import Agreement, Bench, Reference, reference_of, simulation_of, thermometer
 from analogrnn.chip import Chip, ChipLadder
-from analogrnn.design import Ladder, input_time_constants
+from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.kernels.waveform import ladder_waveform
-from analogrnn.network import DigitalRun
+from analogrnn.network import DigitalRun, Network
 from analogrnn.simulate import Waveform, ladder_waveforms
 from analogrnn.spice.deck import RUNIT
+from analogrnn.spice.network import run_cell
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.testbench import NetworkDeck
+from analogrnn.spice.testbench import NetworkDeck, read_deck
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,62 @@ def draw_ladder(view: View, reference: DigitalRun, clip: int, path: Path,
         levels=(ladder.k_min, ladder.k_max),
     )
     plots.ladder_waveforms(picture, path)
+
+
+def draw_agreement(network: Network, design: Design, clips: tuple[np.ndarray, np.ndarray], bench: Bench,
+                   found: Agreement, path: Path) -> str:  # fmt: skip
+    """The worst cell of a comparison: the first miss farthest from its threshold; without one, the nearest candidate.
+
+    `clips` are x (T, S, D) and their numbers in the set. SPICE levels run that cell once more for its waveforms.
+    Returns what was drawn, in words.
+    """
+    x, numbers = clips
+    reference = reference_of(network, design, x, bench)
+    (name, cell, clip), step = _worst(design, reference, found)
+    ladder, wanted = next(item for item in design.ladders if item.name == name), reference.layers[name]
+    stages = found.readings[name][:, clip, cell]
+    made = np.full(len(x), np.nan)
+    states = plots.Trace(np.arange(len(x)) * design.timing.period, 1.0 - stages.astype(float))
+    if bench.level in ("ideal", "transistor"):
+        deck, waves = run_cell(design, x[:, clip], (ladder, cell), simulation_of(design, bench))
+        unit = float(ladder.synapses.scale[cell]) * design.unit_current
+        made = read_deck(deck, waves).candidates[name, cell] / unit
+        nodes = [waves[f"v({deck.ladders[name, cell]}.a{j + 1})"] for j in range(ladder.stages)]
+        start = deck.schedule.first_frame * design.timing.period
+        states = plots.Trace(waves.axis - start, np.stack(nodes, axis=1) / deck.supply)
+    level = ladder.k_min + ladder.level_step * (states.value < 0.5).sum(axis=1)
+    edges = np.concatenate([wanted.up[cell], wanted.down[cell]])
+    chip = "" if bench.chip is None else f", chip {bench.chip}"
+    picture = plots.CellPicture(
+        title=f"{design.name}: {name}[{cell}] on clip {numbers[clip]}, level {bench.level}{chip}",
+        label={"ideal": "ngspice, ideal", "transistor": "ngspice, transistors"}.get(bench.level, bench.level),
+        period=design.timing.period,
+        wanted=wanted.candidates[:, clip, cell],
+        made=made,
+        thresholds=np.unique(edges[np.isfinite(edges)]),
+        levels=wanted.states[:, clip, cell],
+        found=plots.Trace(states.time, level),
+        states=states,
+        on=thermometer(wanted.states[:, clip, cell], ladder),
+        miss=step,
+    )
+    plots.cell_agreement(picture, path)
+    return f"{name}[{cell}], clip {numbers[clip]}"
+
+
+def _worst(design: Design, reference: Reference, found: Agreement) -> tuple[tuple[str, int, int], int | None]:
+    """(layer, cell, clip) and the step of its first miss."""
+    if found.first_misses:
+        miss = max(found.first_misses, key=lambda item: item.distance)
+        return (miss.layer, miss.cell, miss.clip), miss.step
+    nearest = []
+    for ladder in design.ladders:
+        wanted = reference.layers[ladder.name]
+        edges = np.concatenate([wanted.up, wanted.down], axis=1)
+        gap = np.abs(wanted.candidates[..., None] - edges).min(axis=(0, 3)) / np.abs(edges).min(axis=1)
+        clip, cell = (int(i) for i in np.unravel_index(int(np.nanargmin(gap)), gap.shape))
+        nearest.append((float(gap[clip, cell]), (ladder.name, cell, clip)))
+    return min(nearest)[1], None
 
 
 def draw_hysteresis(view: View, others: list[Chip], path: Path) -> None:

@@ -99,10 +99,9 @@ def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: 
     """Accuracy of every chip, sorted, for each device size, against the digital network."""
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2.2, 1.0])
-    colours = [BLUE, ORANGE, GREEN, INK]
     least = min(float(a.min()) for a in accuracy.values())
     bins = np.linspace(100 * least - 0.5, 100 * max(digital, 1.0), 36)
-    for (label, values), colour in zip(accuracy.items(), colours, strict=False):
+    for (label, values), colour in zip(accuracy.items(), _colours(len(accuracy)), strict=True):
         ordered = 100 * np.sort(values)
         rank = 100 * (np.arange(len(ordered)) + 0.5) / len(ordered)
         left.plot(rank, ordered, color=colour, lw=2, label=f"{label}: mean {ordered.mean():.1f} %")
@@ -115,8 +114,143 @@ def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: 
     left.set(xlabel="chips, worst to best (%)", ylabel="test accuracy (%)")
     figure.suptitle(title, color=INK)
     right.set(xlabel="chips")
-    _legend(left)
+    _legend(left, columns=2)
     _save(figure, path)
+
+
+@dataclass(frozen=True, eq=False)
+class YieldCurve:
+    """Yield of one device size.
+
+    accuracy (n,) asked for; share (n,) of the chips that reach it; band (n, 2) its confidence interval
+    size     m, root of the device's area; at  (share, low, high) at the accuracy that counts
+    """
+
+    label: str
+    accuracy: np.ndarray
+    share: np.ndarray
+    band: np.ndarray
+    size: float
+    at: tuple[float, float, float]
+
+
+def yield_curves(curves: list[YieldCurve], threshold: float, title: str, path: Path) -> None:
+    """Yield against the accuracy asked for, with 95 % bands; of several sizes, also against device size."""
+    figure = Figure(figsize=(9 if len(curves) > 1 else 6.5, 4.8), layout="constrained")
+    left, *right = figure.subplots(1, min(2, len(curves)), squeeze=False)[0]
+    least = 1.0
+    for curve, colour in zip(curves, _colours(len(curves)), strict=True):
+        left.plot(100 * curve.accuracy, 100 * curve.share, color=colour, lw=1.8, label=curve.label)
+        left.fill_between(100 * curve.accuracy, 100 * curve.band[:, 0], 100 * curve.band[:, 1], color=colour, alpha=0.2,
+                          lw=0)  # fmt: skip
+        least = min(least, float(curve.accuracy[curve.share < 1.0].min(initial=1.0)))
+        for axes in right:
+            axes.errorbar(1e6 * curve.size, 100 * curve.at[0], fmt="o", color=colour, capsize=4,
+                          yerr=[[100 * (curve.at[0] - curve.at[1])], [100 * (curve.at[2] - curve.at[0])]])  # fmt: skip
+    left.axvline(100 * threshold, color=GREY, lw=1.2, ls="--")
+    left.set(xlabel="accuracy asked for (%)", ylabel="chips that reach it (%), 95 % band", ylim=(-2, 102),
+             xlim=(max(0.0, 100 * least - 2.0), 101))  # fmt: skip
+    _legend(left, columns=2)
+    for axes in right:
+        ordered = sorted(curves, key=lambda curve: curve.size)
+        axes.plot([1e6 * c.size for c in ordered], [100 * c.at[0] for c in ordered], color=GREY, lw=1.0, zorder=0)
+        axes.set(xlabel=r"device size $\sqrt{WL}$ (um)", ylim=(-2, 102),
+                 ylabel=f"yield at {100 * threshold:g} % accuracy (%), 95 % interval")  # fmt: skip
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, color=INK)
+    _save(figure, path)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleCurve:
+    """Accuracy over a scale (n,): mean (n,), its error (n,), and the range (n, 2) of 90 % of the chips."""
+
+    label: str
+    scale: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray
+    chips: np.ndarray
+
+
+def accuracy_over_scale(curves: list[ScaleCurve], digital: float, title: str, path: Path) -> None:
+    """Mean accuracy with two standard errors, and the range of the chips, against the scale of mismatch."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for i, (curve, colour) in enumerate(zip(curves, _colours(len(curves)), strict=True)):
+        beside = curve.scale + 0.03 * i  # so that equal ones can be told apart
+        axes.errorbar(beside, 100 * curve.mean, 100 * curve.error, color=colour, lw=1.8, marker="o", ms=4,
+                      capsize=3, label=f"{curve.label}: mean, 2 standard errors")  # fmt: skip
+        axes.fill_between(beside, 100 * curve.chips[:, 0], 100 * curve.chips[:, 1], color=colour, alpha=0.15, lw=0,
+                          label=f"{curve.label}: 5 to 95 % of the chips")  # fmt: skip
+    axes.axhline(100 * digital, color=GREY, lw=1.2, ls="--")
+    axes.text(float(curves[0].scale.max()), 100 * digital, f"digital {100 * digital:.1f} %", color=GREY, ha="right",
+              va="bottom")  # fmt: skip
+    axes.set(xlabel="mismatch (1 = as the technology has it)", ylabel="test accuracy (%)")
+    figure.suptitle(title, color=INK)
+    _legend(axes, columns=2)
+    _save(figure, path)
+
+
+@dataclass(frozen=True, eq=False)
+class CellPicture:
+    """One cell in one clip, digital against another description. Candidates and thresholds in trained units.
+
+    wanted, made  candidates (T,) of the reference and of the other description
+    thresholds    those of the candidate, (n,)
+    levels        (T,) of the reference; found: level over time in s
+    states        stage nodes over time, volts over the supply (P, N); on (T, N) where the reference has them ON
+    miss          step of the first miss, None without one
+    """
+
+    title: str
+    label: str
+    period: float
+    wanted: np.ndarray
+    made: np.ndarray
+    thresholds: np.ndarray
+    levels: np.ndarray
+    found: Trace
+    states: Trace
+    on: np.ndarray
+    miss: int | None
+
+
+def cell_agreement(picture: CellPicture, path: Path) -> None:
+    """Candidates with their thresholds, levels over each other, and the state of every stage."""
+    steps, ms = len(picture.wanted), picture.period * 1e3
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.3, 1.0, 1.4])
+    figure.suptitle(picture.title, color=INK)
+    at = (np.arange(steps) + 0.5) * ms
+    for i, threshold in enumerate(picture.thresholds):
+        top.axhline(threshold, color=GREEN, lw=1.0, ls="--", label="thresholds" if i == 0 else None)
+    top.plot(at, picture.wanted, "o", color=GREY, ms=7, alpha=0.6, label="digital")
+    top.plot(at, picture.made, "x", color=ORANGE, ms=5, label=picture.label)
+    top.set_ylabel("candidate (trained units)")
+    edges = np.arange(steps + 1) * ms
+    middle.step(edges, np.append(picture.levels, picture.levels[-1]), where="post", color=GREY, lw=7, alpha=0.45,
+                label="digital")  # fmt: skip
+    middle.plot(picture.found.time * 1e3, picture.found.value, color=ORANGE, lw=1.4, label=picture.label)
+    middle.set_ylabel("level k")
+    middle.yaxis.get_major_locator().set_params(integer=True)
+    count = picture.on.shape[1]
+    for n in range(count):
+        bottom.fill_between(edges, n, n + 0.8 * np.append(picture.on[:, n], picture.on[-1, n]), step="post", color=GREY,
+                            alpha=0.35, lw=0, label="digital: ON" if n == 0 else None)  # fmt: skip
+        height = n + 0.8 * (1.0 - picture.states.value[:, n])
+        bottom.plot(picture.states.time * 1e3, height, color=BLUE, lw=1.0,
+                    label=f"{picture.label}: (supply - v(a)) / supply" if n == 0 else None)  # fmt: skip
+    bottom.set_yticks([n + 0.4 for n in range(count)], [f"stage {n + 1}" for n in range(count)])
+    bottom.set(xlabel="time since the first frame (ms)", xlim=(0.0, steps * ms))
+    for axes in (top, middle, bottom):
+        if picture.miss is not None:
+            axes.axvline((picture.miss + 0.5) * ms, color="#b3261e", lw=1.2, ls=":", label="first miss")
+        _legend(axes, columns=5)
+    _save(figure, path)
+
+
+def _colours(count: int) -> list[str]:
+    return [(BLUE, ORANGE, GREEN, INK, GREY)[i % 5] for i in range(count)]
 
 
 def fixed_points(levels: np.ndarray, up: np.ndarray, down: np.ndarray, chips: tuple[np.ndarray, np.ndarray],
@@ -157,9 +291,9 @@ def _arrow(axes: Axes, loop: Loop, at: int) -> None:
                   arrowprops={"arrowstyle": "-|>", "color": BLUE, "mutation_scale": 18})  # fmt: skip
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, columns: int = 4) -> None:
     """Above the axes, where it hides nothing."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8, frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -109,7 +109,7 @@ def summary_rows(design: Design) -> list[tuple[str, str]]:
     return rows
 
 
-_MARGIN_UNIT = {"settle": "tau beyond 4", "pulse": "t_in beyond 8"}  # the others are in beta
+_MARGIN_UNIT = {"settle": "tau beyond 4", "pulse": "t_in beyond 8", "read": "pulses beyond 4"}  # the others are in beta
 
 
 def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part]:
@@ -139,7 +139,7 @@ def _ladder_parts(ladder: Ladder) -> Iterator[Part]:
         alpha, output = float(ladder.alpha[i]), float(ladder.i_alpha[i])
         yield Part(f"{ladder.name}.alpha[{i}]", alpha, f"{owner}ibalpha", "output current of a stage", output, "A")
         pulses, initial = float(ladder.preset_pulses[i]), float(ladder.initial[i])
-        yield Part(f"{ladder.name}.initial[{i}]", initial, f"{owner}ipreset", "preset pulses", pulses, "1")
+        yield Part(f"{ladder.name}.initial[{i}]", initial, f"{owner}vpreset", "preset pulses", pulses, "1")
 
 
 def _currents(ladder: Ladder) -> dict[str, tuple[float, float]]:

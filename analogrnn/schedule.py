@@ -12,7 +12,6 @@ from analogrnn.errors import ParameterError
 CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
 READ_AT = 0.98  # part of the period at which levels are read
-LEAD = 0.25  # of a pulse: inputs change at the start of a step, the pulse follows this much later
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class Schedule:
 
     @property
     def lead(self) -> float:
-        return LEAD * self.timing.pulse
+        """Inputs change at the start of a step, the pulse follows this much later."""
+        return self.timing.lead
 
     @property
     def duration(self) -> float:
@@ -72,9 +72,9 @@ class PeriodGrid:
 
 def period_grid(timing: Timing, t_in: float, *, points_per_t_in: int = 8, points_per_tau: int = 20) -> PeriodGrid:
     """Build the grid; the state may change fast from the pulse's start until 12 t_in after its end."""
-    lead, fine, coarse = LEAD * timing.pulse, t_in / points_per_t_in, timing.tau / points_per_tau
+    lead, fine, coarse = timing.lead, t_in / points_per_t_in, timing.tau / points_per_tau
     stop, read = lead + timing.pulse, READ_AT * timing.period
-    parts = [_even(0.0, lead, max(fine, lead / 4)), _even(lead, stop, fine)]
+    parts = [_even(0.0, lead, max(fine, min(coarse, lead / 4))), _even(lead, stop, fine)]
     calm = min(stop + 12.0 * t_in, timing.period)
     parts.append(_even(stop, calm, fine))
     at, step = calm, fine

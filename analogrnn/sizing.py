@@ -23,7 +23,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mapping.inequalities import LEAST_PULSE
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
-from analogrnn.spice import biases, transistor
+from analogrnn.spice import transistor
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.streams import stream
@@ -154,7 +154,8 @@ def standard_design(wish: Wish, size: Size, technology: Technology, cells: int =
     )  # fmt: skip
     design = map_network(Network((cell,)), replace(technology, supply=wish.supply), options)
     period = max(wish.period, design.timing.pulse * 1.01)
-    return replace(design, timing=replace(design.timing, period=period))
+    lead = design.timing.lead / design.timing.period * period
+    return replace(design, timing=replace(design.timing, period=period, lead=lead))
 
 
 def shortest_pulse(wish: Wish, size: Size, technology: Technology) -> float:
@@ -193,13 +194,10 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
     ladder, pdk = design.ladders[0], find_pdk()
     candidates = exercise(wish, seed)
     levels = _digital(candidates, wish.stages)
-    # what a block makes of its current depends on the inversion: on the current a square
-    squares = (size.l / size.w) / (technology.device_l / technology.device_w)
-    maps = biases.CellMaps(**technology.cell_maps(size.unit_current * squares))
     decks = [
         transistor.ladder_transistors(
             design, ladder, 0, candidates[:, None], pdk,
-            transistor.TransistorOptions(maps=maps, draws=mismatch.draw_ladder(design, ladder, seed, chip)),
+            transistor.TransistorOptions(draws=mismatch.draw_ladder(design, ladder, seed, chip)),
         )
         for chip in range(ladders)
     ]  # fmt: skip

@@ -94,15 +94,30 @@ class Technology:
     ratio_min: float = _quantity("1", 0.0, 1.0, "smallest mirror ratio")
     device_w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the precision devices behind the simulated values")
     device_l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the precision devices behind the simulated values")
+    square_w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the device of the values square_*")
+    square_l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the device of the values square_*")
+    large_w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the device of the values large_*")
+    large_l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the device of the values large_*")
     output_gain: float = _quantity("1", 0.5, 2.0, "output current of a set cell over its bias current")
-    map_bias: float = _quantity("1", 0.5, 2.0, "current of a bias line over its unit ratio times the reference")
+    map_bias: float = _quantity("1", 0.5, 2.0, "a bias line's current over its unit ratio, at one unit current")
+    map_bias_slope: float = _quantity("1", -0.1, 0.1, "what map_bias gains for each factor e in the line's current")
     map_threshold: float = _quantity("1", 0.5, 2.0, "I_hi / I_th of a cell")
     map_width: float = _quantity("1", 0.5, 2.0, "gain g of a cell's window: I_hi - I_lo = g I_hyst - l I_th")
     map_width_loss: float = _quantity("1", -0.5, 0.5, "loss l of a cell's window: I_hi - I_lo = g I_hyst - l I_th")
-    map_copy: float = _quantity("1", 0.5, 2.0, "current into a cell over the current into the input line")
+    map_copy: float = _quantity("1", 0.5, 2.0, "current into a cell over that into the input line, at rest")
+    map_copy_slope: float = _quantity("1", -0.1, 0.1, "what map_copy gains for each factor e in the line's current")
     map_base: float = _quantity("1", 0.5, 2.0, "standing current of the input line over its bias line")
+    map_clamp: float = _quantity("1", 0.0, 0.1, "the line's clamp adds this x base^2 / line to the line")
     map_first_shift: float = _quantity("1", 0.5, 2.0, "shift of the first stage over its bias line")
     map_shift: float = _quantity("1", 0.5, 2.0, "DPI output inside a ladder over that of dpi_gain")
+    map_shift_slope: float = _quantity("1", -0.5, 0.5, "what map_shift gains for each factor e in the shift alone")
+    map_pulse_up: float = _quantity(
+        "1", 0.0, 1.0, "half windows by which an up pulse of 8 t_in must pass its threshold"
+    )
+    map_pulse_down: float = _quantity("1", 0.0, 1.0, "the same for a down pulse; both fall as the square of the length")
+    map_trim_up: float = _quantity("1", -0.2, 0.2, "error of the up thresholds that the maps leave, half windows")
+    map_trim_down: float = _quantity("1", -0.2, 0.2, "error of the down thresholds that the maps leave, half windows")
+    map_trim_first: float = _quantity("1", -0.2, 0.2, "how much lower the first stage's thresholds are, half windows")
     map_tau: float = _quantity("1", 0.1, 10.0, "DPI time constant over (C + C_par) U_T / (kappa I_tau)")
     map_parasitic: float = _quantity("F/m^2", 0.0, 1.0, "C_par of a DPI over the gate area of one device")
     dpi_rise: float = _quantity("1", 0.1, 100.0, "time constants from rest to half the output at the standard drive")
@@ -122,13 +137,48 @@ class Technology:
     mismatch_check_n: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, nfet")
     mismatch_check_p: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, pfet")
     table_bias: Table = _curve("1", 0.5, 2.0, "A", "map_bias over the unit current")  # noqa: RUF009
-    table_threshold: Table = _curve("1", 0.5, 2.0, "A", "map_threshold over the unit current, at I_th = 4.6 of it")  # noqa: RUF009
+    table_threshold: Table = _curve("1", 0.5, 2.0, "A", "map_threshold over the unit current")  # noqa: RUF009
     table_width: Table = _curve("1", 0.5, 2.0, "A", "map_width over the unit current")  # noqa: RUF009
     table_width_loss: Table = _curve("1", -0.5, 0.5, "A", "map_width_loss over the unit current")  # noqa: RUF009
     table_copy: Table = _curve("1", 0.5, 2.0, "A", "map_copy over the unit current")  # noqa: RUF009
     table_base: Table = _curve("1", 0.5, 2.0, "A", "map_base over the unit current")  # noqa: RUF009
+    table_clamp: Table = _curve("1", 0.0, 0.1, "A", "map_clamp over the unit current")  # noqa: RUF009
     table_first_shift: Table = _curve("1", 0.5, 2.0, "A", "map_first_shift over the unit current")  # noqa: RUF009
     table_shift: Table = _curve("1", 0.5, 2.0, "A", "map_shift over the unit current")  # noqa: RUF009
+    square_bias: Table = _curve("1", 0.5, 2.0, "A", "map_bias of the square device over the unit current")  # noqa: RUF009
+    square_threshold: Table = _curve("1", 0.5, 2.0, "A", "map_threshold of the square device over the unit current")  # noqa: RUF009
+    square_width: Table = _curve("1", 0.5, 2.0, "A", "map_width of the square device over the unit current")  # noqa: RUF009
+    square_width_loss: Table = _curve("1", -0.5, 0.5, "A", "map_width_loss of the square device over the unit current")  # noqa: RUF009
+    square_copy: Table = _curve("1", 0.5, 2.0, "A", "map_copy of the square device over the unit current")  # noqa: RUF009
+    square_base: Table = _curve("1", 0.5, 2.0, "A", "map_base of the square device over the unit current")  # noqa: RUF009
+    square_clamp: Table = _curve("1", 0.0, 0.1, "A", "map_clamp of the square device over the unit current")  # noqa: RUF009
+    square_first_shift: Table = _curve("1", 0.5, 2.0, "A", "map_first_shift of the square device over the unit current")  # noqa: RUF009
+    square_shift: Table = _curve("1", 0.5, 2.0, "A", "map_shift of the square device over the unit current")  # noqa: RUF009
+    square_bias_slope: float = _quantity("1", -0.1, 0.1, "map_bias_slope of the square device")
+    square_copy_slope: float = _quantity("1", -0.1, 0.1, "map_copy_slope of the square device")
+    square_shift_slope: float = _quantity("1", -0.5, 0.5, "map_shift_slope of the square device")
+    square_pulse_up: float = _quantity("1", 0.0, 1.0, "map_pulse_up of the square device")
+    square_pulse_down: float = _quantity("1", 0.0, 1.0, "map_pulse_down of the square device")
+    square_trim_up: float = _quantity("1", -0.2, 0.2, "map_trim_up of the square device")
+    square_trim_down: float = _quantity("1", -0.2, 0.2, "map_trim_down of the square device")
+    square_trim_first: float = _quantity("1", -0.2, 0.2, "map_trim_first of the square device")
+    large_bias: Table = _curve("1", 0.5, 2.0, "A", "map_bias of the large device over the unit current")  # noqa: RUF009
+    large_threshold: Table = _curve("1", 0.5, 2.0, "A", "map_threshold of the large device over the unit current")  # noqa: RUF009
+    large_width: Table = _curve("1", 0.5, 2.0, "A", "map_width of the large device over the unit current")  # noqa: RUF009
+    large_width_loss: Table = _curve("1", -0.5, 0.5, "A", "map_width_loss of the large device over the unit current")  # noqa: RUF009
+    large_copy: Table = _curve("1", 0.5, 2.0, "A", "map_copy of the large device over the unit current")  # noqa: RUF009
+    large_base: Table = _curve("1", 0.5, 2.0, "A", "map_base of the large device over the unit current")  # noqa: RUF009
+    large_clamp: Table = _curve("1", 0.0, 0.1, "A", "map_clamp of the large device over the unit current")  # noqa: RUF009
+    large_first_shift: Table = _curve("1", 0.5, 2.0, "A", "map_first_shift of the large device over the unit current")  # noqa: RUF009
+    large_shift: Table = _curve("1", 0.5, 2.0, "A", "map_shift of the large device over the unit current")  # noqa: RUF009
+    large_bias_slope: float = _quantity("1", -0.1, 0.1, "map_bias_slope of the large device")
+    large_copy_slope: float = _quantity("1", -0.1, 0.1, "map_copy_slope of the large device")
+    large_shift_slope: float = _quantity("1", -0.5, 0.5, "map_shift_slope of the large device")
+    large_pulse_up: float = _quantity("1", 0.0, 1.0, "map_pulse_up of the large device")
+    large_pulse_down: float = _quantity("1", 0.0, 1.0, "map_pulse_down of the large device")
+    large_trim_up: float = _quantity("1", -0.2, 0.2, "map_trim_up of the large device")
+    large_trim_down: float = _quantity("1", -0.2, 0.2, "map_trim_down of the large device")
+    large_trim_first: float = _quantity("1", -0.2, 0.2, "map_trim_first of the large device")
     table_mirror_plain: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_negative: Table = _curve("1", -0.5, 0.5, "A", "error of a negative weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_cascode: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, with cascodes")  # noqa: RUF009
@@ -149,16 +199,28 @@ class Technology:
         """U_T = k T / q, V."""
         return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
 
-    def cell_maps(self, unit_current: float | None = None) -> dict[str, float]:
+    def cell_maps(self, w: float | None = None, l: float | None = None, unit_current: float | None = None,  # noqa: E741
+                  beta: float | None = None) -> dict[str, float]:  # fmt: skip
         """What the blocks make of their bias currents, under the names of `spice.biases.CellMaps`.
 
-        At the standard unit current, or interpolated at another one (A).
+        For devices of w x l (m) at a unit current and a half window (A); what is not given is the standard stage's. The
+        values of the calibrated device that is nearest in size are taken, at the same current a square.
         """
+        w, l = w or self.device_w, l or self.device_l  # noqa: E741
         names = [item.name.removeprefix("map_") for item in scalar_fields() if item.name.startswith("map_")]
         maps = {name: float(getattr(self, f"map_{name}")) for name in names}
-        if unit_current is not None:
-            curves = {name: getattr(self, f"table_{name}", None) for name in names}
-            maps |= {name: curve(unit_current) for name, curve in curves.items() if curve is not None}
+        devices = {"table": (self.device_w, self.device_l), "square": (self.square_w, self.square_l),
+                   "large": (self.large_w, self.large_l)}  # fmt: skip
+        nearest = min(devices, key=lambda d: abs(math.log(w / devices[d][0])) + abs(math.log(l / devices[d][1])))
+        squares = l / w * devices[nearest][0] / devices[nearest][1]
+        for name in names:
+            found = getattr(self, f"{nearest}_{name}", None)
+            # the DPIs of a network have one drive current, whatever the half window
+            at = unit_current if name == "shift" else beta or unit_current
+            if isinstance(found, Table):
+                maps[name] = found(at * squares) if at else maps[name]
+            elif found is not None:
+                maps[name] = float(found)
         return maps
 
     def sigma_vth(self, polarity: str, w: float, l: float) -> float:  # noqa: E741

@@ -23,6 +23,13 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted campaigns are kept in the user's cache: none of a test's belongs there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -59,8 +66,13 @@ def _need_torch() -> None:
         raise MissingDependencyError("torch is not installed: pip install 'analogrnn[train]'.")
 
 
+def _need_cluster() -> None:
+    if importlib.util.find_spec("distributed") is None:
+        raise MissingDependencyError("distributed is not installed: pip install 'analogrnn[cluster]'.")
+
+
 _SIMULATOR: dict[str, Callable[[], None]] = {"ngspice": _need_ngspice, "pdk": _need_pdk, "pyspice": _need_pyspice}
-_OPTIONAL: dict[str, Callable[[], None]] = {"torch": _need_torch}
+_OPTIONAL: dict[str, Callable[[], None]] = {"torch": _need_torch, "cluster": _need_cluster}
 
 
 def _missing(need: Callable[[], None]) -> str | None:

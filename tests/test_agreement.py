@@ -9,16 +9,18 @@ import pytest
 from helpers import clips_for, cmru, direct, inputs_of, mapped, network
 from numpy.testing import assert_array_equal
 
-from analogrnn.agreement import Agreement, Bench, check_agreement, compare, thermometer
+from analogrnn.agreement import Agreement, Bench, Bound, check_agreement, compare, nominal_reference, thermometer
 from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError
 from analogrnn.network import forward
 from analogrnn.spice.engine import find_ngspice
+from analogrnn.spice.network import NetworkRun
 
 NET = direct(4, d=2, k_min=-2)
 DESIGN = mapped(NET)
 LADDER = DESIGN.ladders[0]
 X = clips_for(NET, 30, 3)
 REFERENCE = forward(NET, X)
+WANTED = nominal_reference(DESIGN, REFERENCE)
 
 
 def right():
@@ -26,7 +28,7 @@ def right():
 
 
 def compared(stages, **extra):
-    return compare("waveform", DESIGN, REFERENCE, {"cell": stages}, **extra)
+    return compare("waveform", DESIGN, WANTED, {"cell": stages}, **extra)
 
 
 def test_the_digital_stages_themselves_agree():
@@ -72,28 +74,80 @@ def test_the_first_miss_is_told_apart_from_what_follows_it():
     assert found.steps_equal == found.steps_checked - 20 - 5
 
 
-def test_a_miss_names_the_threshold_that_was_nearer():
-    stages = right()
-    for step in (np.argmax(X[:, 0, 0] > 0.0), np.argmax(X[:, 0, 0] < 0.0)):
+def test_a_miss_names_the_nearest_threshold_that_could_move_the_cell():
+    """Inside the ladder both can; at its top no candidate can move it but one below the lower threshold."""
+    stages, states = right(), REFERENCE.states["cell"][:, 0, 0]
+    before = np.concatenate([[NET.layers[0].initial[0]], states[:-1]])
+    threshold = NET.layers[0].threshold[0]
+    inside, top = np.argmax((np.abs(before) < 2) & (X[:, 0, 0] > 0.0)), np.argmax((before == 2) & (X[:, 0, 0] > 0.0))
+    for step, expected in ((inside, threshold), (top, -threshold)):
         wrong = stages.copy()
         wrong[step, 0, 0, 0] ^= True
         (miss,) = compared(wrong).first_misses
-        assert miss.threshold == np.sign(X[step, 0, 0]) * NET.layers[0].threshold[0]
+        assert miss.threshold == expected
+        assert miss.distance == pytest.approx(abs(X[step, 0, 0] - expected) / threshold)
+
+
+def seen(stages, **changes):
+    """A run of the whole network that gave `stages` and, unless changed, the currents of the reference."""
+    wanted = WANTED.layers["cell"]
+    given = {"ran": np.ones((3, 2), dtype=bool), "decided": np.ones(stages.shape, dtype=bool),
+             "candidates": wanted.candidates.copy(), "outputs": wanted.outputs * DESIGN.unit_current}  # fmt: skip
+    given |= changes
+    parts = ({"cell": given[name]} for name in ("decided", "candidates", "outputs", "ran"))
+    return NetworkRun({"cell": stages}, *parts, np.empty((3, 0)))
+
+
+def test_a_stage_that_is_neither_on_nor_off_is_not_right():
+    decided = np.ones(right().shape, dtype=bool)
+    decided[5, 1, 0, 2] = False
+    found = compared(right(), run=seen(right(), decided=decided))
+    assert found.undecided == 1
+    assert (found.steps_equal, found.stage_steps_equal) == (found.steps_checked - 1, found.stage_steps_checked - 1)
+    assert found.first_misses[0].step == 5
+
+
+def test_currents_are_held_against_the_reference():
+    """A tenth of the threshold on one candidate, a fiftieth of full scale on an output; a wrong level is none of it."""
+    run = seen(right())
+    half, full = NET.layers[0].threshold[1], DESIGN.ladders[0].i_alpha[1] * 4
+    run.candidates["cell"][3, 0, 1] += 0.1 * half
+    run.outputs["cell"][7, 2, 1] += 0.02 * full
+    found = compared(right(), run=run)
+    assert found.candidate.largest == pytest.approx(0.1)
+    assert found.candidate.rms == pytest.approx(0.1 / np.sqrt(180))
+    assert found.output.largest == pytest.approx(0.02)
+    wrong = right()
+    wrong[9, 1, 0] = ~wrong[9, 1, 0]
+    run = seen(wrong)
+    run.outputs["cell"][9, 1, 0] = 1.0
+    assert compared(wrong, run=run).output.largest < 1e-12
+
+
+def test_transistors_hold_within_their_bound_and_not_beyond():
+    """One stage-step in 720 is within 0.99; a first miss must lie near its threshold; classes count."""
+    stages = right()
+    stages[20:, 0, 0, 1] ^= True  # ten stage-steps of 720
+    far = compared(stages, bound=Bound(0.98, 0.0, np.inf))
+    assert far.stage_steps_equal == far.stage_steps_checked - 10
+    assert far.holds
+    assert not compared(stages, bound=Bound(0.99, 0.0, np.inf)).holds
+    assert not compared(stages, bound=Bound(0.98, 0.0, 0.99 * far.first_misses[0].distance)).holds
+    assert not compared(stages, bound=Bound(0.98, 1.0, np.inf), classes_equal=2, classes_checked=3).holds
 
 
 def test_cells_that_were_not_run_are_left_out():
     stages = right()
     stages[:, 1, 0] = ~stages[:, 1, 0]
-    ran = {"cell": np.array([[True, True], [False, True], [True, True]])}
-    found = compared(stages, ran=ran)
+    ran = np.array([[True, True], [False, True], [True, True]])
+    found = compared(stages, run=seen(stages, ran=ran))
     assert (found.steps_checked, found.steps_equal) == (150, 150)
     assert found.first_misses == ()
     assert found.holds
 
 
 def test_nothing_compared_is_no_agreement():
-    ran = {"cell": np.zeros((3, 2), dtype=bool)}
-    found = compared(right(), ran=ran)
+    found = compared(right(), run=seen(right(), ran=np.zeros((3, 2), dtype=bool)))
     assert (found.steps_checked, found.steps_equal) == (0, 0)
     assert not found.holds
 
@@ -170,7 +224,7 @@ def test_a_missing_simulator_is_told_with_the_way_to_get_one(monkeypatch, tmp_pa
 
 def test_a_simulator_that_fails_every_run_raises_with_the_first_of_them(monkeypatch, tmp_path):
     monkeypatch.setenv("NGSPICE", str(simulator(tmp_path, "echo 'singular matrix'; exit 1")))
-    with pytest.raises(SpiceError, match=r"all 2 simulator runs failed; the first: clip 0, xladder_cell_\d: ngspice"):
+    with pytest.raises(SpiceError, match=r"all 2 simulator runs failed; the first: clip 0, cell\[\d\]: ngspice"):
         check_agreement(NET, DESIGN, X[:, :1])
 
 
@@ -182,7 +236,7 @@ def test_a_run_that_fails_is_reported_and_the_others_are_still_compared(monkeypa
     monkeypatch.setenv("NGSPICE", str(simulator(tmp_path, body)))
     found = check_agreement(NET, DESIGN, X[:, :2], Bench(workers=2))
     assert len(found.failures) == 2
-    assert sorted(text.split(":")[0] for text in found.failures) == ["clip 0, xladder_cell_1", "clip 1, xladder_cell_1"]
+    assert sorted(text.split(":")[0] for text in found.failures) == ["clip 0, cell[1]", "clip 1, cell[1]"]
     assert (found.steps_checked, found.steps_equal) == (60, 60)
     assert found.first_misses == ()
     assert not found.holds

@@ -7,8 +7,9 @@ import pytest
 from helpers import BOUND, cmru, direct, inputs_of, kinds, mapped, network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from analogrnn.chip import ChipFeedForward, ChipLadder, draw_chip, nominal_chip
+from analogrnn.chip import ChipFactory, ChipFeedForward, ChipLadder, draw_chip, nominal_chip
 from analogrnn.design import Ladder
+from analogrnn.errors import ParameterError
 from analogrnn.mismatch import draw_ladder
 from analogrnn.network import forward
 from analogrnn.simulate import ladder_waveforms, simulate_steps
@@ -210,3 +211,23 @@ def test_output_tables_add_up_the_stages():
     # three 10 um devices: some 2 % each
     assert_allclose(steps, 1.0, atol=0.25)
     assert np.ptp(steps) > 0.0
+
+
+def test_a_batch_of_chips_holds_the_tables_of_each_chip_to_the_last_bit():
+    """A chip's number is one word of its draws' counter: no other chip has a part in them."""
+    for design in (mapped(network(cmru(), cmru("high", 2, 2)), cell_w=3e-6, cell_l=3e-6), mapped(kinds()["rectified"])):
+        numbers = np.array([9, 0, 4711, 3, 3], dtype=np.uint64)
+        tables = ChipFactory(design, 5, 0.7).tables(numbers)
+        for row, number in enumerate(numbers):
+            for table, layer in zip(tables, draw_chip(design, 5, int(number), scale=0.7).layers, strict=True):
+                assert_array_equal(table.weight[row], layer.synapses.weight)
+                assert_array_equal(table.bias[row], layer.synapses.bias)
+                if isinstance(layer, ChipLadder):
+                    for name in ("up", "down", "output"):
+                        assert_array_equal(getattr(table, name)[row], getattr(layer, name))
+
+
+@pytest.mark.parametrize("index", [-1, 1.5, 2**32 - 1])
+def test_a_chip_number_that_is_none_is_refused(index):
+    with pytest.raises(ParameterError, match=r"draw_chip\.index = .* is not a chip number"):
+        draw_chip(mapped(network(cmru())), 1, index)

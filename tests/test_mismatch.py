@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from analogrnn import mismatch
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Geometry
+from analogrnn.errors import ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, spread, threshold_terms
 from analogrnn.streams import stream
 
@@ -231,3 +232,25 @@ def test_devices_are_sized_by_the_cell_alone():
     other = mapped(direct(4, d=1, threshold=1.0, initial=0), cell_w=20e-6, cell_l=20e-6, synapse_w=2e-6)
     assert other.sizing.synapse == Geometry(2e-6, 20e-6)
     assert_array_equal(draw_chip(other, 1, 0).ladders[0].up, draw_chip(DESIGN, 1, 0).ladders[0].up)
+
+
+@pytest.mark.parametrize("stages", [1, 4])
+def test_all_thresholds_at_once_are_the_sums_of_their_terms(stages):
+    """The batch evaluates c expm1(x) where a term says c exp(x): a few roundings of the currents apart."""
+    design = mapped(direct(stages, d=3, threshold=1.0), cell_w=4e-6, cell_l=4e-6)
+    ladder = design.ladders[0]
+    types = mismatch.ladder_types(design, ladder, 2)
+    found = mismatch.threshold_deviations(ladder, types.draw(np.array([6, 1], dtype=np.uint64)))
+    for row, chip in enumerate((6, 1)):
+        draws = mismatch.draw_ladder(design, ladder, 2, chip)
+        for upper, deviation in zip((True, False), found, strict=True):
+            for j in range(stages):
+                terms = threshold_terms(ladder, j, upper=upper)
+                wanted = sum(mismatch.evaluate(term, draws, j) - term.current for term in terms)
+                assert_allclose(deviation[row, :, j], wanted, rtol=0, atol=1e-14 * ladder.i_th.max())
+
+
+@pytest.mark.parametrize("chip", [-1, 0.5, None])
+def test_a_draw_needs_a_chip_number(chip):
+    with pytest.raises(ParameterError, match=r"chip = .* is not a chip number: give a whole number from 0"):
+        mismatch.draw_ladder(DESIGN, LADDER, 1, chip)

@@ -6,7 +6,7 @@ from helpers import direct, mapped
 from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.errors import ParameterError
-from analogrnn.schedule import CONTROLS, LEAD, READ_AT, Schedule, build_schedule, period_grid
+from analogrnn.schedule import CONTROLS, READ_AT, Schedule, build_schedule, period_grid
 
 DESIGN = mapped(direct(4, d=1, threshold=1.0, initial=3))
 TIMING = DESIGN.timing
@@ -32,9 +32,11 @@ def test_levels_are_read_near_the_end_of_every_frame_and_of_no_other_step():
 
 def test_the_pulse_follows_the_inputs_and_ends_long_before_the_reading():
     schedule = build_schedule(DESIGN, 1)
-    assert schedule.lead == LEAD * TIMING.pulse > 0.0
-    # what the DPI still lacks when it is read is below the least settling that the inequalities allow
-    assert (READ_AT * TIMING.period - schedule.lead - TIMING.pulse) / TIMING.tau > 4.0
+    assert schedule.lead == TIMING.lead > 2.0 * TIMING.pulse
+    # the input node, which decides, has several pulses of 12 t_in
+    assert READ_AT * TIMING.period - schedule.lead > 5.0 * TIMING.pulse
+    # what the DPI still lacks when the next pulse comes is below the least settling that the inequalities allow
+    assert (TIMING.period - TIMING.pulse) / TIMING.tau > 4.0
 
 
 @pytest.mark.parametrize("control", CONTROLS)
@@ -67,7 +69,7 @@ def test_the_pulse_on_the_grid_lasts_t_p_and_starts_after_the_lead(points):
     grid = period_grid(TIMING, T_IN, points_per_t_in=points)
     inside = np.flatnonzero(grid.pulsed)
     assert_array_equal(np.diff(inside), 1)
-    assert grid.ends[inside[0] - 1] == LEAD * TIMING.pulse
+    assert grid.ends[inside[0] - 1] == TIMING.lead
     # differences of neighbouring times, rounded at the size of the pulse
     assert grid.lengths[grid.pulsed].sum() == pytest.approx(TIMING.pulse, rel=1e-12)
 
@@ -76,7 +78,7 @@ def test_the_pulse_on_the_grid_lasts_t_p_and_starts_after_the_lead(points):
 def test_the_grid_is_fine_while_currents_move_and_never_coarser_than_the_dpis_allow(points):
     grid = period_grid(TIMING, T_IN, points_per_t_in=points)
     fine = T_IN / points
-    moving = (grid.ends > LEAD * TIMING.pulse) & (grid.ends <= (1.0 + LEAD) * TIMING.pulse + 12.0 * T_IN)
+    moving = (grid.ends > TIMING.lead) & (grid.ends <= TIMING.lead + TIMING.pulse + 12.0 * T_IN)
     assert grid.lengths[moving].max() <= fine * (1.0 + 1e-9)
     assert grid.lengths.max() <= max(TIMING.tau / 20.0, fine) * (1.0 + 1e-9)
 

@@ -87,4 +87,4 @@ def test_the_interval_is_clopper_and_pearsons():
 @pytest.mark.pdk
 def test_a_standard_ladder_without_mismatch_follows_in_ngspice():
     exact = replace(GF180, a_vt_n=0.0, a_vt_p=0.0, a_beta_n=0.0, a_beta_p=0.0)
-    assert sizing.confirm(sizing.Wish(stages=2, base=1.4), STANDARD, exact, 1, 1, 1) == 1
+    assert sizing.confirm(sizing.Wish(stages=2), STANDARD, exact, 1, 1, 1) == 1

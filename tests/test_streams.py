@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from scipy import stats
 
 from analogrnn.errors import ParameterError
-from analogrnn.streams import stream
+from analogrnn.streams import chip_number, stream, stream_key
 
 SEEDS = st.integers(0, 2**64)
 # a separator or a digit in a name must not make two names alike
@@ -127,3 +127,31 @@ def test_a_seed_is_a_whole_number_from_zero_up(seed):
 def test_a_stream_has_a_name():
     with pytest.raises(ParameterError, match=r"^stream\(\) has no name; name what the draws are for, as in stream\("):
         stream(1)
+
+
+def test_a_key_is_two_words_of_the_name_s_hash():
+    key = stream_key(1, "mismatch", "cell", "m1")
+    assert key.dtype == np.uint64
+    assert key.shape == (2,)
+    assert np.all(key < 2**32)
+    assert_array_equal(stream_key(1, "mismatch", "cell", "m1"), key)
+    others = [(1, "mismatch", "cell", "m2"), (1, "mismatch", "low", "m1"), (2, "mismatch", "cell", "m1")]
+    assert len({tuple(stream_key(*path)) for path in others} | {tuple(key)}) == 4
+
+
+def test_the_keys_are_those_of_the_first_release():
+    """Every drawn chip rests on these; a change here belongs under 'Numbers changed'."""
+    assert_array_equal(stream_key(1, "mismatch", "cell", "m1"), [1523610380, 1550523608])
+
+
+@pytest.mark.parametrize("number", [0, 7, np.uint32(7), np.int64(2**32 - 2)])
+def test_a_chip_number_is_one_word_of_a_counter(number):
+    assert chip_number("chip", number) == int(number)
+
+
+@pytest.mark.parametrize("number", [-1, 2**32 - 1, 1.0, "3", None, True])
+def test_what_numbers_no_chip_is_refused(number):
+    with pytest.raises(
+        ParameterError, match=r"chip = .* is not a chip number: give a whole number from 0 to 4294967294"
+    ):
+        chip_number("chip", number)

@@ -374,8 +374,22 @@ def test_the_maps_have_the_names_that_the_transistor_deck_takes():
     assert CellMaps(**standard).threshold == GF180.map_threshold
     assert {item.name for item in fields(CellMaps)} == set(standard)
     # the curves pass through the standard unit current
-    assert_allclose(list(GF180.cell_maps(0.25e-9).values()), list(standard.values()), rtol=1e-12)
-    assert GF180.cell_maps(1e-9)["shift"] < standard["shift"]
+    at_unit = GF180.cell_maps(GF180.device_w, GF180.device_l, 0.25e-9)
+    assert_allclose(list(at_unit.values()), list(standard.values()), rtol=1e-12)
+    assert GF180.cell_maps(unit_current=1e-9)["shift"] < standard["shift"]
+    # a wider half window moves the cell's maps, but not the drive of the DPIs
+    wide = GF180.cell_maps(unit_current=0.25e-9, beta=0.5e-9)
+    assert wide["threshold"] > standard["threshold"]
+    assert wide["shift"] == standard["shift"]
+
+
+def test_the_maps_are_those_of_the_nearest_calibrated_device_at_the_same_current_a_square():
+    square, large = GF180.cell_maps(10e-6, 10e-6, 1e-9), GF180.cell_maps(4e-6, 20e-6, 0.25e-9)
+    assert square["trim_down"] == GF180.square_trim_down
+    assert large["trim_down"] == GF180.large_trim_down
+    assert GF180.cell_maps(8e-6, 8e-6, 1e-9) == square  # a square has one square
+    assert GF180.cell_maps(5e-6, 20e-6, 0.25e-9)["bias"] == GF180.large_bias(0.25e-9 * 4.0 / 5.0)
+    assert GF180.cell_maps(2e-6, 16e-6, 0.25e-9)["bias"] == GF180.table_bias(0.25e-9 * 8.0 / 9.0)
 
 
 def test_the_simulation_follows_the_calibration():

@@ -11,7 +11,19 @@ import sys
 from validation.claims import Claim, merge, save, shortfalls
 from validation.page import write_page
 
-TOPICS = ("contract", "circuits")
+TOPICS = (
+    "contract",
+    "circuits",
+    "network",
+    "montecarlo",
+    "trim",
+    "power",
+    "sweep",
+    "fixed-points",
+    "noise",
+    "bits",
+    "sensitivity",
+)
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ and the simulator, so that a stored result is used again only for the very same 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,9 +38,14 @@ class Setup:
     temperature: float = 27.0
     c_dpi: float = 0.5e-12
     drive_ratio: float = field(default=12.0, metadata={"doc": "R = I_on / I_tau"})
-    base_ratio: float = field(default=1.4, metadata={"doc": "standing current over half a window"})
+    base_ratio: float = field(default=2.0, metadata={"doc": "standing current over half a window"})
     shift_ratio: float = field(default=2.2, metadata={"doc": "I_s over half a window"})
-    units: tuple[float, ...] = field(default=(0.1e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "of the maps"})
+    pulse_ratio: float = field(default=0.2, metadata={"doc": "T_p / tau"})
+    pulse_settle: float = field(default=8.01, metadata={"doc": "T_p / t_in"})
+    units: tuple[float, ...] = field(default=(0.08e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "of the maps"})
+    label: str = field(
+        default="", metadata={"doc": "begins the names of the probes of another device than the standard"}
+    )
 
     def __post_init__(self) -> None:
         in_range("Setup.device.w", self.device.w, 0.22e-6, 100e-6, "m")
@@ -59,6 +64,15 @@ class Setup:
     @property
     def thermal_voltage(self) -> float:
         return BOLTZMANN * (self.temperature + ZERO_CELSIUS) / ELEMENTARY_CHARGE
+
+
+def others(setup: Setup) -> tuple[Setup, ...]:
+    """The same for the devices of the default and of the large stage, with their ratios."""
+    return (
+        replace(setup, device=Geometry(10e-6, 10e-6), unit=1e-9, c_dpi=2e-12, drive_ratio=25.0, base_ratio=1.6,
+                shift_ratio=1.8, pulse_ratio=0.15, pulse_settle=12.0, units=(0.25e-9, 1e-9, 2.5e-9), label="square_"),
+        replace(setup, device=Geometry(4e-6, 20e-6), units=(0.08e-9, 0.25e-9, 0.5e-9), label="large_"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

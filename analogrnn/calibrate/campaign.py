@@ -14,13 +14,13 @@ from typing import Any
 
 import tomli_w
 
-from analogrnn.calibrate import cells, dpis, entries, ladders, noises, places, statics, switching
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup
+from analogrnn.calibrate import cells, dpis, entries, ladders, maps, noises, places, statics, switching
+from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
 from analogrnn.errors import CalibrationError, OutputError, SpiceError
 from analogrnn.outputs import make_folder
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
-from analogrnn.technology import scalar_fields, table_fields
+from analogrnn.technology import Technology, scalar_fields, table_fields
 
 CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration keeps as they are
 HEADER = """\
@@ -47,14 +47,15 @@ class Campaign:
 
     def probes(self) -> list[Probe]:
         bench, setup = self.bench, self.bench.setup
-        technology = ladders.bench_technology(setup, self._known())
         standard = setup.threshold_ratio * setup.unit
-        units = (setup.unit,) if self.quick else setup.units
         moves = (2.0,) if self.quick else (*(-m for m in switching.DOWN), *switching.UP)
         # the slowest first
-        found = [switching.switching_probe(bench, setup.unit, move) for move in moves]
-        found += [cells.maps_probe(bench, units)]
-        found += [ladders.ladder_probe(bench, technology, unit) for unit in units]
+        found = [ladders.stairs_probe(b, self._bench_technology(b), cell) for b in self.benches for cell in (0, 1)]
+        found += [switching.switching_probe(bench, setup.unit, move) for move in moves]
+        for b in self.benches:
+            technology, units = self._bench_technology(b), self._units(b.setup)
+            found += [cells.maps_probe(b, units), ladders.ladder_probe(b, technology, b.setup.unit, 1)]
+            found += [ladders.ladder_probe(b, technology, unit) for unit in units]
         found += [dpis.dpi_probe(bench, f"dpi_c{n}", dpis.standard(bench, c=n * setup.c_dpi)) for n in (1, 2, 4)]
         found += [statics.device_probe(bench, p) for p in "np"] + [statics.mirror_probe(bench)]
         found += [noises.noise_probe(bench, standard), dpis.leak_probe(bench)]
@@ -64,16 +65,33 @@ class Campaign:
 
     def entries(self, results: Mapping[str, Numbers]) -> dict[str, Entry]:
         setup = self.bench.setup
-        found = entries.static_entries(setup, results) | entries.cell_entries(setup, results)
+        found = entries.static_entries(setup, results) | maps.output_entry(setup, results)
         found |= entries.dpi_entries(setup, results) | entries.noise_entries(setup, results)
         gain = found["dpi_gain"].value
         assert not isinstance(gain, list)
-        found |= entries.ladder_entries(setup, results, gain) | entries.switching_entries(setup, results)
+        found |= maps.supply_entries(setup, results) | entries.switching_entries(setup, results)
+        simulated = {name: e.value for name, e in found.items() if not isinstance(e.value, list)}
+        for bench in self.benches:
+            measured = maps.columns(bench.setup, results, gain)
+            found |= maps.map_entries(bench.setup, measured)
+            found |= maps.trim_entries(bench, self._bench_technology(bench), results, measured)
         if not self.quick:
-            simulated = {name: e.value for name, e in found.items() if not isinstance(e.value, list)}
             technology = ladders.bench_technology(setup, self._known() | simulated)
             found |= entries.mismatch_entries(technology, setup, results) | places.place_entries(results)
         return found
+
+    @property
+    def benches(self) -> tuple[Bench, ...]:
+        """The standard device, and unless quick the others."""
+        return (self.bench, *(() if self.quick else (Bench(setup) for setup in others(self.bench.setup))))
+
+    def _units(self, setup: Setup) -> tuple[float, ...]:
+        # the two between which the wider half window lies
+        first = setup.units.index(setup.unit)
+        return setup.units[first : first + 2] if self.quick else setup.units
+
+    def _bench_technology(self, bench: Bench) -> Technology:
+        return ladders.bench_technology(bench.setup, self._known())
 
     def _known(self) -> dict[str, float]:
         return {name: float(table["value"]) for name, table in self.carried.items()}
@@ -160,7 +178,7 @@ def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tupl
             (entry.value, old["value"])]  # fmt: skip
         allowed = max(float(old["uncertainty"]), 1e-4)
         worst = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
-        scale = 1.0 if absolute else abs(worst[1])
+        scale = 1.0 if absolute else max(abs(worst[1]), 1e-12)
         rows.append((name, float(worst[0]), float(worst[1]), abs(worst[0] - worst[1]) / (allowed * scale)))
     return rows
 

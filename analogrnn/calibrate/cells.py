@@ -27,7 +27,7 @@ class Bias:
 def maps_probe(bench: Bench, units: tuple[float, ...]) -> Probe:
     """Cells at each unit current and three hysteresis currents, in one deck."""
     ratio = bench.setup.threshold_ratio
-    key = "cell_maps" if len(units) > 1 else "cell_maps_standard"
+    key = bench.setup.label + ("cell_maps" if len(units) == len(bench.setup.units) else "cell_maps_quick")
     return ramp_probe(bench, key, [Bias(ratio * u, 2.0 * width * u) for u in units for width in WIDTHS])
 
 

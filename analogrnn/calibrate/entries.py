@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.calibrate import cells, dpis, ladders, noises, statics, switching
+from analogrnn.calibrate import dpis, noises, statics, switching
 from analogrnn.calibrate.bench import Numbers, Setup, list_of, number_of
 from analogrnn.technology import Technology
 
@@ -65,58 +65,6 @@ def mismatch_entries(technology: Technology, setup: Setup, results: Results) -> 
     return found
 
 
-def cell_entries(setup: Setup, results: Results) -> dict[str, Entry]:
-    """Threshold, width and output of the cell; over the unit current if the grid was run."""
-    units = setup.units if "cell_maps" in results else (setup.unit,)
-    key = next(key for key in ("cell_maps", "cell_maps_standard") if key in results)
-    shape = (len(units), len(cells.WIDTHS))
-    hi, width, out = (list_of(results, key, name).reshape(shape) for name in ("hi", "width", "out"))
-    fits = [cells.fit_width(h, w, setup.threshold_ratio) for h, w in zip(hi, width, strict=True)]
-    k, middle, count = units.index(setup.unit), len(cells.WIDTHS) // 2, hi.size
-    found = {
-        "map_threshold": Entry(float(hi[k, middle]), cells.ABOUT, "crossing of half the supply at the state node", 3),
-        "map_width": Entry(fits[k][0], cells.ABOUT, "straight line over three hysteresis currents", 3,
-                           max(2 * fits[k][2], 0.005)),
-        "map_width_loss": Entry(fits[k][1], cells.ABOUT, "the same line; its offset over I_th", 3, 0.05),
-        "output_gain": Entry(float(out[k, middle]), cells.ABOUT, f"output at {cells.OUTPUT} V over its bias", 3),
-    }  # fmt: skip
-    if len(units) > 1:
-        columns = {"threshold": [float(v) for v in hi[:, middle]], "width": [f[0] for f in fits],
-                   "width_loss": [f[1] for f in fits]}  # fmt: skip
-        for name, column in columns.items():
-            uncertain = found[f"map_{name}"].uncertainty
-            found[f"table_{name}"] = Entry(column, cells.ABOUT, f"as map_{name}", count, uncertain,
-                                           units)  # fmt: skip
-    return found
-
-
-def ladder_entries(setup: Setup, results: Results, dpi_gain: float) -> dict[str, Entry]:
-    """What the copies of a ladder make of their currents, and what its stages draw."""
-    units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
-    at = {unit: f"ladder_{unit:.4g}" for unit in units}
-    methods = {"bias": "mean of four bias lines over their unit ratio; uncertainty: their range",
-               "copy": "device currents at rest: copy into a stage over the line's",
-               "base": "device currents at rest: line over its bias line",
-               "first_shift": "device currents at rest: shift of stage 1 over its bias line",
-               "shift": "device currents at rest: DPI output I_tau / (I_on I_gain), over dpi_gain"}  # fmt: skip
-    found = {}
-    for name, method in methods.items():
-        key, scale = ("dpi_gain", dpi_gain) if name == "shift" else (name, 1.0)
-        curve = [number_of(results, at[unit], key) / scale for unit in units]
-        uncertain = number_of(results, at[setup.unit], "bias_range") if name == "bias" else 0.01
-        found[f"map_{name}"] = Entry(curve[units.index(setup.unit)], ladders.ABOUT, method, 1, max(uncertain, REPEAT))
-        if len(units) == len(setup.units):
-            found[f"table_{name}"] = Entry(curve, ladders.ABOUT, method, len(units), max(uncertain, REPEAT),
-                                           setup.units)  # fmt: skip
-    supply = np.concatenate([list_of(results, at[unit], "supply") for unit in units])
-    standard = list_of(results, at[setup.unit], "supply")
-    found["supply_stage"] = Entry(float(standard.mean()), ladders.ABOUT,
-                                  "stages' supply current at rest at levels 0..4 over supply.branch_sum; mean; "
-                                  "uncertainty: largest deviation over levels (and unit currents)", len(supply),
-                                  max(float(np.abs(supply / standard.mean() - 1).max()), 0.005))  # fmt: skip
-    return found
-
-
 def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     """Gain, time constant with parasitic capacitance, dead time and leakage of the DPI."""
     c = np.array([number_of(results, key, "c") for key in ("dpi_c1", "dpi_c2", "dpi_c4")])
@@ -162,7 +110,7 @@ def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         way = "down" if move < 0 else "up"
         return number_of(results, f"switching_{way}_{abs(move):g}_{setup.unit:.4g}", "pulse")
 
-    centre = (setup.threshold_ratio - 1.0) * setup.unit
+    centre = (setup.shift_ratio + switching.BASE) * setup.unit
     area, grade = setup.device.area, switching.GRADE - 1.0
     found = {"input_charge_density": Entry(
         pulse(2.0) / np.log(2.0) * centre / area, switching.ABOUT,

@@ -12,6 +12,7 @@ import numpy as np
 
 from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup, saves
 from analogrnn.design import Design
+from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
 from analogrnn.spice import biases, transistor
@@ -20,11 +21,25 @@ from analogrnn.supply import branch_sum
 from analogrnn.technology import Table, Technology, scalar_fields, table_fields
 
 STAGES = 4
-BENCH = {"dpi_gain": 0.65, "dpi_tau": 1.3, "input_charge_density": 8.7e-4, "i_leak": 1e-15}
-PLAIN = biases.CellMaps(bias=1.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, base=1.0, first_shift=1.0,
-                            shift=1.0)  # fmt: skip
+WIDE = 1.9  # half window of the second ladder, unit currents: a network's ladders lie between 1 and 2
+BENCH = {"dpi_gain": 0.63, "dpi_tau": 1.1, "map_parasitic": 5e-3, "input_charge_density": 1.1e-3, "i_leak": 1e-15}
+PLAIN = biases.CellMaps(
+    bias=1.0, bias_slope=0.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, copy_slope=0.0, base=1.0, clamp=0.0,
+    first_shift=1.0, shift=1.0, tau=1.07, parasitic=5e-3, pulse_up=0.0, pulse_down=0.0, trim_up=0.0, trim_down=0.0,
+    trim_first=0.0, shift_slope=0.0,
+)  # fmt: skip
+# near the measured, so that the staircases of `stairs_probe` reach the thresholds
+GUESS = replace(
+    PLAIN, bias=1.034, bias_slope=-0.0014, threshold=0.9685, width=0.995, width_loss=0.02, copy=1.025,
+    copy_slope=-0.004, base=1.0015, clamp=0.0048, first_shift=1.0035, shift_slope=-0.088, pulse_up=0.015,
+    pulse_down=0.06, trim_up=0.005, trim_down=0.01,
+)  # fmt: skip
+STAIRS = np.arange(0.92, 1.085, 0.01)  # half windows, pulses of a staircase
+PLACES = {"up_first": (1, 0), "up_inner": (1, 1), "down_first": (-1, 1), "down_inner": (-1, STAGES - 1)}
 BIAS_DEVICES = {"th": "rth", "hyst": "rhyst", "on": "ron", "alpha": "ralpha", "tau": "rtau", "gain": "rgain",
                 "shift": "rs", "base": "rbase"}  # fmt: skip
+READ = ("bias", "bias_slope", "copy", "copy_slope", "base", "clamp", "first_shift")  # maps that a ladder gives directly
+STAIRS_ABOUT = "ladder_transistors, 4 stages, staircases of pulses behind the real front end"
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
 
@@ -43,47 +58,59 @@ def bench_technology(setup: Setup, known: Mapping[str, float]) -> Technology:
 
 
 def bench_design(bench: Bench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
-    """The standard ladder with one input of weight 1: threshold 1, levels 0..stages."""
+    """Two ladders with one input of weight 1, levels 0..stages: half windows of 1 and of WIDE unit currents."""
     setup = bench.setup
-    cell = Cmru(name="rec", weight=np.array([[1.0]]), bias=np.array([0.0]), threshold=np.array([1.0]),
-                alpha=np.array([0.5]), eps=1.0, k_min=0, k_max=stages, initial=np.array([0.0]))  # fmt: skip
+    cell = Cmru(name="rec", weight=np.ones((2, 1)), bias=np.zeros(2), threshold=np.array([1.0, WIDE]),
+                alpha=np.full(2, 0.5), eps=1.0, k_min=0, k_max=stages, initial=np.zeros(2))  # fmt: skip
     options = MappingOptions(unit_current=unit, cell_w=setup.device.w, cell_l=setup.device.l, c_dpi=setup.c_dpi,
                              drive_ratio=setup.drive_ratio, base_ratio=setup.base_ratio,
-                             shift_ratio=setup.shift_ratio, pulse_ratio=0.25, input_bound=6.0)  # fmt: skip
+                             shift_ratio=setup.shift_ratio, pulse_ratio=setup.pulse_ratio,
+                             pulse_settle=setup.pulse_settle, input_bound=6.0)  # fmt: skip
     return map_network(Network((cell,)), technology, options)
 
 
-def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
-    """Climb the ladder one level every two steps; read the currents at each level and the devices' at half way."""
+def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 0) -> Probe:
+    """Climb ladder `cell` one level every two steps; read the currents at each level and the devices' at half way."""
     design = bench_design(bench, technology, unit)
     ladder = design.ladders[0]
-    climb = np.array([0.0, 0.0] + [3.0, 0.0] * STAGES)
+    climb = np.array([0.0, 0.0] + [3.0 * float(ladder.beta[cell]) / unit, 0.0] * STAGES)
     options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=PLAIN)
-    deck = transistor.ladder_transistors(design, ladder, 0, climb[:, None], bench.setup.pdk, options)
+    deck = transistor.ladder_transistors(design, ladder, cell, climb[:, None], bench.setup.pdk, options)
     top = f"m.{deck.instance}."
     devices = [f"xbias.x{name}" for name in BIAS_DEVICES.values()]
-    devices += ["xline.xu1", "xend.xd0", "xs1.xmu", "xs1.xdpi.xmor", "xs2.xdpi.xmol"]
+    devices += ["xline.xmb", "xline.xu1", "xend.xd0", "xs1.xmu", "xs1.xdpi.xmor", "xs2.xdpi.xmol"]
     names = {device: f"@{top}{device}.m0[id]" for device in devices}
     text = deck.text.replace("\n.tran ", "\n" + "\n".join(saves(list(names.values()))) + "\n.tran ", 1)
     job = replace(deck.job(600.0), deck=text)
-    units = biases.bias_units(design, ladder, 0, PLAIN)
+    units = biases.bias_units(design, ladder, cell, PLAIN)
 
     def read(waves: Waveforms) -> Numbers:
-        times = deck.schedule.read_times()
-        found = {device: abs(float(np.interp(times[1 + STAGES], waves.axis, waves[_named(waves, name)])))
-                 for device, name in names.items()}  # fmt: skip
+        times, timing = deck.schedule.read_times(), design.timing
+        # at rest half way up, and at the end of a pulse
+        moments = (times[1 + STAGES], deck.schedule.starts()[-2] + timing.lead + 0.95 * timing.pulse)
+        found, pulsed = ({device: abs(float(np.interp(at, waves.axis, waves[_named(waves, name)])))
+                          for device, name in names.items()} for at in moments)  # fmt: skip
         copies = {line: found[f"xbias.x{device}"] for line, device in BIAS_DEVICES.items()}
         line = {name: copies[name] / units[name][1] for name in copies}
         ideal = unit / biases.REFERENCE_UNITS
-        bias = [copies[name] / (ideal * units[name][0]) for name in ("th", "hyst", "base", "shift")]
+        lines = ("th", "hyst", "base", "shift")
+        bias = np.array([copies[name] / (ideal * units[name][0]) for name in lines])
+        swing = np.log([line[name] / unit for name in lines])
+        slope, offset = np.polyfit(swing, bias, 1)
+        standing, copy = found["xline.xmb"], {name: d["xs1.xmu"] / d["xline.xu1"]
+                                              for name, d in (("rest", found), ("pulse", pulsed))}  # fmt: skip
         states = transistor.read_stages(deck, waves).sum(axis=1)
         stages = np.interp(times, waves.axis, waves[f"i(v.{deck.instance}.vstages)"])
         total = np.interp(times, waves.axis, -waves["i(vdd)"])
         rest = 1 + 2 * np.arange(STAGES + 1)  # steps that hold: at level 0, 1, .., STAGES
         assert np.array_equal(states[rest], np.arange(STAGES + 1))
         return {
-            "bias": float(np.mean(bias)), "bias_range": float(np.ptp(bias)),
-            "copy": found["xs1.xmu"] / found["xline.xu1"], "base": found["xline.xu1"] / line["base"],
+            "bias": float(offset), "bias_slope": float(slope),
+            "bias_error": float(np.abs(slope * swing + offset - bias).max()),
+            "copy": copy["rest"],
+            "copy_slope": (copy["pulse"] - copy["rest"]) / float(np.log(pulsed["xline.xu1"] / found["xline.xu1"])),
+            "base": standing / line["base"],
+            "clamp": (found["xline.xu1"] - standing) * found["xline.xu1"] / standing**2,
             "first_shift": found["xend.xd0"] / line["shift"],
             "dpi_gain": found["xs1.xdpi.xmor"] * line["tau"] / (line["on"] * line["gain"]),
             "stages_by_level": stages[rest].tolist(), "total_by_level": total[rest].tolist(),
@@ -91,7 +118,68 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float) -> Probe:
             "copies": float(sum(copies.values())),
         }  # fmt: skip
 
-    return Probe(f"ladder_{unit:.4g}", job, read)
+    return Probe(f"{bench.setup.label}ladder_{unit:.4g}{'_wide' * cell}", job, read)
+
+
+def stairs_probe(bench: Bench, technology: Technology, cell: int) -> Probe:
+    """The candidates at which pulses move the first and an inner stage of ladder `cell`, up and down, in half windows.
+
+    Before each staircase pulses lead to its level, and one step holds. The answer is known to half a step of STAIRS.
+    """
+    design = bench_design(bench, technology, bench.setup.unit)
+    ladder = design.ladders[0]
+    half = float(ladder.beta[cell]) / bench.setup.unit
+    candidates, starts = staircases()
+    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=GUESS)
+    deck = transistor.ladder_transistors(design, ladder, cell, half * candidates[:, None], bench.setup.pdk,
+                                         options)  # fmt: skip
+
+    def read(waves: Waveforms) -> Numbers:
+        return dict(read_staircases(transistor.read_stages(deck, waves), starts))
+
+    return Probe(f"{bench.setup.label}stairs_{cell}", deck.job(600.0), read)
+
+
+def staircases() -> tuple[np.ndarray, dict[str, int]]:
+    """(T,) pulses in half windows, and where the staircase of each of PLACES begins.
+
+    Before each one pulses lead to its level, and one step holds.
+    """
+    candidates: list[float] = []
+    starts = {}
+    for place, (sign, level) in PLACES.items():
+        # from the other end to its level: an up staircase begins below, a down one above
+        away = level if sign > 0 else STAGES - level
+        candidates += [-2.0 * sign] * STAGES + [2.0 * sign] * away + [0.0]
+        starts[place] = len(candidates)
+        candidates += [sign * float(step) for step in STAIRS]
+    return np.array(candidates), starts
+
+
+def read_staircases(stages: np.ndarray, starts: Mapping[str, int]) -> dict[str, float]:
+    """The candidate between the last pulse that left `stages` (T, N) and the first that moved one, half windows.
+
+    Raises SpiceError if a staircase begins elsewhere than at its level, or no pulse of it is between.
+    """
+    on, found = stages.sum(axis=1), {}
+    for place, (sign, level) in PLACES.items():
+        moved = np.flatnonzero(on[starts[place] : starts[place] + len(STAIRS)] != level)
+        if on[starts[place] - 1] != level or len(moved) == 0 or moved[0] == 0:
+            raise SpiceError(f"calibration: no threshold '{place}' between {STAIRS[0]:g} and {STAIRS[-1]:g} half "
+                             "windows; the bias maps are off.")  # fmt: skip
+        found[place] = sign * float(STAIRS[moved[0] - 1] + STAIRS[moved[0]]) / 2.0
+    return found
+
+
+def stairs_told(bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps
+                ) -> tuple[dict[str, float], float]:  # fmt: skip
+    """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
+    design = bench_design(bench, technology, bench.setup.unit)
+    ladder = design.ladders[0]
+    units = biases.bias_units(design, ladder, cell, GUESS)
+    said = biases.made(design, ladder, cell, maps, pulsed=False, units=units)
+    told = {"up_first": said.up[0], "up_inner": said.up[1], "down_first": said.down[0], "down_inner": said.down[1]}
+    return told, biases.lateness(design, ladder, cell)
 
 
 def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:

@@ -14,7 +14,8 @@ from analogrnn.spice.raw import Waveforms
 
 LOADS = 3  # further stages on the line
 UP = (1.3, 2.0)  # candidate over half a window
-DOWN = (1.2, 1.3, 1.4)  # the unipolar line ends at the standing current, 1.4
+DOWN = (1.2, 1.3, 1.4)  # the unipolar line ends at the standing current
+BASE = 1.4  # standing current over half a window
 GRADE = 1.08  # between neighbouring pulse lengths: an answer is known to +-4 %
 TRIALS = 20
 FIRST = {"up": 2.5e-4, "down": 3.5e-3}  # C/m^2: first pulse length times I_th over the gate area, times (m - 1)^0.7
@@ -25,10 +26,11 @@ _BLOCKS = ("bmru_cell", "ladder_stage", "dpi", "ladder_line")
 def switching_probe(bench: Bench, unit: float, move: float) -> Probe:
     """The shortest pulse of `move` half windows (negative: down) that changes the state, s."""
     setup, down, amplitude = bench.setup, move < 0, abs(move)
-    guess = FIRST["down" if down else "up"] * setup.device.area / (setup.threshold_ratio * unit)
+    threshold = setup.shift_ratio + BASE + 1.0
+    guess = FIRST["down" if down else "up"] * setup.device.area / (threshold * unit)
     lengths = guess / (amplitude - 1.0) ** 0.7 * GRADE ** np.arange(TRIALS)
     longest, edge = float(lengths[-1]), float(lengths[0]) / 50.0
-    settle = 60e-4 * setup.device.area / (setup.threshold_ratio * unit) + longest  # a few switching times
+    settle = 60e-4 * setup.device.area / (threshold * unit) + longest  # a few switching times
     trial = 6.0 * settle
     run, clock, candidate = ([(0.0, 0.0)] for _ in range(3))
     for k, length in enumerate(lengths):
@@ -40,8 +42,8 @@ def switching_probe(bench: Bench, unit: float, move: float) -> Probe:
         clock += _pulse(start + 4 * settle, float(length), setup.supply, edge)
         candidate += _pulse(start + 3.9 * settle, longest + 0.2 * settle, move * unit, edge)
     body = [
-        *bench.diode("th", setup.threshold_ratio * unit), *bench.diode("hyst", 2.0 * unit),
-        *bench.diode("alpha", unit), *bench.diode("base", setup.base_ratio * unit),
+        *bench.diode("th", threshold * unit), *bench.diode("hyst", 2.0 * unit),
+        *bench.diode("alpha", unit), *bench.diode("base", BASE * unit),
         f"Vrun run 0 {piecewise_linear(run)}", "Vpre pre 0 0", f"Vk k 0 {piecewise_linear(clock)}",
         f"Ic vdd c {piecewise_linear(candidate)}",
         f"Xl c k run pre bbase bhyst u vdd 0 ladder_line {setup.size} drive=2",

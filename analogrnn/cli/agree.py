@@ -1,53 +1,106 @@
 """`analogrnn agree NET`."""
 
 import argparse
+from pathlib import Path
 
-from analogrnn.agreement import LEVELS, Bench, check_agreement
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.agreement import LEVELS, Agreement, Bench, Bound, check_agreement
+from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.ui import Ui
+from analogrnn.outputs import make_folder, write_json
 from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
+from analogrnn.units import parse
+
+SHOWN = 10  # first misses
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "3")
-    add_common(parser, seed=False)
-    parser.add_argument("--level", choices=LEVELS, default="ideal", help="what to hold against digital (default ideal)")
+    add_common(parser)
+    parser.add_argument("--level", choices=LEVELS, default="ideal",
+                        help="what to hold against digital (default ideal); transistor runs the foundry's models, a "
+                        "second or two for each ladder and clip, best with --stage standard")  # fmt: skip
     parser.add_argument("--control", choices=CONTROLS, default="none", help="break the ladder on purpose")
     parser.add_argument("--flat", action="store_true", help="one deck a clip, readout included, not one a ladder")
+    parser.add_argument("--chip", type=int, metavar="K",
+                        help="mismatched chip number K under --seed, held against its own fast model")  # fmt: skip
+    add_conditions(parser)
+    bound = parser.add_argument_group("bounds of the transistor level; the others must agree at every step")
+    bound.add_argument(
+        "--least-steps", type=float, metavar="X", help="share of stage-steps (default 0.99; a chip 0.97)"
+    )
+    bound.add_argument(
+        "--least-classes", type=float, metavar="X", help="share of clips with the same class (0.99; 0.9)"
+    )
+    bound.add_argument("--miss-within", type=float, metavar="X",
+                       help="largest distance of a first miss from its threshold, over the threshold (default 0.02; "
+                       "a chip: any)")  # fmt: skip
     parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--timeout", metavar="s", default="3600s", help="of one simulator run (default 3600s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write agreement.json and a picture of the worst cell"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
-    ngspice = find_ngspice() if args.level == "ideal" else None
-    bench = Bench(args.level, args.control, args.flat, args.workers, ngspice)
+    ngspice = find_ngspice() if args.level in ("ideal", "transistor") else None
+    bench = Bench(args.level, args.control, args.flat, args.workers, ngspice, args.chip, args.seed, conditions_of(args),
+                  timeout=parse(args.timeout, "s", owner="--timeout"))  # fmt: skip
+    bench = _with_bound(args, bench)
     with ui.progress(f"{args.level}, {inputs.x.shape[1]} clips") as progress:
         found = check_agreement(network, design, inputs.x, bench, progress=progress)
+    verdict = "agrees" if found.holds else "DISAGREES"
+    name = network.name if args.chip is None else f"{network.name}, chip {args.chip}"
+    ui.table(f"{name}: {verdict}", _rows(found, inputs))
+    answer = found.as_dict()
+    for miss in answer["first_misses"]:
+        miss["clip_index"] = int(inputs.index[miss["clip"]])
+    if args.out is not None:
+        from analogrnn.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
+        write_json(make_folder(args.out) / "agreement.json", answer)
+        cell = draw_agreement(network, design, (inputs.x, inputs.index), bench, found, args.out / "worst_cell.png")
+        ui.say(f"{args.out / 'agreement.json'}, worst_cell.png ({cell})")
+    ui.result(answer)
+    return 0 if found.holds else 1
+
+
+def _with_bound(args: argparse.Namespace, bench: Bench) -> Bench:
+    typed = {"stage_steps": args.least_steps, "classes": args.least_classes, "miss": args.miss_within}
+    typed = {name: value for name, value in typed.items() if value is not None}
+    if not typed:
+        return bench
+    return Bench(**{**vars(bench), "bound": Bound(**{**vars(bench.wanted), **typed})})
+
+
+def _rows(found: Agreement, inputs: Inputs) -> list[tuple[str, str]]:
     rows = [
         ("level", found.level),
         ("clips", str(found.clips)),
         ("stages", str(found.stages)),
         ("steps equal to digital on every stage", f"{found.steps_equal} of {found.steps_checked}"),
+        ("stage-steps equal", f"{found.stage_steps_equal} of {found.stage_steps_checked}"),
         ("not a thermometer code", str(found.thermometer_violations)),
     ]
-    for label, value in (("largest candidate error (units)", found.candidate_error),
-                         ("largest logit error (units)", found.logit_error)):  # fmt: skip
-        if value is not None:
-            rows.append((label, f"{value:.3g}"))
+    if found.candidate_error is not None:
+        rows.append(("largest candidate error (units)", f"{found.candidate_error:.3g}"))
+    for label, spread in (("candidate error", found.candidate), ("output current error", found.output)):
+        if spread is not None:
+            rows.append((label, f"{100 * spread.rms:.3g} % {spread.unit} rms, {100 * spread.largest:.3g} % at most"))
+    if found.logit_error is not None:
+        rows.append(("largest logit error (units)", f"{found.logit_error:.3g}"))
     if found.classes_equal is not None:
-        rows.append(("same class", f"{found.classes_equal} of {found.clips}"))
-    for miss in found.first_misses[:10]:
+        rows.append(("same class", f"{found.classes_equal} of {found.classes_checked or found.clips}"))
+    for miss in found.first_misses[:SHOWN]:
         on = "".join("1" if stage else "0" for stage in miss.stages)
         rows.append((f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.index[miss.clip])}",
                      f"step {miss.step}: digital level {miss.digital}, stages {on}, candidate {miss.candidate:.6g}, "
-                     f"threshold {miss.threshold:.6g}"))  # fmt: skip
-    if len(found.first_misses) > 10:
-        rows.append(("more first misses", str(len(found.first_misses) - 10)))
-    rows += [("failed", failure) for failure in found.failures]
-    ui.table(f"{network.name}: {'agrees' if found.holds else 'DISAGREES'}", rows)
-    ui.result(found.as_dict())
-    return 0 if found.holds else 1
+                     f"threshold {miss.threshold:.6g} ({100 * miss.distance:.2g} % off)"))  # fmt: skip
+    if len(found.first_misses) > SHOWN:
+        rows.append(("more first misses", str(len(found.first_misses) - SHOWN)))
+    return rows + [("failed", failure) for failure in found.failures]

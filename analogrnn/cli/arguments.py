@@ -1,7 +1,7 @@
 """Arguments that several verbs share, and what they stand for."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from analogrnn import datasets, library
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
-from analogrnn.mapping import MappingOptions, map_network
+from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
 from analogrnn.network import Network
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
@@ -25,6 +25,7 @@ _NUMBERS = {
     "shift_ratio": "I_s / beta: what a settled neighbour adds, over half the window",
     "base_ratio": "(I_c - I_s) / beta: standing current of the input line",
     "settle": "DPI time constants between pulses",
+    "lead": "part of the period between a change of the inputs and the clock's pulse",
     "input_bound": "largest magnitude of an encoded input",
 }
 
@@ -41,7 +42,10 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", help="a network file, or the name of a shipped one (analogrnn doctor lists them)")
     group = parser.add_argument_group("mapping (quantities as in 10nA, 1.5ms, 4um)")
     group.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
-    group.add_argument("--cell-size", metavar="W[xL]", help="devices of the cells (default 10um)")
+    group.add_argument("--stage", choices=STAGES, default="default",
+                       help="a named stage: default (10 x 10 um), standard (2 x 18 um, 10 ms a step, low power), "
+                       "large (standard in 4 x 20 um); what else is given overrides it")  # fmt: skip
+    group.add_argument("--cell-size", metavar="W[xL]", help="devices of the cells (default: the stage's)")
     group.add_argument("--synapse-size", metavar="W[xL]", help="unit device of the weight mirrors (default: as cells)")
     for name, (unit, text) in _QUANTITIES.items():
         group.add_argument(f"--{name.replace('_', '-')}", metavar=unit, help=text)
@@ -96,7 +100,7 @@ def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> M
     for block, typed, owner in typed_sizes:
         if typed is not None:
             values[f"{block}_w"], values[f"{block}_l"] = _size(typed, owner)
-    return MappingOptions(**values)
+    return replace(stage_options(args.stage, values.pop("period", None)), **values)
 
 
 def inputs_of(args: argparse.Namespace, network: Network) -> Inputs:

@@ -3,15 +3,20 @@
 import argparse
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.ui import Ui
-from analogrnn.design import Design
+from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
-from analogrnn.outputs import write_text
+from analogrnn.network import Network
+from analogrnn.outputs import make_folder, write_text
+from analogrnn.spice.pdk import Pdk, find_pdk
+from analogrnn.spice.silicon import Silicon, chip_silicon, ladder_slice, network_transistors
 from analogrnn.spice.testbench import NetworkDeck, ladder_deck, network_deck
 from analogrnn.stimulus import random_stimulus
 
@@ -20,12 +25,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "1")
     add_common(parser)
-    parser.add_argument("--level", choices=("ideal",), default="ideal", help="ideal subcircuits (circuits/ideal)")
+    parser.add_argument("--level", choices=("ideal", "transistor"), default="ideal",
+                        help="ideal subcircuits (circuits/ideal), or transistors of GF180MCU (circuits/gf180mcu; its "
+                        "models are named, not copied)")  # fmt: skip
     parser.add_argument("--stimulus", choices=("clip", "random"), default="clip",
                         help="a test clip (the first of --clips), or random inputs that need no data set")  # fmt: skip
+    parser.add_argument("--clip", type=int, metavar="I", help="the test clip with this number; the same as --clips I,")
     parser.add_argument("--steps", type=int, default=12, help="length of a random stimulus (default 12)")
-    parser.add_argument("--cell", metavar="LAYER[I]", help="one ladder with its own front end, as in cell[3]")
+    parser.add_argument("--slice", "--cell", dest="cell", metavar="LAYER[I]|LAYER|all",
+                        help="one ladder with its own front end, as in cell[3]; or each ladder of a layer as a deck of "
+                        "its own, into the folder --out")  # fmt: skip
+    parser.add_argument("--chip", type=int, metavar="K", help="transistors: as mismatched chip number K under --seed")
+    add_conditions(parser)
+    parser.add_argument("--pdk-paths", choices=("bare", "absolute"), default="bare",
+                        help="transistors: the model files by their plain names, to be linked beside the deck, or by "
+                        "where they lie on this machine (default bare)")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the deck here (default: standard output)")
+
+
+@dataclass(frozen=True, eq=False)
+class _Maker:
+    """Writes decks of one design; `silicon` None: ideal subcircuits."""
+
+    design: Design
+    x: np.ndarray
+    silicon: Silicon | None
+    pdk: Pdk | None
+
+    def whole(self) -> NetworkDeck:
+        if self.silicon is None or self.pdk is None:
+            return network_deck(self.design, self.x)
+        return network_transistors(self.design, self.x, self.pdk, self.silicon)
+
+    def slice(self, ladder: Ladder, cell: int) -> NetworkDeck:
+        if self.silicon is None or self.pdk is None:
+            return ladder_deck(self.design, ladder, cell, self.x)
+        return ladder_slice(self.design, ladder, [cell], self.x, self.pdk, self.silicon)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,30 +69,86 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError("--json needs --out: the deck itself goes to standard output without it.")
     network = network_of(args)
     design = design_of(args, network)
+    maker = _maker(args, network, design)
+    chosen = None if args.cell is None else _cells(design, args.cell)
+    if chosen is not None and isinstance(chosen, Ladder):
+        return _folder(args, ui, maker, chosen)
+    deck = maker.whole() if chosen is None else maker.slice(*chosen)
+    text = _with_paths(args, maker, deck.text)
+    if args.out is None:
+        sys.stdout.write(text)
+        return 0
+    write_text(args.out, text)
+    ui.say(f"{args.out}: {len(deck.ladders)} ladders, {deck.schedule.steps} steps; run it with: "
+           f"ngspice -b -r out.raw {args.out}{_models(args, maker)}")  # fmt: skip
+    ui.result({"deck": str(args.out), **_facts(deck)})
+    return 0
+
+
+def _maker(args: argparse.Namespace, network: Network, design: Design) -> _Maker:
+    if args.level == "ideal" and (args.chip is not None or args.pdk_paths != "bare"):
+        raise ParameterError("--chip and --pdk-paths need --level transistor: ideal subcircuits have no devices.")
+    if args.clip is not None:
+        args.clips = f"{args.clip},"
     x = (
         random_stimulus(design, args.steps, args.seed)
         if args.stimulus == "random"
         else inputs_of(args, network).x[:, 0]
     )
-    deck = network_deck(design, x) if args.cell is None else _slice(design, args.cell, x)
+    if args.level == "ideal":
+        return _Maker(design, x, None, None)
+    options = conditions_of(args)
+    silicon = Silicon(options) if args.chip is None else chip_silicon(design, args.seed, args.chip, options)
+    return _Maker(design, x, silicon, find_pdk())
+
+
+def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> int:
+    """Every ladder of a layer as a deck of its own."""
     if args.out is None:
-        sys.stdout.write(deck.text)
-        return 0
-    write_text(args.out, deck.text)
-    ui.say(f"{args.out}: {len(deck.ladders)} ladders, {deck.schedule.steps} steps; run it with: "
-           f"ngspice -b -r out.raw {args.out}")  # fmt: skip
-    ui.result({"deck": str(args.out), "ladders": len(deck.ladders), "steps": deck.schedule.steps,
-               "stop_time_s": deck.schedule.duration, "read_times_s": deck.schedule.read_times().tolist()})  # fmt: skip
+        raise ParameterError(f"--slice {args.cell} makes {ladder.width} decks; name a folder for them with --out.")
+    folder = make_folder(args.out)
+    decks = {}
+    for cell in range(ladder.width):
+        deck = maker.slice(ladder, cell)
+        path = folder / f"{ladder.name}_{cell}.spice"
+        write_text(path, _with_paths(args, maker, deck.text))
+        decks[str(path)] = _facts(deck)
+    ui.say(f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK"
+           f"{_models(args, maker)}")  # fmt: skip
+    ui.result({"decks": decks})
     return 0
 
 
-def _slice(design: Design, text: str, x: np.ndarray) -> NetworkDeck:
-    name, _, rest = text.partition("[")
+def _facts(deck: NetworkDeck) -> dict[str, object]:
+    return {"ladders": len(deck.ladders), "steps": deck.schedule.steps, "stop_time_s": deck.schedule.duration,
+            "read_times_s": deck.schedule.read_times().tolist()}  # fmt: skip
+
+
+def _models(args: argparse.Namespace, maker: _Maker) -> str:
+    if maker.pdk is None or args.pdk_paths == "absolute":
+        return ""
+    return f" beside links to {maker.pdk.design} and {maker.pdk.models}, or with: analogrnn spice"
+
+
+def _with_paths(args: argparse.Namespace, maker: _Maker, text: str) -> str:
+    """The deck with the model files where --pdk-paths wants them."""
+    if maker.pdk is None or args.pdk_paths == "bare":
+        return text
+    for path in (maker.pdk.design, maker.pdk.models):
+        text = re.sub(rf"(?m)^(\.(?:include|lib)) {re.escape(path.name)}", rf'\g<1> "{path}"', text)
+    return text
+
+
+def _cells(design: Design, text: str) -> Ladder | tuple[Ladder, int]:
+    """What --slice names: one ladder, or all of a layer."""
+    name, bracket, rest = text.partition("[")
+    if text == "all":
+        name = design.ladders[0].name
     ladder = next((item for item in design.ladders if item.name == name), None)
     number = re.fullmatch(r"([0-9]{1,6})\]", rest)
-    if ladder is None or number is None or int(number[1]) >= ladder.width:
+    if ladder is None or (bracket and (number is None or int(number[1]) >= ladder.width)):
         known = ", ".join(f"{item.name}[0..{item.width - 1}]" for item in design.ladders)
-        raise ParameterError(f"--cell = {text!r} names no ladder; there are {known}.")
-    if ladder is not design.layers[0]:
-        raise MappingError(f"--cell: {name} is fed by another layer, not by the inputs; export the whole network.")
-    return ladder_deck(design, ladder, int(number[1]), x)
+        raise ParameterError(f"--slice = {text!r} names no ladder; there are {known}.")
+    if ladder is not design.layers[0] or (text == "all" and len(design.ladders) > 1):
+        raise MappingError(f"--slice: {name} is fed by another layer, not by the inputs; export the whole network.")
+    return ladder if number is None else (ladder, int(number[1]))

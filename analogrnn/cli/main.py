@@ -22,8 +22,11 @@ VERBS = {
     "export": "a SPICE deck of a network",
     "spice": "run a deck in ngspice and show its signals",
     "agree": "hold a level of description against the digital network, step by step",
+    "analyze": "fixed points, noise, bits, sensitivity, power",
     "calibrate": "measure the circuits of a technology in ngspice and write its calibration",
     "size": "device sizes, currents and capacitors for a wanted yield, and what given ones yield",
+    "sweep": "corners, temperature, supply and mismatch against a specification, with a verdict",
+    "trim": "bias-DAC codes that bring mismatched chips back, found through their inputs and outputs",
     "doctor": "what is installed, what was found, what to do about the rest",
 }
 
@@ -51,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnalogrnnError as error:
         _complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted")
+    except KeyboardInterrupt as stop:
+        _complain(str(stop) or "interrupted")
         return 130
     except BrokenPipeError:
         # the reader left; nothing more can be said on that pipe

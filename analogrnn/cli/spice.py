@@ -10,6 +10,7 @@ from analogrnn.cli.arguments import add_common
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import OutputError, ParameterError
 from analogrnn.spice.engine import find_ngspice, run_deck
+from analogrnn.spice.pdk import find_pdk
 from analogrnn.units import format_quantity, parse
 
 MAX_DECK = 64 << 20  # bytes
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     stop = parse(args.stop_time, "s", owner="--stop-time") if args.stop_time else _stop_time(text)
     ngspice = find_ngspice()
     with ui.progress(f"ngspice {ngspice.version}"):
-        waves = run_deck(text, stop_time=stop, ngspice=ngspice, timeout=parse(args.timeout, "s", owner="--timeout"))
+        waves = run_deck(text, stop_time=stop, ngspice=ngspice, timeout=parse(args.timeout, "s", owner="--timeout"),
+                         allowed_paths=_models(text))  # fmt: skip
     rows = []
     for name, values in waves.signals.items():
         unit = "A" if name.startswith("i(") else "V"
@@ -44,6 +46,13 @@ def run(args: argparse.Namespace) -> int:
         "last": {name: float(np.abs(v[-1]) if np.iscomplexobj(v) else v[-1]) for name, v in waves.signals.items()},
     })  # fmt: skip
     return 0
+
+
+def _models(text: str) -> frozenset[Path]:
+    """The model files of GF180MCU, if the deck names them, by name or by path: the only ones that it may read."""
+    if not re.search(r"(?mi)^\s*\.(include|lib)\b.*(design|sm141064)\.ngspice", text):
+        return frozenset()
+    return find_pdk().paths
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:

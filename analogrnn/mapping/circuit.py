@@ -98,17 +98,20 @@ def _timing(ladders: list[Ladder], cell: Geometry, technology: Technology, optio
     slowest = max(float(input_time_constants(ladder, cell, technology).max()) for ladder in ladders)
     pulse = options.pulse or options.pulse_settle * slowest
     tau = pulse / options.pulse_ratio
-    i_tau = technology.dpi_tau * options.c_dpi * technology.thermal_voltage / (technology.kappa * tau)
+    parasitic = technology.map_parasitic * cell.area
+    i_tau = technology.dpi_tau * (options.c_dpi + parasitic) * technology.thermal_voltage / (technology.kappa * tau)
     shift = min((float(lad.i_shift.min()) for lad in ladders if lad.has_dpi), default=options.unit_current)
-    draft = Timing(1.0, pulse, tau, options.c_dpi, i_tau, options.drive_ratio * i_tau, technology.i_leak / shift, 0)
+    draft = Timing(1.0, pulse, tau, options.c_dpi, i_tau, options.drive_ratio * i_tau, technology.i_leak / shift,
+                   parasitic, 0.0, 0)  # fmt: skip
     period = options.period or pulse + draft.rise_time(options.settle)
     # a stage lets go once its upper neighbour's DPI has decayed below I_lo / I_s - 1: one by one from the top
     spare = min((float(((lad.i_th - lad.i_hyst) / lad.i_shift).min()) - 1.0 for lad in ladders if lad.has_dpi),
                 default=1.0)  # fmt: skip
     stages = max(lad.stages for lad in ladders)
     decay = stages * math.log(1.0 / min(max(spare, 1e-3), 0.9)) + options.settle
-    return Timing(period, pulse, tau, options.c_dpi, i_tau, draft.i_on, draft.i_floor,
-                  reset_steps=1 + math.ceil(decay * tau / period))  # fmt: skip
+    # layers follow one another within a step, each after its own lead
+    lead = options.lead * period / max(1, sum(lad.return_to_zero for lad in ladders))
+    return replace(draft, period=period, lead=lead, reset_steps=1 + math.ceil(decay * tau / period))
 
 
 def _with_gain(layer: FeedForward | Ladder, timing: Timing, technology: Technology) -> FeedForward | Ladder:

@@ -10,6 +10,7 @@ x = T_p/tau and y = T/tau:
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
     settle    y >= 4 after the dead time      a DPI forgets its past before the next pulse
     pulse     T_p >= 8 t_in                   the input node follows the candidate
+    read      4 T_p from the last layer's pulse to the reading: the next layer has settled
 """
 
 import math
@@ -18,15 +19,17 @@ import numpy as np
 
 from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.errors import MappingError
+from analogrnn.schedule import READ_AT
 
 LEAST_SETTLE = 4.0  # tau; below, the inequalities are unsafe
+LEAST_READ = 4.0  # pulses
 LEAST_PULSE = 8.0  # t_in; exp(-8) = 0.03 % of the candidate's amplitude is lost
 
 
 def ladder_margins(design: Design) -> dict[str, float]:
     """What each inequality has to spare, worst over all ladders with a DPI; a negative one is broken.
 
-    shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8.
+    shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8, read in pulses beyond 4.
     """
     timing, margins = design.timing, {}
     chained = [ladder for ladder in design.ladders if ladder.has_dpi]
@@ -44,6 +47,9 @@ def ladder_margins(design: Design) -> dict[str, float]:
     slowest = max(float(input_time_constants(ladder, design.sizing.cell, design.technology).max())
                   for ladder in design.ladders)  # fmt: skip
     margins["pulse"] = timing.pulse / slowest - LEAST_PULSE
+    if pulsed:
+        last = len(pulsed) * (timing.lead + timing.pulse)  # one layer after the other
+        margins["read"] = (READ_AT * timing.period - last) / timing.pulse - LEAST_READ
     if chained:
         margins["recovery"] = min(_recovery(design, ladder) for ladder in chained)
     return margins
@@ -57,6 +63,7 @@ def check_ladders(design: Design) -> None:
         "base": "raise base_ratio",
         "reset": "raise base_ratio",
         "settle": f"lengthen the period (now {design.timing.period:g} s) or shorten tau with a smaller c_dpi",
+        "read": f"lengthen the period (now {design.timing.period:g} s) or make lead a smaller part of it",
         "pulse": f"lengthen the pulse (now {design.timing.pulse:g} s), or use smaller devices or a larger unit_current",
     }
     for name, margin in ladder_margins(design).items():

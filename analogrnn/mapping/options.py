@@ -1,8 +1,8 @@
 """What the designer chooses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from analogrnn.errors import in_range
+from analogrnn.errors import ParameterError, in_range
 from analogrnn.mapping.inequalities import LEAST_PULSE, LEAST_SETTLE
 
 
@@ -22,9 +22,22 @@ class MappingOptions:
     settle: float = 12.0  # tau between the end of a pulse and the next, after the dead time
     drive_ratio: float = 25.0  # R = I_on / I_tau of the DPI
     c_dpi: float = 2e-12
+    lead: float = 0.6  # of the period, from a change of the inputs to the pulse; shared by layers in a row
     period: float | None = None
     pulse: float | None = None
     input_bound: float | None = None  # largest magnitude of an encoded input; default: the encoding's clip
+
+    @classmethod
+    def standard(cls, period: float = 10e-3) -> "MappingOptions":
+        """The low-power stage: narrow and long devices, all currents in inverse proportion to the step time."""
+        return cls(unit_current=0.24e-9 * 10e-3 / period, cell_w=2e-6, cell_l=18e-6, shift_ratio=2.2, base_ratio=2.0,
+                   pulse_ratio=0.2, pulse_settle=8.01, drive_ratio=12.0, c_dpi=0.5e-12, period=period)  # fmt: skip
+
+    @classmethod
+    def large(cls, period: float = 22.5e-3) -> "MappingOptions":
+        """The standard stage in 2.2 times the area: what yields 99 % of mismatched ladders."""
+        same = cls.standard(period * 10.0 / 22.5)
+        return replace(same, cell_w=4e-6, cell_l=20e-6, period=period)
 
     def __post_init__(self) -> None:
         limits = {
@@ -38,6 +51,7 @@ class MappingOptions:
             "settle": (LEAST_SETTLE, 100.0, "tau"),
             "drive_ratio": (2.0, 1e4, ""),
             "c_dpi": (1e-15, 1e-9, "F"),
+            "lead": (0.01, 0.95, "of the period"),
         }
         for name, (low, high, unit) in limits.items():
             in_range(f"MappingOptions.{name}", getattr(self, name), low, high, unit)
@@ -50,3 +64,18 @@ class MappingOptions:
         }.items():
             if getattr(self, name) is not None:
                 in_range(f"MappingOptions.{name}", getattr(self, name), low, high, unit)
+
+
+STAGES = ("default", "standard", "large")  # the named ones, see `stage_options`
+
+
+def stage_options(stage: str, period: float | None = None) -> MappingOptions:
+    """The options of a named stage, for another step time if `period` is given. Raises ParameterError."""
+    match stage:
+        case "default":
+            return MappingOptions(period=period)
+        case "standard":
+            return MappingOptions.standard() if period is None else MappingOptions.standard(period)
+        case "large":
+            return MappingOptions.large() if period is None else MappingOptions.large(period)
+    raise ParameterError(f"stage = {stage!r} is unknown; known: {list(STAGES)}.")

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
+from analogrnn.design import Ladder
 from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.streams import stream
+from analogrnn.kernels.noisy_ladder import noise_normals
+from analogrnn.streams import NO_CHIP, stream_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +42,23 @@ def simulate_steps(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) 
             signal = np.maximum(signal, 0.0)
         candidates[layer.name] = signal
         if noise_seed is not None:
-            number = -1 if chip.index is None else chip.index
-            rng = stream(noise_seed, "noise", number, layer.name)
-            signal = signal + layer.noise * rng.standard_normal(signal.shape)
+            signal = signal + layer.noise * noise_draws(noise_seed, layer.name, chip.index, signal.shape)
         stages_on = run_ladder(layer, signal)
         levels[layer.name] = layer.ladder.levels[stages_on]
         value = layer.output[np.arange(layer.ladder.width), stages_on]
     return StepRun(candidates, levels, value[-1] if chip.design.pooling and value.ndim == 3 else value)
+
+
+def noise_keys(seed: int, layer: str) -> np.ndarray:
+    """(2, 2) the keys of a layer's noise under `seed`."""
+    return np.stack([stream_key(seed, "noise", layer), stream_key(seed, "noise", layer, "fine")])
+
+
+def noise_draws(seed: int, layer: str, chip: int | None, shape: tuple[int, ...]) -> np.ndarray:
+    """(T, S, d) standard normals: of chip, sample, step and cell alone, whatever else is simulated with them."""
+    out = np.empty(shape)
+    noise_normals(noise_keys(seed, layer), np.uint64(NO_CHIP if chip is None else chip), out)
+    return out
 
 
 def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
@@ -61,10 +73,15 @@ def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
 
 def preset_candidates(layer: ChipLadder) -> np.ndarray:
     """(pulses, d) candidates that lead from all-OFF to the initial levels; ladders with fewer pulses start later."""
-    pulses = layer.ladder.preset_pulses
+    return preset_pulses(layer.ladder, layer.unit)
+
+
+def preset_pulses(ladder: Ladder, unit: np.ndarray) -> np.ndarray:
+    """`preset_candidates` of a ladder whose candidate 1 is `unit` (d,) A."""
+    pulses = ladder.preset_pulses
     count = int(pulses.max())
     active = np.arange(count)[:, None] >= count - pulses
-    return np.where(active, layer.ladder.i_preset / layer.unit, 0.0)
+    return np.where(active, ladder.i_preset / unit, 0.0)
 
 
 def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:

@@ -7,9 +7,11 @@ import numpy as np
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.design import Timing, input_time_constants
 from analogrnn.errors import finite_array
-from analogrnn.kernels.waveform import ladder_waveform
+from analogrnn.kernels.waveform import ladder_waveform, ladders_waveform
 from analogrnn.schedule import Schedule, build_schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
+
+LANES = 64  # ladders side by side
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +65,53 @@ def ladder_waveforms(chip: Chip, layer: ChipLadder, cell: int, candidates: np.nd
 
 
 def simulate_waveforms(chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: str = "none") -> np.ndarray:
-    """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d)."""
+    """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d).
+
+    The ladders of all samples run side by side in vector lanes; each decides as in `ladder_waveforms`, but for the
+    rounding of its rises.
+    """
     given = finite_array("candidates", candidates, (None, None, layer.ladder.width))
-    out = np.empty((*given.shape, layer.ladder.stages), dtype=bool)
-    for sample in range(given.shape[1]):
-        for cell in range(given.shape[2]):
-            out[:, sample, cell] = ladder_waveforms(chip, layer, cell, given[:, sample, cell], control=control).stages
-    return out
+    steps, samples, width = given.shape
+    flat = given.reshape(steps, samples * width)
+    out = np.empty((steps, samples * width, layer.ladder.stages), dtype=bool)
+    for start in range(0, samples * width, LANES):
+        lanes = np.arange(start, min(start + LANES, samples * width))
+        out[:, lanes] = _side_by_side(chip, layer, lanes % width, flat[:, lanes], control).transpose(0, 2, 1)
+    return out.reshape(steps, samples, width, layer.ladder.stages)
+
+
+def _side_by_side(chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: str) -> np.ndarray:
+    """(T, N, C) the stages of ladders `cells` (C,), which may repeat, for candidates (T, C)."""
+    schedule = build_schedule(chip.design, len(given), control)
+    timing, ladder, currents = chip.design.timing, layer.ladder, layer.currents
+    t_in = input_time_constants(ladder, chip.design.sizing.cell, chip.design.technology)
+    grid = period_grid(timing, float(t_in.min()))
+    presets = preset_candidates(layer)[:, cells]
+    idle = np.zeros((schedule.reset_steps + schedule.preset_steps - len(presets), len(cells)))
+    signal = np.concatenate([idle, presets, given]) * layer.unit[cells]
+    base = np.outer(np.arange(schedule.steps) >= schedule.reset_steps, currents.base[cells])
+    hold = control == "no_return_to_zero" or not ladder.return_to_zero
+    gate = np.ones(len(grid.ends)) if hold else grid.pulsed.astype(float)
+    line = np.maximum(base[:, None] + signal[:, None] * gate[:, None], 0.0).reshape(-1, len(cells))
+    stage = np.stack([currents.i_hi, currents.i_lo, currents.copy, currents.left, currents.right])[:, cells]
+    if control == "forward_only":
+        stage[4] = 0.0
+    count = np.maximum(np.ceil(grid.lengths * (timing.drive_ratio - 1.0) / timing.tau / 0.25), 1.0).astype(np.int64)
+    state = np.zeros((3, ladder.stages, len(cells)))
+    state[1] = timing.i_floor
+    if control == "no_reset":
+        state[:2] = 1.0
+    rows = np.full((schedule.steps, len(grid.ends)), -1)
+    rows[schedule.first_frame :, grid.read] = np.arange(len(given))
+    on = np.empty((len(given), ladder.stages, len(cells)), dtype=np.uint8)
+    ladders_waveform(
+        line, np.tile(np.arange(len(grid.ends)), schedule.steps), -np.expm1(-grid.lengths[:, None] / t_in[cells]),
+        np.exp(-grid.lengths / timing.tau), grid.lengths / timing.tau / count, count,
+        np.ascontiguousarray(stage.transpose(0, 2, 1)),
+        np.array([timing.drive_ratio, timing.i_floor, 1.0 if control == "no_dpi" else 0.0]), state, rows.ravel(), on,
+        np.empty((0, ladder.stages, len(cells))),
+    )  # fmt: skip
+    return on.astype(bool)
 
 
 def _parameters(layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: str

@@ -1,85 +1,250 @@
 """Which copies of the one reference current bias a ladder of transistors.
 
-All bias currents are copies p/(q k) of the reference by whole unit devices; the choice of p and k is `unit_ratio`. Our
-cells deviate from their bias currents in a known way (`CellMaps`): the biases are chosen so that thresholds, width and
-shift come out as the Design wants them.
+All bias currents are copies p/(q k) of the reference by whole unit devices. Our blocks deviate from their bias currents
+in a known way (`CellMaps`, measured): the biases are chosen so that in the whole ladder, behind the input line and with
+pulses of the Design's length, a stage sets at a candidate of beta and resets at -beta.
 """
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from analogrnn.design import Design, Ladder
+import numpy as np
+
+from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.errors import in_range
 
 REFERENCE_UNITS = 16  # unit devices of the reference diode: a copy of p units carries p/16 of the reference
-STEP = 0.03  # rounding of a bias current by whole units, in half windows of the ladder
+MOST_DIODES = 4  # unit devices of a bias line's diode; more make finer steps and draw more current
+EXACT = 0.003  # half windows: the rounding of the whole units may move a threshold by this much
+ROOM = 0.08  # half windows by which one line may leave its current, if the others make up for it
+DRIVE_ROOM = 0.08  # the same for the DPI's drive and leak, relative
+NO_BASE = (1, 16)  # of a line that shall have no standing current: 1/256 unit current
+PULSE = 8.0  # input time constants, the pulse of CellMaps.pulse_*
+DRIVE_EXACT = 0.01  # but their ratio keeps within this
 
 
 @dataclass(frozen=True)
 class CellMaps:
-    """What the blocks make of their bias currents: ngspice, typical, 27 C, w 2 um, l 18 um, unit current 0.25 nA."""
+    """What the blocks make of their bias currents in one ladder; see the entries map_* of the calibration."""
 
-    bias: float = field(default=1.0238, metadata={"doc": "current of a bias line over its unit ratio"})
-    threshold: float = field(default=0.9681, metadata={"doc": "I_hi / I_th"})
-    width: float = field(default=0.995, metadata={"doc": "dI_width / dI_hyst"})
-    width_loss: float = field(default=0.0205, metadata={"doc": "I_width = width I_hyst - width_loss I_th"})
-    copy: float = field(default=1.0251, metadata={"doc": "current into a cell over the current into the line"})
-    base: float = field(default=1.0065, metadata={"doc": "standing current of the line over its bias line"})
-    first_shift: float = field(default=1.0033, metadata={"doc": "shift of stage 1 over its bias line"})
-    shift: float = field(default=0.9916, metadata={"doc": "DPI output over that of the Design's dpi_gain"})
-    tau: float = field(default=1.072, metadata={"doc": "DPI time constant over (C + C_par) U_T / (kappa I_tau)"})
-    parasitic: float = field(default=4.9e-3, metadata={"doc": "C_par of a DPI over the area of one device, F/m^2"})
+    bias: float  # current of a bias line over its unit ratio, at one unit current
+    bias_slope: float  # and what it gains for each factor e in the line's current
+    threshold: float  # I_hi / I_th
+    width: float  # I_hi - I_lo = width I_hyst - width_loss I_th
+    width_loss: float
+    copy: float  # current into a cell over the current into the line, at the standing current
+    copy_slope: float  # and what it gains for each factor e in the line's current
+    base: float  # standing current of the line over its bias line
+    clamp: float  # the clamp adds clamp base^2 / line to the line
+    first_shift: float  # shift of stage 1 over its bias line
+    shift: float  # DPI output over that of the Design's dpi_gain, at a half window of one unit current
+    shift_slope: float  # and what it gains for each factor e in the half window
+    tau: float  # DPI time constant over (C + C_par) U_T / (kappa I_tau)
+    parasitic: float  # C_par of a DPI over the area of one device, F/m^2
+    pulse_up: float  # half windows by which a pulse of 8 input time constants must pass the threshold
+    pulse_down: float
+    trim_up: float  # half windows: what is left of the thresholds' error
+    trim_down: float
+    trim_first: float
+
+    def line(self, base: float, candidate: float) -> float:
+        """A, what the input line carries: standing current, candidate and what its clamp adds."""
+        wanted = base + candidate
+        return (wanted + math.sqrt(wanted**2 + 4.0 * self.clamp * base**2)) / 2.0
+
+    def into_cell(self, base: float, candidate: float) -> float:
+        """A, the copy of the line that a stage receives."""
+        line = self.line(base, candidate)
+        return line * (self.copy + (self.copy_slope * math.log(line / base) if base else 0.0))
+
+    def over_units(self, current: float, unit: float) -> float:
+        """Current of a bias line, near `current` A, over its unit ratio times the unit current."""
+        return self.bias + self.bias_slope * math.log(current / unit)
 
 
-def unit_ratio(ratio: float, tolerance: float = 0.01, most: int = 400) -> tuple[int, int]:
-    """Whole numbers (p, k) with p/k within `tolerance` of `ratio` and the least p, hence the least current; k below 64.
-
-    The nearest pair with p up to `most` if none is within.
-    """
-    in_range("unit_ratio.ratio", ratio, 1e-4, most)
-    pairs = [(p, k) for k in range(1, 64) for p in (max(1, int(ratio * k)), int(ratio * k) + 1) if p <= most]
-    error = {pair: abs(pair[0] / pair[1] / ratio - 1.0) for pair in pairs}
-    fitting = [pair for pair in pairs if error[pair] <= tolerance]
-    return min(fitting) if fitting else min(pairs, key=lambda pair: error[pair])
+def maps_of(design: Design, ladder: Ladder, cell: int) -> CellMaps:
+    """The maps of one ladder, from the calibration at its currents and device size."""
+    size = design.sizing.cell
+    return CellMaps(**design.technology.cell_maps(size.w, size.l, design.unit_current, float(ladder.beta[cell])))
 
 
-def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, float]:
-    """Bias line to the current that a unit device on it shall carry, A: the Design's, compensated by `maps`.
+@dataclass(frozen=True)
+class Wanted:
+    """Candidates, A, at which a stage shall set and reset when the line moves slowly, and what it then receives."""
 
-    A cell receives copy x (base + candidate) and its shift, and shall set at a candidate of beta, reset at -beta.
-    """
-    timing, half = design.timing, float(ladder.i_hyst[cell]) / 2.0
-    threshold = (float(ladder.i_th[cell]) + (maps.copy - 1.0) * half) / maps.threshold
+    up: float
+    down: float
+    base: float  # current of the line's standing branch
+    shift: float
+    high: float  # what the cell receives when it sets
+    low: float  # and when it resets
+
+
+def wanted(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> Wanted:
+    beta, shift = float(ladder.beta[cell]), float(ladder.i_shift[cell])
+    late = lateness(design, ladder, cell)
+    # zero but for a first-quadrant cell, whose window is not about a candidate of zero
+    centre = float(ladder.i_th[cell]) - shift - float(ladder.i_base[cell]) - beta
+    up = centre + beta * (1.0 - maps.trim_up - maps.pulse_up * late)
+    down = centre - beta * (1.0 - maps.trim_down - maps.pulse_down * late)
+    base = float(ladder.i_base[cell]) / maps.copy
+    high, low = (maps.into_cell(base, u) + shift for u in (up, down))
+    return Wanted(up, down, base, shift, high, low)
+
+
+def lateness(design: Design, ladder: Ladder, cell: int) -> float:
+    """By what the overdrive of a pulse of 8 input time constants is multiplied at the Design's pulse."""
+    t_in = float(input_time_constants(ladder, design.sizing.cell, design.technology)[cell])
+    return (PULSE * t_in / design.timing.pulse) ** 2 if ladder.return_to_zero else 0.0
+
+
+def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None) -> dict[str, float]:
+    """Bias line to the current that a unit device on it shall carry, A: the Design's, compensated by `maps`."""
+    maps = maps or maps_of(design, ladder, cell)
+    timing, goal = design.timing, wanted(design, ladder, cell, maps)
+    threshold = goal.high / maps.threshold
     currents = {
         "th": threshold,
-        "hyst": (2.0 * half * maps.copy + maps.width_loss * threshold) / maps.width,
+        "hyst": (goal.high - goal.low + maps.width_loss * threshold) / maps.width,
         "alpha": float(ladder.i_alpha[cell]),
-        "base": float(ladder.i_base[cell]) / (maps.base * maps.copy),
+        "base": goal.base / maps.base,
     }
     if ladder.has_dpi:
         technology = design.technology
         charge = (timing.c_dpi + maps.parasitic * design.sizing.cell.area) * technology.thermal_voltage
         i_tau = maps.tau * charge / (technology.kappa * timing.tau)
-        currents |= {"on": i_tau * timing.drive_ratio, "tau": i_tau, "gain": float(ladder.i_gain[cell]) / maps.shift,
-                     "shift": float(ladder.i_shift[cell]) / maps.first_shift}  # fmt: skip
+        made = maps.shift + maps.shift_slope * math.log(float(ladder.beta[cell]) / design.unit_current)
+        first = goal.shift + maps.trim_first * float(ladder.beta[cell])
+        currents |= {"on": i_tau * timing.drive_ratio, "tau": i_tau, "gain": float(ladder.i_gain[cell]) / made,
+                     "shift": first / maps.first_shift}  # fmt: skip
     return currents
 
 
-def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> dict[str, tuple[int, int]]:
+def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None) -> dict[str, tuple[int, int]]:
     """Bias line to (p, k): the line's unit devices carry the reference's unit p/k times.
 
-    Rounding moves a threshold by at most STEP half windows a line; the gain line makes up for the rounding of the
-    DPI's other two currents.
+    A single line would need many devices to come within EXACT. So lines that act together are chosen together: the
+    threshold, the standing current and the first stage's shift, and the three of the DPI. Of the choices whose sum is
+    right the one with the least current is taken.
     """
+    maps = maps or maps_of(design, ladder, cell)
     currents = bias_currents(design, ladder, cell, maps)
-    units: dict[str, tuple[int, int]] = {}
-    scale = REFERENCE_UNITS / (maps.bias * design.unit_current)
-    for line, wanted in currents.items():
-        ratio, slack = wanted * scale, STEP
-        if line in ("th", "hyst", "shift", "base"):
-            slack = STEP * float(ladder.beta[cell]) / wanted
-        elif line == "gain":
-            (on, k_on), (tau, k_tau) = units["on"], units["tau"]
-            ratio *= currents["on"] / currents["tau"] * (tau * k_on) / (k_tau * on)
-            slack = STEP / 3.0
-        units[line] = unit_ratio(ratio, slack)
-    return units
+    beta, unit = float(ladder.beta[cell]), design.unit_current
+
+    def options(line: str, room: float, diodes: int = MOST_DIODES) -> "_Options":
+        current = currents[line]
+        return _options(current * REFERENCE_UNITS / (maps.over_units(current, unit) * unit), room, diodes)
+
+    units = {"alpha": options("alpha", 0.05, 16).nearest(EXACT)}
+    scale = {"th": maps.threshold / maps.copy, "base": -maps.base, "shift": -maps.first_shift / maps.copy}
+    if currents["base"] == 0.0:  # a line without standing current still needs its devices
+        units["base"] = NO_BASE
+    joint = [line for line in scale if currents.get(line, 0.0) > 0.0]
+    weights = [scale[line] * currents[line] / beta for line in joint]
+    together = {line: options(line, ROOM * beta / currents[line]) for line in joint}
+    units |= _together(together, lambda *part: sum(w * (p - 1.0) for w, p in zip(weights, part, strict=True)), EXACT)
+    # the window's width moves the lower threshold alone
+    units["hyst"] = options("hyst", 2.0 * ROOM, 8).nearest(2.0 * EXACT * beta / currents["hyst"])
+    if ladder.has_dpi:
+        p, k = units["shift"]
+        # the shift that the first stage has is what the others shall have
+        first = p / k * maps.over_units(currents["shift"], unit) * unit / REFERENCE_UNITS / currents["shift"]
+        dpi = {"on": options("on", DRIVE_ROOM), "tau": options("tau", DRIVE_ROOM, 8), "gain": options("gain", 0.1, 16)}
+
+        def shift_error(on: np.ndarray, tau: np.ndarray, gain: np.ndarray) -> np.ndarray:
+            # the DPI's gain changes with its drive ratio, which therefore stays
+            return np.where(np.abs(on / tau - 1.0) > DRIVE_EXACT, np.inf, gain * on / tau / first - 1.0)
+
+        units |= _together(dpi, shift_error, EXACT * beta / float(ladder.i_shift[cell]))
+    return {line: units[line] for line in currents}
+
+
+@dataclass(frozen=True)
+class _Options:
+    """(p, k) of one line and the relative deviation of the current that they make."""
+
+    pairs: tuple[tuple[int, int], ...]
+    relative: np.ndarray
+
+    def nearest(self, tolerance: float) -> tuple[int, int]:
+        """The pair of least current within `tolerance` (relative), or the nearest of all."""
+        fitting = [pair for pair, error in zip(self.pairs, self.relative, strict=True) if abs(error) <= tolerance]
+        return min(fitting) if fitting else self.pairs[int(np.argmin(np.abs(self.relative)))]
+
+
+def _options(ratio: float, room: float, diodes: int) -> _Options:
+    """Pairs whose p/k is within `room` (relative) of `ratio`; the nearest one for each k in any case."""
+    in_range("bias_units.ratio", ratio, 1e-4, 1e4)
+    pairs: set[tuple[int, int]] = set()
+    for k in range(1, diodes + 1):
+        nearest = max(1, round(ratio * k))
+        low, high = math.ceil(ratio * k * (1.0 - room)), math.floor(ratio * k * (1.0 + room))
+        pairs |= {(nearest, k), *((p, k) for p in range(max(low, 1), high + 1))}
+    # a ratio that fewer devices make as well is not another one
+    reduced = tuple(sorted(pair for pair in pairs if math.gcd(*pair) == 1))
+    relative = np.array([p / k / ratio - 1.0 for p, k in reduced])
+    return _Options(reduced, relative)
+
+
+def _together(options: Mapping[str, _Options], deviation: Callable[..., np.ndarray], tolerance: float
+              ) -> dict[str, tuple[int, int]]:  # fmt: skip
+    """One pair a line, of least total current, so that `deviation` of the lines' relative currents is within tolerance.
+
+    The most exact choice if none is.
+    """
+    lines = list(options)
+    error = np.abs(deviation(*np.meshgrid(*(1.0 + options[line].relative for line in lines), indexing="ij")))
+    devices = sum(np.meshgrid(*([p for p, _ in options[line].pairs] for line in lines), indexing="ij"))
+    # of equal currents the more exact
+    best = int(np.lexsort((error.ravel(), np.where(error <= tolerance, devices, np.inf).ravel()))[0])
+    if error.ravel()[best] > tolerance:
+        best = int(np.argmin(error))
+    chosen = np.unravel_index(best, error.shape)
+    return {line: options[line].pairs[int(i)] for line, i in zip(lines, chosen, strict=True)}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the chosen units make. Thresholds in half windows: first stage and the others."""
+
+    currents: Mapping[str, float]  # of a unit device on each line, A
+    up: tuple[float, float]
+    down: tuple[float, float]
+    high: float  # A, into a cell that sets
+    shift: tuple[float, float]  # A
+    base: float  # A, of the line's standing branch
+
+
+def made(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None, *, pulsed: bool = True,
+         units: Mapping[str, tuple[int, int]] | None = None) -> Made:  # fmt: skip
+    """What `units` (None: of `bias_units`) make by the maps: with pulses of the Design's length, or on a slow line."""
+    maps = maps or maps_of(design, ladder, cell)
+    units = units or bias_units(design, ladder, cell, maps)
+    unit, beta = design.unit_current, float(ladder.beta[cell])
+    goal, asked = wanted(design, ladder, cell, maps), bias_currents(design, ladder, cell, maps)
+    current = {line: p / k * maps.over_units(asked[line], unit) * unit / REFERENCE_UNITS
+               for line, (p, k) in units.items()}  # fmt: skip
+    high = maps.threshold * current["th"]
+    width = maps.width * current["hyst"] - maps.width_loss * current["th"]
+    base, shift = maps.base * current["base"], (0.0, 0.0)
+    if ladder.has_dpi:
+        drive = current["on"] / current["tau"] / (asked["on"] / asked["tau"]) * current["gain"] / asked["gain"]
+        shift = (maps.first_shift * current["shift"] - maps.trim_first * beta, goal.shift * drive)
+    # what is between the cell's threshold and that of a pulse, or the part of it that a slow line sees
+    later = (beta - goal.up, -beta - goal.down) if pulsed else (maps.trim_up * beta, -maps.trim_down * beta)
+    up, down = (
+        tuple((_candidate(maps, base, level - s) + extra) / beta for s in shift)
+        for level, extra in zip((high, high - width), later, strict=True)
+    )
+    return Made(current, (up[0], up[1]), (down[0], down[1]), high, shift, base)
+
+
+def _candidate(maps: CellMaps, base: float, current: float) -> float:
+    """The candidate at which a cell receives `current` from the line."""
+    line = current / maps.copy
+    if base == 0.0:
+        return line
+    for _ in range(20):  # the copy's gain changes by a per cent over the range: each turn gains two digits
+        line = current / (maps.copy + maps.copy_slope * math.log(line / base))
+    return line - maps.clamp * base**2 / line - base

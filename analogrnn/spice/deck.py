@@ -63,13 +63,15 @@ def pulses_waveform(schedule: Schedule, values: np.ndarray, lead: float) -> str:
 
 def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str, unit_current: float) -> list[str]:
     """The mirrors and the bias current of one row, each with its trained value."""
-    lines = []
+    lines, rail = [], f"rail_{node}"
     for j, gate in enumerate(gates):
         ratio, trained = synapses.ratio[row, j], synapses.weight[row, j]
         if ratio == 0.0:
             continue
-        ports = f"{gate} {node} vdd vss synapse_positive" if ratio > 0 else f"{gate} {node} vss synapse_negative"
+        ports = f"{gate} {rail} vss synapse_positive" if ratio > 0 else f"{gate} {node} vss synapse_negative"
         lines.append(f"Xw_{row}_{j} {ports} ratio={number(abs(ratio))} ; trained {number(trained)}")
+    if np.any(synapses.ratio[row] > 0):
+        lines.append(f"Xrail_{row} {rail} {node} vdd row_rail")
     bias = synapses.bias[row] * unit_current
     lines.append(f"Ib_{row} vss {node} DC {number(bias)} ; trained {number(synapses.trained_bias[row])}")
     return lines
@@ -84,11 +86,7 @@ def ladder_subcircuit(design: Design, ladder: Ladder, cell: int, schedule: Sched
     name = f"ladder_{identifier('Ladder.name', ladder.name)}_{cell}"
     gates = [f"in_{j}" for j in range(ladder.synapses.inputs)]
     lines = [f".subckt {name} {' '.join(gates)} clk hout vdd vss"]
-    low, high = ladder.threshold[cell]
-    lines.append(
-        f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
-        f"candidate scale {number(ladder.synapses.scale[cell])}; levels {ladder.k_min} to {ladder.k_max}"
-    )
+    lines.append(trained_line(ladder, cell))
     lines += synapse_lines(ladder.synapses, cell, gates, "cand", design.unit_current)
     lines += _line(ladder, cell, schedule, lead, control)
     lines += _bias_lines(design, ladder, cell)
@@ -96,25 +94,34 @@ def ladder_subcircuit(design: Design, ladder: Ladder, cell: int, schedule: Sched
     return [*lines, f".ends {name}"]
 
 
+def trained_line(ladder: Ladder, cell: int) -> str:
+    """What was trained into a ladder, as a comment."""
+    low, high = ladder.threshold[cell]
+    return (
+        f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
+        f"candidate scale {number(ladder.synapses.scale[cell])}; levels {ladder.k_min} to {ladder.k_max}"
+    )
+
+
 def _line(ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str) -> list[str]:
-    """Standing current (zero during reset), presets, and the line itself."""
-    base = np.full(schedule.steps, ladder.i_base[cell])
-    base[: schedule.reset_steps] = 0.0
-    preset = np.zeros(schedule.steps)
+    """The line and its control: run is low during the reset, preset high in each preset pulse."""
+    run, preset = np.ones(schedule.steps), np.zeros(schedule.steps)
+    run[: schedule.reset_steps] = 0.0
     last, count = schedule.first_frame, int(ladder.preset_pulses[cell])
-    preset[last - count : last] = ladder.i_preset[cell]
+    preset[last - count : last] = 1.0
     # without a clock the line never returns to zero, so a preset stays until the first candidate takes over
     pulsed = ladder.return_to_zero
     wave = pulses_waveform(schedule, preset, lead) if pulsed else steps_waveform(schedule, preset)
     return [
-        f"Ibase vss base {steps_waveform(schedule, base)}",
-        f"Ipreset vss preset {wave}",
-        "Xline cand clk preset base bu vdd vss ladder_line",
+        f"Vrun run vss {steps_waveform(schedule, run)}",
+        f"Vpreset preset vss {wave}",
+        "Xline cand clk run preset bbase bpreset bu vdd vss ladder_line",
     ]
 
 
 def _bias_lines(design: Design, ladder: Ladder, cell: int) -> list[str]:
-    currents = {"th": ladder.i_th, "hyst": ladder.i_hyst, "alpha": ladder.i_alpha}
+    currents = {"th": ladder.i_th, "hyst": ladder.i_hyst, "alpha": ladder.i_alpha, "base": ladder.i_base,
+                "preset": ladder.i_preset}  # fmt: skip
     if ladder.has_dpi:
         timing = design.timing
         currents |= {"on": np.full(ladder.width, timing.i_on), "tau": np.full(ladder.width, timing.i_tau),
@@ -138,7 +145,7 @@ def _stages(design: Design, ladder: Ladder, cell: int, control: str) -> list[str
     ratio = timing.drive_ratio
     rfloor = timing.i_floor * (ratio - 1.0)
     setv = vslope * math.log(ratio - 1.0 if on_at_start else rfloor)
-    c_dpi = timing.c_dpi * (1e-4 if control == "no_dpi" else 1.0)
+    c_dpi = (timing.c_dpi + timing.c_parasitic) * (1e-4 if control == "no_dpi" else 1.0)
     shared += (
         f" c={number(c_dpi)} vslope={number(vslope)} gain={number(technology.dpi_gain * ratio / (ratio - 1.0))}"
         f" rfloor={number(rfloor)} setv={number(setv)}"

@@ -170,10 +170,11 @@ def run_deck(
 
 
 def run_decks(
-    jobs: Sequence[Job], workers: int | None = None, ngspice: Ngspice | None = None
+    jobs: Iterable[Job], workers: int | None = None, ngspice: Ngspice | None = None
 ) -> Iterator[tuple[int, Waveforms | SpiceError]]:
     """Run `jobs` on `workers` processes at a time (None = one a CPU); yield (index, result) as each completes.
 
+    A job is taken from `jobs` when its turn comes.
     A job that fails yields its SpiceError and the others go on. Any other error, Ctrl-C, or closing the iterator
     kills what runs.
     """
@@ -221,6 +222,8 @@ def write_job(job: Job, folder: Path) -> None:
     if not job.deck.strip():
         raise DeckError("deck: it is empty; give it a title, elements and one analysis.")
     check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths)
+    for path in job.allowed_paths:
+        _check_models(path, _stamp(path))
     for name, text in job.files.items():
         check_deck(text, files=job.files, allowed_paths=job.allowed_paths, owner=name, title=False)
     try:
@@ -230,6 +233,25 @@ def write_job(job: Job, folder: Path) -> None:
             (folder / path.name).symlink_to(path.absolute())
     except OSError as error:
         raise SpiceError(f"The deck can't be written: {error.strerror}; set TMPDIR to a disk with space.") from None
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise SpiceError(f"{path} can't be read: {error.strerror}; mend the path, or PDK_ROOT.") from None
+
+
+@lru_cache(maxsize=32)
+def _check_models(path: Path, mtime_ns: int) -> None:
+    """Raise DeckError if a file that the deck reads in place holds commands; once for each state of the file."""
+    try:
+        text = path.read_text(encoding="latin-1")
+    except OSError as error:
+        raise SpiceError(f"{path} can't be read: {error.strerror}; mend the path, or PDK_ROOT.") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _EXECUTES.search(line.strip()):
+            raise DeckError(f"{path.name} line {number}: {found[0]!r} makes ngspice run commands; take a clean copy.")
 
 
 def run_process(

@@ -251,7 +251,9 @@ def judge(outcome: Outcome, raw: Path, stop_time: float | None, timeout: float) 
         try:
             return _select(read_raw(raw), stop_time)
         except SpiceError as error:
-            failure = str(error)
+            # ngspice exits with 0 when the disk is full: the log tells why the file is torn or not there
+            full, message = _CAUSES[0]
+            failure = f"ngspice failed: {message}." if re.search(full, outcome.log) else str(error)
     raise SpiceError(failure, log=outcome.log)
 
 

@@ -3,30 +3,43 @@
 Ladders share no feedback, so a slice of one ladder with its own front end behaves as it does in the flat deck.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from analogrnn import library
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
-from analogrnn.errors import SpiceError, identifier
+from analogrnn.errors import identifier
 from analogrnn.schedule import Schedule, build_schedule
 from analogrnn.spice.deck import RUNIT, ladder_subcircuit, number, piecewise_linear, steps_waveform, synapse_lines
-from analogrnn.spice.engine import Job, Ngspice, run_decks
+from analogrnn.spice.engine import Job
 from analogrnn.spice.raw import Waveforms
 
+AVERAGED = 32  # samples of a candidate's window: the integration method leaves a ripple on currents
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "synapse", "rectifier")
 # an input node that is off by 1e-4 decides a candidate near its threshold: so reltol is tight; Gear overshoots there
 OPTIONS = ".options reltol=1e-6 abstol=1e-15 vntol=1e-8 chgtol=1e-20 method=trap xmu=0.49"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What shows one ladder: the instance whose nodes a1..aN are the states of its stages, and two signals."""
+
+    instance: str
+    candidate: str
+    output: str
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkDeck:
     """A deck with all that is needed to run it and to read its result.
 
-    ladders  (layer, cell) -> instance whose nodes a1..aN are the states of its stages
-    logits   (class,) nodes of the output currents, empty in a slice
+    ladders  (layer, cell) -> instance
+    logits   (class,) signals of the output currents, empty in a slice
+    probes   (layer, cell) -> its signals; times `gain` they are currents in A
+    windows  layer -> (from, to) s after a step's start, over which candidates are averaged; no entry: with the stages
     """
 
     text: str
@@ -36,21 +49,33 @@ class NetworkDeck:
     logits: tuple[str, ...]
     supply: float
     unit: float
+    probes: Mapping[tuple[str, int], Probe] = field(default_factory=dict)
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gain: float = 1.0 / RUNIT
+    allowed_paths: frozenset[Path] = frozenset()
 
-    def job(self, timeout: float = 600.0) -> Job:
-        return Job(self.text, self.schedule.duration, timeout)
+    def job(self, timeout: float = 3600.0) -> Job:
+        return Job(self.text, self.schedule.duration, timeout, allowed_paths=self.allowed_paths)
 
 
 @dataclass(frozen=True, eq=False)
 class DeckReading:
     """What a deck's run says at the frames' read times.
 
-    stages[layer, cell] (T, N) bool; candidates[layer, cell] (T,) A, scaled as on the line; logits (classes,) in units
+    stages[layer, cell] (T, N) bool; decided[layer, cell] (T, N) bool: the state node is clearly high or low;
+    candidates[layer, cell] (T,) A, scaled as on the line; outputs[layer, cell] (T,) A, all stages' output currents;
+    series (T, classes) and logits (classes,) = its last row, in units
     """
 
     stages: dict[tuple[str, int], np.ndarray]
+    decided: dict[tuple[str, int], np.ndarray]
     candidates: dict[tuple[str, int], np.ndarray]
-    logits: np.ndarray
+    outputs: dict[tuple[str, int], np.ndarray]
+    series: np.ndarray
+
+    @property
+    def logits(self) -> np.ndarray:
+        return np.asarray(self.series[-1])
 
 
 def network_deck(design: Design, x: np.ndarray, *, control: str = "none") -> NetworkDeck:
@@ -60,51 +85,41 @@ def network_deck(design: Design, x: np.ndarray, *, control: str = "none") -> Net
     """
     given = design.layers[0].synapses.checked(x)
     schedule = build_schedule(design, len(given), control)
-    body, tops, ladders = _Sources(design, schedule, control).flat(given)
-    outputs = tuple(f"out_{i}" for i in range(design.layers[-1].synapses.width)) if tops else ()
-    return _finish(design, schedule, body, ladders, outputs)
+    body, tops, probes = _Sources(design, schedule, control).flat(given)
+    outputs = tuple(f"v(out_{i})" for i in range(design.layers[-1].synapses.width)) if tops else ()
+    return _finish(design, schedule, body, probes, outputs)
 
 
 def ladder_deck(design: Design, ladder: Ladder, cell: int, x: np.ndarray, *, control: str = "none") -> NetworkDeck:
     """A slice: one ladder with its own front end, for its layer's inputs x (T, D) in units."""
     given = ladder.synapses.checked(x)
     schedule = build_schedule(design, len(given), control)
-    body, ladders = _Sources(design, schedule, control).slice(ladder, cell, given)
-    return _finish(design, schedule, body, ladders, ())
+    body, probes = _Sources(design, schedule, control).slice(ladder, cell, given)
+    return _finish(design, schedule, body, probes, ())
 
 
 def read_deck(deck: NetworkDeck, waves: Waveforms) -> DeckReading:
-    """Sample a run at the read times. Raises SpiceError if a state node is neither high nor low there."""
-    times = deck.schedule.read_times()
+    """Sample a run at the read times."""
+    times, schedule = deck.schedule.read_times(), deck.schedule
+    starts = schedule.starts()[schedule.first_frame :]
 
-    def sample(signal: str) -> np.ndarray:
-        return np.interp(times, waves.axis, waves[signal])
+    def sample(signal: str, at: np.ndarray) -> np.ndarray:
+        return np.interp(at, waves.axis, waves[signal])
 
-    stages, candidates = {}, {}
-    for (layer, cell), instance in deck.ladders.items():
-        states = np.stack([sample(f"v({instance}.a{j + 1})") for j in range(deck.stages[layer])], axis=1)
-        undecided = np.argwhere((states > 0.2 * deck.supply) & (states < 0.8 * deck.supply))
-        if len(undecided):
-            t, j = (int(n) for n in undecided[0])
-            raise SpiceError(f"{instance} stage {j + 1} is at {states[t, j]:.3g} V at step {t}, between ON and OFF.")
-        stages[layer, cell] = states < 0.5 * deck.supply
-        candidates[layer, cell] = sample(f"v({instance}.cand)") / RUNIT
-    logits = np.array([waves[f"v({node})"][-1] for node in deck.logits]) / (RUNIT * deck.unit)
-    return DeckReading(stages, candidates, logits)
-
-
-def run_network_decks(decks: Sequence[NetworkDeck], *, workers: int | None = None, ngspice: Ngspice | None = None,
-                      timeout: float = 600.0) -> Iterator[tuple[int, DeckReading | SpiceError]]:  # fmt: skip
-    """Run decks in parallel; yield (index, reading or the error of that run) as each completes."""
-    jobs = [deck.job(timeout) for deck in decks]
-    for index, result in run_decks(jobs, workers, ngspice):
-        if isinstance(result, SpiceError):
-            yield index, result
-            continue
-        try:
-            yield index, read_deck(decks[index], result)
-        except SpiceError as error:
-            yield index, error
+    stages, decided, candidates, outputs = {}, {}, {}, {}
+    for (layer, cell), probe in deck.probes.items():
+        nodes = [f"v({probe.instance}.a{j + 1})" for j in range(deck.stages[layer])]
+        part = np.stack([sample(node, times) for node in nodes], axis=1) / deck.supply
+        stages[layer, cell], decided[layer, cell] = part < 0.5, np.abs(part - 0.5) > 0.3
+        moments = [times]
+        if layer in deck.windows:
+            moments = [starts + moment for moment in np.linspace(*deck.windows[layer], AVERAGED)]
+        candidates[layer, cell] = np.mean([sample(probe.candidate, at) for at in moments], axis=0) * deck.gain
+        outputs[layer, cell] = sample(probe.output, times) * deck.gain
+    series = np.empty((len(times), 0))
+    if deck.logits:
+        series = np.stack([sample(signal, times) for signal in deck.logits], axis=1) * deck.gain / deck.unit
+    return DeckReading(stages, decided, candidates, outputs, series)
 
 
 class _Sources:
@@ -113,13 +128,13 @@ class _Sources:
     def __init__(self, design: Design, schedule: Schedule, control: str) -> None:
         self.design, self.schedule, self.control = design, schedule, control
 
-    def flat(self, x: np.ndarray) -> tuple[list[str], bool, dict[tuple[str, int], str]]:
-        """All layers; returns the lines, whether the last layer gives logits, and the ladders' instances."""
+    def flat(self, x: np.ndarray) -> tuple[list[str], bool, dict[tuple[str, int], Probe]]:
+        """All layers; returns the lines, whether the last layer gives logits, and the ladders' signals."""
         design = self.design
         subcircuits: list[str] = []
         top = self._inputs(design.layers[0].synapses, x)
         gates = [f"in_{j}" for j in range(x.shape[1])]
-        ladders: dict[tuple[str, int], str] = {}
+        ladders: dict[tuple[str, int], Probe] = {}
         phase = 0
         for layer in design.layers:
             name = identifier("Layer.name", layer.name)
@@ -128,7 +143,7 @@ class _Sources:
                 outputs = [f"h_{name}_{i}" for i in range(layer.width)]
                 for i, out in enumerate(outputs):
                     subcircuits += self._subcircuit(layer, i, phase)
-                    ladders[layer.name, i] = f"xladder_{name}_{i}".lower()
+                    ladders[layer.name, i] = _probe(f"xladder_{name}_{i}", out)
                     top.append(f"Xladder_{name}_{i} {' '.join(gates)} clk_{name} {out} vdd vss ladder_{name}_{i}")
                     top.append(f"Xd_{out} {out} vss input_diode")
                 gates, phase = outputs, phase + 1
@@ -147,7 +162,7 @@ class _Sources:
             gates = [f"g_{name}_{i}" for i in range(layer.synapses.width)]
         return subcircuits + top, isinstance(design.layers[-1], FeedForward), ladders
 
-    def slice(self, ladder: Ladder, cell: int, x: np.ndarray) -> tuple[list[str], dict[tuple[str, int], str]]:
+    def slice(self, ladder: Ladder, cell: int, x: np.ndarray) -> tuple[list[str], dict[tuple[str, int], Probe]]:
         """One ladder with its front end."""
         name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
         gates = " ".join(f"in_{j}" for j in range(x.shape[1]))
@@ -156,7 +171,7 @@ class _Sources:
             f"Xladder_{name} {gates} clk_{ladder.name} h_{name} vdd vss ladder_{name}",
             f"Xd_{name} h_{name} vss input_diode",
         ]
-        return lines, {(ladder.name, cell): f"xladder_{name}".lower()}
+        return lines, {(ladder.name, cell): _probe(f"xladder_{name}", f"h_{name}")}
 
     def _subcircuit(self, ladder: Ladder, cell: int, phase: int) -> list[str]:
         return ladder_subcircuit(self.design, ladder, cell, self.schedule, self._lead(phase), self.control)
@@ -187,14 +202,17 @@ class _Sources:
         return [f"Vclk_{ladder.name} clk_{ladder.name} vss {wave}"]
 
 
-def _finish(design: Design, schedule: Schedule, body: list[str], ladders: dict[tuple[str, int], str],
+def _probe(instance: str, output: str) -> Probe:
+    return Probe(instance.lower(), f"v({instance}.cand)".lower(), f"v({output})".lower())
+
+
+def _finish(design: Design, schedule: Schedule, body: list[str], probes: dict[tuple[str, int], Probe],
             logits: tuple[str, ...]) -> NetworkDeck:  # fmt: skip
     stages = {ladder.name: ladder.stages for ladder in design.ladders}
-    saved = [f"v({node})" for node in logits]
-    for (layer, _), instance in ladders.items():
-        saved += [f"v({instance}.a{j + 1})" for j in range(stages[layer])]
-        saved += [f"v({instance}.n{j + 1})" for j in range(stages[layer])]
-        saved.append(f"v({instance}.cand)")
+    saved = list(logits)
+    for (layer, _), probe in probes.items():
+        saved += [f"v({probe.instance}.{kind}{j + 1})" for kind in "an" for j in range(stages[layer])]
+        saved += [probe.candidate, probe.output]
     rows = [" ".join(saved[i : i + 8]) for i in range(0, len(saved), 8)]
     timing = schedule.timing
     text = "\n".join(
@@ -213,4 +231,6 @@ def _finish(design: Design, schedule: Schedule, body: list[str], ladders: dict[t
             "",
         ]
     )
-    return NetworkDeck(text, schedule, ladders, stages, logits, design.technology.supply, design.unit_current)
+    ladders = {key: probe.instance for key, probe in probes.items()}
+    return NetworkDeck(text, schedule, ladders, stages, logits, design.technology.supply, design.unit_current,
+                       probes=probes)  # fmt: skip

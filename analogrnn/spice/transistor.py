@@ -17,25 +17,30 @@ from analogrnn.errors import ParameterError, SpiceError, finite_array, identifie
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
 from analogrnn.schedule import Schedule
 from analogrnn.spice.biases import REFERENCE_UNITS, CellMaps, bias_units
-from analogrnn.spice.deck import number, piecewise_linear, steps_waveform
+from analogrnn.spice.deck import number, piecewise_linear, steps_waveform, trained_line
 from analogrnn.spice.engine import Job
 from analogrnn.spice.pdk import Pdk, pdk_header
 from analogrnn.spice.raw import Waveforms
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
-OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
+# Gear overshoots: with it a DPI settles 3 % too high for ten time constants
+OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=3 method=trap xmu=0.49"
 CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
 
 @dataclass(frozen=True, eq=False)
 class TransistorOptions:
-    """How to build a deck and where it runs. `draws`: of `mismatch.draw_ladder`, so that it is that chip."""
+    """How to build a deck and where it runs.
+
+    draws, synapse_draws: of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer, so that it is that chip
+    """
 
     corner: str = "typical"
     temperature: float = 27.0  # C
     supply: float | None = None  # V; None: the technology's
-    maps: CellMaps = field(default_factory=CellMaps)
+    maps: CellMaps | None = None  # None: those of the calibration
     draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
+    synapse_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     drive: int | None = None  # strength of the candidate's line, unit devices; None: half the stages, rounded up
     control: str = "none"  # a negative control, which must fail: see CONTROLS
 
@@ -85,16 +90,15 @@ def ladder_transistors(design: Design, ladder: Ladder, cell: int, x: np.ndarray,
             pdk_header(pdk, options.corner).rstrip(),
             f".temp {number(options.temperature)}",
             *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
-            *_subcircuit(design, ladder, cell, options),
+            *ladder_block(design, ladder, cell, options),
             "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
             "Vss vss 0 DC 0",
             f"Vdd vdd vss DC {number(supply)}",
             f"Iref vdd nref DC {number(design.unit_current)}",
-            f"Xref nref vss bias_reference {_reference(design)} q={REFERENCE_UNITS}",
-            f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
+            *reference_lines(design),
             *_clock_lines(schedule, supply, options.control),
             *_inputs(ladder.synapses, given, schedule, design),
-            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {name}",
+            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss ladder_{name}",
             "Vh hout hload DC 0",
             f"Xload hload vss input_diode {_size(design.sizing.synapse)}",
             OPTIONS,
@@ -119,9 +123,21 @@ def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
     return np.asarray(states < 0.5 * deck.supply)
 
 
-def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> list[str]:
-    """`.subckt <layer>_<cell>`: weights, input line, bias and stages of one ladder."""
-    name, size, draws = f"{ladder.name}_{cell}", _size(design.sizing.cell), options.draws
+def reference_lines(design: Design) -> list[str]:
+    """The diode of the reference current and the cascode lines, shared by all."""
+    return [
+        f"Xref nref bcasn vss bias_reference_cascode {_reference(design)} q={REFERENCE_UNITS}",
+        f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
+    ]
+
+
+def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> list[str]:
+    """`.subckt ladder_<layer>_<cell>`: weights, input line, bias and stages of one ladder.
+
+    Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss. Its sources of 0 V measure: Vcand the
+    candidate current, Vstages what the stages draw from the supply.
+    """
+    name, size, draws = f"ladder_{ladder.name}_{cell}", _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
     drive = options.drive or -(-ladder.stages // 2)
     units: dict[str, int] = {}
@@ -132,9 +148,13 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOp
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
     lines = [
         f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",
-        *_weights(design, ladder.synapses, cell),
+        trained_line(ladder, cell),
+        *row_lines(design, ladder.synapses, cell, options.synapse_draws),
+        "Vcand cand line_in DC 0",
     ]
-    lines += _instance("Xline cand clk run preset bbase bhyst bu vdd vss ladder_line", f"{size} drive={drive}",
+    # without a standing current the line's copy of it is off: its gate is the supply
+    standing = "bbase" if ladder.return_to_zero else "vdd"
+    lines += _instance(f"Xline line_in clk run preset {standing} bhyst bu vdd vss ladder_line", f"{size} drive={drive}",
                        _deviations(own, ("u1", "u2", "u3"), (cell,)))  # fmt: skip
     block, ports = "ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase"
     if not ladder.has_dpi:
@@ -158,30 +178,50 @@ def _subcircuit(design: Design, ladder: Ladder, cell: int, options: TransistorOp
     return [*lines, f".ends {name}"]
 
 
-def _weights(design: Design, synapses: Synapses, row: int) -> list[str]:
-    """Mirrors of one row: positive weights and a PMOS rail, negative weights, bias from the reference."""
+def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, DeviceDraw]) -> list[str]:
+    """Mirrors of one row into node cand: positive weights and a PMOS rail, negative weights, bias from the reference.
+
+    Each is one instance with its trained value in a comment.
+    """
     size, lines = _size(design.sizing.synapse), []
     for j, ratio in enumerate(synapses.ratio[row]):
         if ratio:
             port, kind = ("rail", "positive") if ratio > 0 else ("cand", "negative")
-            lines.append(f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}")
-    if np.any(synapses.ratio[row] > 0) or synapses.bias[row] > 0:
-        lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}")
+            lines.append(f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}"
+                         f"{_own(draws, 'weight', (row, j))} ; trained {number(synapses.weight[row, j])}")  # fmt: skip
+    if synapses.has_rail(row):
+        own = _own(draws, "rail_in", (row,), "_in") + _own(draws, "rail_out", (row,), "_out")
+        lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}{own}")
     if bias := float(synapses.bias[row]):
-        units = number(abs(bias) * REFERENCE_UNITS)
-        ports = "rail bcasn vss bias_sink_cascode" if bias > 0 else "cand vss bias_sink"
-        lines.append(f"Xbrow nref {ports} {_reference(design)} p={units}")
+        units, node = number(abs(bias) * REFERENCE_UNITS), "rail" if bias > 0 else "cand"
+        lines.append(f"Xbrow nref {node} bcasn vss bias_sink_cascode {_reference(design)} p={units}"
+                     f"{_own(draws, 'bias', (row,))} ; trained {number(synapses.trained_bias[row])}")  # fmt: skip
     return lines
+
+
+def diode_line(design: Design, node: str, draws: Mapping[str, DeviceDraw], which: int) -> str:
+    """The cascoded diode on `node`, input number `which` of a layer. It can't sink, so it rectifies too."""
+    own = _own(draws, "input", (which,))
+    return f"Xd_{node} {node} bcasn vss input_diode_cascode {_size(design.sizing.synapse)}{own}"
+
+
+def _own(draws: Mapping[str, DeviceDraw], device: str, index: tuple[int, ...], suffix: str = "") -> str:
+    """` vth<suffix>=.. beta<suffix>=..` of one device, or nothing if it has no draw."""
+    if device not in draws:
+        return ""
+    return f" vth{suffix}={number(draws[device].vth[index])} beta{suffix}={number(draws[device].beta[index])}"
 
 
 def _inputs(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Design) -> list[str]:
+    diodes = [diode_line(design, f"in_{j}", {}, j) for j in range(synapses.inputs)]
+    return input_sources(synapses, x, schedule, design) + diodes
+
+
+def input_sources(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Design) -> list[str]:
+    """One current source an input, offset into the first quadrant; the first frame stands during reset and presets."""
     before = np.repeat(x[:1], schedule.first_frame, axis=0)
     currents = (np.concatenate([before, x]) + synapses.offset) * design.unit_current
-    lines = []
-    for j in range(synapses.inputs):
-        lines.append(f"Iin_{j} vdd in_{j} {steps_waveform(schedule, currents[:, j])}")
-        lines.append(f"Xd_in_{j} in_{j} bcasn vss input_diode_cascode {_size(design.sizing.synapse)}")
-    return lines
+    return [f"Iin_{j} vdd in_{j} {steps_waveform(schedule, currents[:, j])}" for j in range(synapses.inputs)]
 
 
 def _clock_lines(schedule: Schedule, supply: float, control: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from analogrnn import library
-from analogrnn.calibrate import campaign, dpis
+from analogrnn.calibrate import campaign, dpis, ladders
 from analogrnn.calibrate.bench import Bench, Probe, Setup, crossings, only
 from analogrnn.calibrate.cells import WIDTHS, fit_width
 from analogrnn.calibrate.entries import Entry
@@ -135,6 +135,36 @@ def test_crossings_are_interpolated_and_a_missing_one_is_told():
     assert_allclose(crossings(time, np.array([0.0, 2.0, 0.0]), 0.5, falling=False), [0.25])
     with pytest.raises(SpiceError, match=r"^calibration: set never happens; the device or the currents are out of"):
         only(np.array([]), "set")
+
+
+def stepped(up, down):
+    """Stages (T, N) of a ladder that moves at `up` and `down`, under the staircases."""
+    pulses, starts = ladders.staircases()
+    level, rows = 0, []
+    for pulse in pulses:
+        level += int(level < ladders.STAGES and pulse >= up) - int(level > 0 and pulse <= -down)
+        rows.append(np.arange(ladders.STAGES) < level)
+    return np.array(rows), starts
+
+
+def test_a_staircase_tells_its_threshold_to_half_a_step():
+    found = ladders.read_staircases(*stepped(1.0234, 0.9876))
+    step = ladders.STAIRS[1] - ladders.STAIRS[0]
+    wanted = {"up_first": 1.0234, "up_inner": 1.0234, "down_first": -0.9876, "down_inner": -0.9876}
+    assert found.keys() == wanted.keys()
+    for place, value in wanted.items():
+        assert abs(found[place] - value) <= step / 2.0 + 1e-12
+
+
+@pytest.mark.parametrize(("up", "down"), [(0.9, 1.0), (1.2, 1.0), (1.0, 1.2)])
+def test_a_threshold_off_the_staircase_is_told(up, down):
+    with pytest.raises(SpiceError, match=r"no threshold '\w+' between 0\.92 and 1\.08 half windows; the bias maps"):
+        ladders.read_staircases(*stepped(up, down))
+
+
+def test_a_curve_of_zeros_is_compared_without_a_division():
+    old = {"a": {"kind": "simulated", "value": 0.0, "uncertainty": 0.01, "method": "x"}}
+    assert campaign.compare({"a": Entry(0.0, "", "", 1)}, old)[0][3] == 0.0
 
 
 @pytest.mark.ngspice

@@ -7,8 +7,9 @@ from analogrnn.spice.engine import find_ngspice
 from .conftest import NETWORK
 
 KEYS = {
-    "level", "clips", "stages", "steps_checked", "steps_equal", "thermometer_violations", "first_misses",
-    "candidate_error", "logit_error", "classes_equal", "failures", "holds",
+    "level", "clips", "stages", "steps_checked", "steps_equal", "stage_steps_checked", "stage_steps_equal",
+    "thermometer_violations", "undecided", "first_misses", "candidate_error", "candidate", "output", "logit_error",
+    "classes_equal", "classes_checked", "failures", "bound", "holds",
 }  # fmt: skip
 CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
@@ -53,7 +54,19 @@ def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, contr
     assert answer["holds"] is False
     assert answer["steps_equal"] < answer["steps_checked"]
     first = answer["first_misses"][0]
-    assert set(first) == {"layer", "cell", "clip", "step", "digital", "stages", "candidate", "threshold"}
+    assert set(first) == {
+        "layer",
+        "cell",
+        "clip",
+        "clip_index",
+        "step",
+        "digital",
+        "stages",
+        "candidate",
+        "threshold",
+        "distance",
+        "measured",
+    }
     told = call(*words)
     assert told.code == 1
     assert told.err == ""
@@ -109,13 +122,13 @@ def test_runs_that_fail_are_told_and_their_cells_are_left_out_of_the_count(call,
     assert answer["first_misses"] == []
     assert answer["thermometer_violations"] == 0
     failures = sorted(answer["failures"])
-    assert [failure.split(":")[0] for failure in failures] == ["clip 0, xladder_cell_11", "clip 0, xladder_cell_3"]
+    assert [failure.split(":")[0] for failure in failures] == ["clip 0, cell[11]", "clip 0, cell[3]"]
     assert all("killed by SIGSEGV" in failure for failure in failures)
     told = call(*words)
     assert told.code == 1
     assert f"{NETWORK}: DISAGREES" in told.out
     assert "84 of 84" in told.out
-    assert "xladder_cell_11" in told.out
+    assert "cell[11]" in told.out
 
 
 def test_the_step_level_has_nothing_to_break(call, inputs):

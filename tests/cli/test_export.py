@@ -97,11 +97,11 @@ def test_an_exported_ladder_runs_in_the_verb_spice(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "cell", ["cell[16]", "cell[-1]", "cell[²]", "cell[٣]", "cell", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""]
+    "cell", ["cell[16]", "cell[-1]", "cell[²]", "cell[٣]", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""]
 )
 def test_a_ladder_that_is_not_there_is_refused_with_those_that_are(call, cell):
     said = call("export", NETWORK, *RANDOM, "--cell", cell)
-    said.refused(2, f"--cell = {cell!r} names no ladder", "cell[0..15]")
+    said.refused(2, f"--slice = {cell!r} names no ladder", "cell[0..15]")
     assert said.out == ""
 
 

@@ -54,8 +54,10 @@ def test_every_verb_tells_what_it_takes(call, verb):
 
 
 def test_there_is_a_module_for_every_verb_and_no_other_verb():
-    helpers = {"__init__", "main", "arguments", "ui"}
-    assert set(VERBS) == {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - helpers
+    helpers = {"__init__", "main", "arguments", "conditions", "ui"}
+    folder = Path(cli.__file__).parent
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert set(VERBS) == ({path.stem for path in folder.glob("*.py")} | packages) - helpers
 
 
 def test_the_help_lists_every_verb_with_its_purpose(call):

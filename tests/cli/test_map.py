@@ -60,6 +60,14 @@ def test_all_mapping_options_reach_the_design(call):
     assert answer["margins"] != report.summary(design())["margins"]
 
 
+def test_a_named_stage_sets_what_is_not_typed(call):
+    answer = call("map", NETWORK, "--stage", "standard", "--period", "30ms", "--c-dpi", "0.6pF", "--json").json
+    assert answer["cell_device_m"] == [2e-6, 18e-6]
+    assert answer["period_s"] == 30e-3
+    assert answer["unit_current_A"] == pytest.approx(0.08e-9, rel=1e-12)
+    assert answer["c_dpi_F"] == 0.6e-12
+
+
 def test_a_bare_number_is_in_si_units(call):
     assert call("map", NETWORK, "--unit-current", "2e-9", "--json").json["unit_current_A"] == 2e-9
 

@@ -11,11 +11,21 @@ from helpers import BOUND, TECHNOLOGY, cmru, direct, first_quadrant, inputs_of, 
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
+from analogrnn import library
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Ladder, input_time_constants
 from analogrnn.errors import MappingError, ParameterError
-from analogrnn.mapping import MappingOptions, check_ladders, ladder_margins, map_network, recover_network
+from analogrnn.mapping import (
+    STAGES,
+    MappingOptions,
+    check_ladders,
+    ladder_margins,
+    map_network,
+    recover_network,
+    stage_options,
+)
 from analogrnn.network import AlphaCmru, InputEncoding, Linear, Network, Pooling, ReLU, forward
+from analogrnn.network.files import load
 from analogrnn.simulate import simulate_steps
 
 every_kind = pytest.mark.parametrize("kind", kinds())
@@ -133,13 +143,13 @@ def test_currents_outside_weak_inversion_are_named():
             unit_current=1e-12)  # fmt: skip
     refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside .* now 9e-07 A", unit_current=9e-7)
     refused(network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")
-    refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 1e-15 F\) or the pulse", c_dpi=1e-15)
+    refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 2e-12 F\) or the pulse", pulse=1.0)
     refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or", c_dpi=2e-10,
             drive_ratio=100.0)  # fmt: skip
 
 
 NUMBERS = ("unit_current", "cell_w", "cell_l", "synapse_w", "synapse_l", "shift_ratio", "base_ratio", "pulse_ratio",
-           "pulse_settle", "settle", "drive_ratio", "c_dpi", "period", "pulse", "input_bound")  # fmt: skip
+           "pulse_settle", "settle", "drive_ratio", "c_dpi", "period", "pulse", "input_bound", "lead")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -348,3 +358,49 @@ def test_the_design_keeps_the_metadata_and_knows_its_ladders():
     assert (design.name, design.metadata["accuracy"], design.stages) == ("mine", 0.9, 8)
     assert all(isinstance(ladder, Ladder) for ladder in design.ladders)
     assert isinstance(recover_network(design).layers[-1], Linear)
+
+
+# ---------------------------------------------------------------- named stages, lead, parasitic capacitance
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_named_stage_maps_the_shipped_networks(stage):
+    for name in ("digits_d16_k2", "digits_d32_k4"):
+        design = map_network(load(library.network_path(name)), TECHNOLOGY, stage_options(stage))
+        assert min(ladder_margins(design).values()) > 0.0
+
+
+def test_the_standard_stage_scales_its_currents_with_the_step_time():
+    fast, slow = (map_network(network(cmru()), TECHNOLOGY, replace(MappingOptions.standard(t), input_bound=BOUND))
+                  for t in (10e-3, 30e-3))  # fmt: skip
+    assert slow.unit_current == pytest.approx(fast.unit_current / 3.0, rel=1e-12)
+    assert slow.timing.pulse == pytest.approx(3.0 * fast.timing.pulse, rel=1e-12)
+    # the same charges in three times the time
+    for name in ("i_th", "i_shift", "i_gain"):
+        assert_allclose(getattr(slow.ladders[0], name), getattr(fast.ladders[0], name) / 3.0, rtol=1e-12)
+    assert slow.timing.i_tau == pytest.approx(fast.timing.i_tau / 3.0, rel=1e-12)
+
+
+def test_a_stage_that_does_not_exist_is_named_with_those_that_do():
+    with pytest.raises(ParameterError, match=r"stage = 'tiny' is unknown; known: \['default', 'standard', 'large'\]"):
+        stage_options("tiny")
+
+
+def test_the_leak_of_a_dpi_counts_the_capacitance_of_its_own_devices():
+    for size in (4e-6, 10e-6):
+        design = mapped(network(cmru()), cell_w=size, cell_l=size)
+        timing, c = design.timing, design.timing.c_dpi + TECHNOLOGY.map_parasitic * size**2
+        assert timing.c_dpi + timing.c_parasitic == pytest.approx(c, rel=1e-12)
+        tau = TECHNOLOGY.dpi_tau * c * TECHNOLOGY.thermal_voltage / (TECHNOLOGY.kappa * timing.i_tau)
+        assert tau == pytest.approx(timing.tau, rel=1e-12)
+
+
+def test_layers_share_the_time_before_their_pulses():
+    one = mapped(network(cmru()))
+    two = mapped(network(cmru("a", 2, 3), cmru("b", 2, 2)))
+    assert one.timing.lead == pytest.approx(0.6 * one.timing.period, rel=1e-12)
+    assert two.timing.lead == pytest.approx(0.3 * two.timing.period, rel=1e-12)
+
+
+def test_a_pulse_too_late_to_be_read_is_refused():
+    refused(network(cmru()), r"the ladder's 'read' margin is \S+, not above 0: .*make lead a smaller part", lead=0.95)

@@ -159,6 +159,24 @@ def test_files_and_allowed_paths_may_be_named(line):
     check_deck(f"title\n{RC}{line}\n.end\n", files={"mine.inc"}, allowed_paths={Path("/opt/pdk/a b.lib")})
 
 
+@pytest.mark.parametrize("line", ["*# shell touch ran", "  .control", ".CONTROLX", "*ng_script"])
+def test_a_model_file_that_holds_commands_is_refused_before_anything_runs(tmp_path, monkeypatch, line):
+    """A process design kit is read in place and not copied: it must be as clean as what is handed over."""
+    monkeypatch.chdir(tmp_path)
+    models = tmp_path / "models.lib"
+    models.write_text(f".lib typical\n.param a=1\n{line}\nshell touch ran\n.endl typical\n")
+    with pytest.raises(DeckError, match=r"models\.lib line 3: .* makes ngspice run commands; take a clean copy"):
+        run_deck(f"title\n{RC}.lib models.lib typical\n.end\n", stop_time=1e-6, allowed_paths=frozenset({models}))
+    assert [path.name for path in tmp_path.iterdir()] == ["models.lib"]
+
+
+def test_a_model_file_that_is_gone_is_told(tmp_path):
+    with pytest.raises(SpiceError, match=r"gone\.lib can't be read: No such file or directory; mend the path"):
+        run_deck(
+            f"title\n{RC}.lib gone.lib x\n.end\n", stop_time=1e-6, allowed_paths=frozenset({tmp_path / "gone.lib"})
+        )
+
+
 def test_an_allowed_path_allows_nothing_beside_it():
     with pytest.raises(DeckError, match=r"'\.include /opt/pdk/b' may not be read; allowed: \['/opt/pdk/a', 'a'\]"):
         check_deck("title\n.include /opt/pdk/b\n", allowed_paths={Path("/opt/pdk/a")})

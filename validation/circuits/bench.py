@@ -5,7 +5,7 @@ A ladder here is one CMRU of one input with weight 1 and threshold 1: its candid
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
-from analogrnn.spice.biases import CellMaps
 from analogrnn.spice.deck import number, piecewise_linear
 from analogrnn.spice.engine import Job, run_decks
 from analogrnn.spice.pdk import find_pdk
@@ -25,14 +24,8 @@ from analogrnn.technology import load_technology
 WORKERS = 2
 BOUND = 6.0  # largest candidate, in beta
 # the standard stage: unipolar, narrow and long devices, see docs/circuits.md
-STANDARD = MappingOptions(
-    unit_current=0.24e-9, cell_w=2e-6, cell_l=18e-6, shift_ratio=2.2, base_ratio=2.0, pulse_ratio=0.2,
-    pulse_settle=8.01, drive_ratio=12.0, c_dpi=0.5e-12, period=10e-3, input_bound=BOUND,
-)  # fmt: skip
+STANDARD = replace(MappingOptions.standard(), input_bound=BOUND)
 DEFAULT = MappingOptions(input_bound=BOUND)
-# what the blocks make of their bias currents with the default mapping's devices, 10 x 10 um at 1 nA
-SQUARE = CellMaps(bias=1.0266, threshold=0.968, width=0.993, width_loss=0.0197, copy=1.029, base=1.007,
-                  first_shift=1.004, shift=0.995)  # fmt: skip
 
 
 def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
@@ -41,13 +34,6 @@ def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
     layer = Cmru("rec", np.ones((1, 1)), np.zeros(1), threshold=np.ones(1), alpha=np.full(1, 0.5), k_min=low,
                  k_max=low + stages, initial=np.full(1, float(low)))  # fmt: skip
     return map_network(Network((layer,)), load_technology(), options)
-
-
-def maps_for(design: Design) -> CellMaps:
-    """The seam to the calibration, which is of the standard stage's devices."""
-    if design.sizing.cell.w > 0.5 * design.sizing.cell.l:
-        return SQUARE
-    return CellMaps(**{item.name: getattr(design.technology, f"map_{item.name}") for item in fields(CellMaps)})
 
 
 @dataclass(frozen=True)
@@ -89,7 +75,7 @@ class Case:
 
     design: Design
     candidates: np.ndarray
-    options: TransistorOptions = field(default_factory=TransistorOptions)  # its maps are replaced by `maps_for`
+    options: TransistorOptions = field(default_factory=TransistorOptions)
     ramps: bool = False
     edits: tuple[tuple[str, str], ...] = ()  # regular expression, replacement; each must match
 
@@ -113,9 +99,8 @@ class Found:
         return self.equal == self.checked > 0
 
 
-LEAD = 2.0  # pulses between a change of the input and the clock's pulse: the front end settles; the schedule's is 0.25
 RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
-RAMP_STEPS = 8.0  # its length, in periods
+RAMP_STEPS, RAMP_HOLD = 3.0, 3.0  # its length, and how long its end stands: the ladder runs to its end; in periods
 
 
 def measure(cases: Sequence[Case]) -> list[Found | SpiceError]:
@@ -146,23 +131,16 @@ class Ramp:
 
 def build(case: Case) -> tuple[TransistorDeck, list[Ramp], Job]:
     """The deck, what its ramps measure, and the job that runs it as `case` wants it."""
-    options = replace(case.options, maps=maps_for(case.design))
-    deck = ladder_transistors(case.design, case.design.ladders[0], 0, case.candidates[:, None], find_pdk(), options)
+    deck = ladder_transistors(
+        case.design, case.design.ladders[0], 0, case.candidates[:, None], find_pdk(), case.options
+    )
     ramps: list[Ramp] = []
-    text, stop = _with_lead(deck), deck.schedule.duration
+    text, stop = deck.text, deck.schedule.duration
     if case.ramps:
         text, ramps, stop = _with_ramps(case, deck)
     for pattern, replacement in case.edits:
         text = _edit(text, pattern, replacement)
     return deck, ramps, replace(deck.job(), deck=text, stop_time=stop)
-
-
-def _with_lead(deck: TransistorDeck) -> str:
-    """Let the clock's pulse come LEAD pulses after the input."""
-    timing, was = deck.schedule.timing, deck.schedule.first_frame * deck.schedule.timing.period + deck.schedule.lead
-    later = number(was - deck.schedule.lead + LEAD * timing.pulse)
-    # a clock that stays high (a negative control) has no pulse to move
-    return re.sub(rf"(?m)^(Vclk .*PULSE\(\S+ \S+) {re.escape(number(was))} ", rf"\g<1> {later} ", deck.text)
 
 
 def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], float]:
@@ -175,7 +153,7 @@ def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], floa
 
     def pulse(value: float) -> None:
         nonlocal at
-        start = at + LEAD * timing.pulse
+        start = at + timing.lead
         line.extend([(at, 0.0), (at + edge, value), (start + 2 * timing.pulse, value),
                      (start + 2 * timing.pulse + edge, 0.0)])  # fmt: skip
         gate.extend([(start, 0.0), (start + edge, supply), (start + timing.pulse, supply),
@@ -185,11 +163,12 @@ def _with_ramps(case: Case, deck: TransistorDeck) -> tuple[str, list[Ramp], floa
     def ramp(sign: int, level: int) -> None:
         nonlocal at
         start, length = at + timing.pulse, RAMP_STEPS * timing.period
+        end = start + length + RAMP_HOLD * timing.period
         ramps.append(Ramp(start, length, sign, level))
         line.extend([(at, 0.0), (at + timing.pulse / 2, sign * RAMP[0]), (start, sign * RAMP[0]),
-                     (start + length, sign * RAMP[1]), (start + length + edge, 0.0)])  # fmt: skip
-        gate.extend([(at, 0.0), (at + edge, supply), (start + length, supply), (start + length + edge, 0.0)])
-        at = start + length + timing.period
+                     (start + length, sign * RAMP[1]), (end, sign * RAMP[1]), (end + edge, 0.0)])  # fmt: skip
+        gate.extend([(at, 0.0), (at + edge, supply), (end, supply), (end + edge, 0.0)])
+        at = end + timing.period
 
     for value in case.candidates:
         pulse(float(value))

@@ -29,6 +29,7 @@ def hastened(design: Design, factor: float) -> Design:
     """The same currents in the cells, but all times multiplied by `factor`, beyond what the mapping allows."""
     t = design.timing
     return replace(design, timing=replace(t, period=t.period * factor, pulse=t.pulse * factor, tau=t.tau * factor,
+                                          lead=t.lead * factor,
                                           i_tau=t.i_tau / factor, i_on=t.i_on / factor))  # fmt: skip
 
 

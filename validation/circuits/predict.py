@@ -7,12 +7,12 @@ import numpy as np
 
 from analogrnn import library
 from analogrnn.kernels.waveform import dpi_step
-from analogrnn.spice.biases import REFERENCE_UNITS, bias_currents, bias_units
+from analogrnn.spice.biases import bias_currents, made, maps_of
 from analogrnn.spice.deck import number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.supply import branch_sum
-from validation.circuits.bench import Case, Found, good, ladder_design, maps_for, measure
+from validation.circuits.bench import Case, Found, good, ladder_design, measure
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
@@ -35,21 +35,14 @@ class Prediction:
 def predicted() -> Prediction:
     """The standard ladder as its bias lines make it, rounding included."""
     design = ladder_design(STAGES)
-    ladder, maps = design.ladders[0], maps_for(design)
-    unit = maps.bias * design.unit_current / REFERENCE_UNITS
-    line = {name: unit * p / k for name, (p, k) in bias_units(design, ladder, 0, maps).items()}
-    i_hi = maps.threshold * line["th"]
-    width = maps.width * line["hyst"] - maps.width_loss * line["th"]
-    wanted = bias_currents(design, ladder, 0, maps)
-    gain = line["on"] * line["gain"] / line["tau"] / (wanted["on"] * wanted["gain"] / wanted["tau"])
-    inner = float(ladder.i_shift[0]) * gain
-    shift = np.array([maps.first_shift * line["shift"]] + [inner] * (STAGES - 1))
-    base, beta = maps.base * line["base"], float(ladder.beta[0])
-    up = ((i_hi - shift) / maps.copy - base) / beta
-    down = ((i_hi - width - shift) / maps.copy - base) / beta
-    branches = {"th": line["th"], "hyst": line["hyst"], "alpha": line["alpha"], "base": maps.copy * base,
-                "on": line["on"], "shift": inner, "first": float(shift[0])}  # fmt: skip
-    return Prediction(up, down, i_hi, line["alpha"], branch_sum(branches, STAGES))
+    ladder = design.ladders[0]
+    m, maps = made(design, ladder, 0, pulsed=False), maps_of(design, ladder, 0)
+    first, inner = m.shift
+    branches = {"th": m.currents["th"], "hyst": m.currents["hyst"], "alpha": m.currents["alpha"],
+                "base": maps.into_cell(m.base, 0.0), "on": m.currents["on"], "shift": inner,
+                "first": first}  # fmt: skip
+    up, down = (np.array([values[0]] + [values[1]] * (STAGES - 1)) for values in (m.up, m.down))
+    return Prediction(up, down, m.high, m.currents["alpha"], branch_sum(branches, STAGES))
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +99,7 @@ def dpi(quick: bool) -> Measured:
     """A DPI with the standard stage's compensated biases: from OFF, 7 tau ON, then OFF."""
     design = ladder_design(STAGES)
     ladder, timing = design.ladders[0], design.timing
-    wanted = bias_currents(design, ladder, 0, maps_for(design))
+    wanted = bias_currents(design, ladder, 0)
     start, length = timing.tau, 7.0 * timing.tau
     size, pdk, edge = f"w={number(design.sizing.cell.w)} l={number(design.sizing.cell.l)}", find_pdk(), timing.tau / 100
     lines = ["* DPI", pdk_header(pdk).rstrip(), library.circuit("gf180mcu", "devices").rstrip(),

@@ -4,10 +4,17 @@ import argparse
 import importlib
 
 # name: help; its module imports what it computes with inside `run`, so that --help stays quick
-ANALYSES: dict[str, str] = {}
+ANALYSES: dict[str, str] = {
+    "fixed-points": "equilibria of a ladder, the windows of its levels, what pulses reach, what upsets do",
+    "noise": "wrong moves, hold times, accuracy under noise, and where an analog state would do better",
+    "bits": "accuracy over word lengths, the shortest that will do, and the integer twin",
+    "sensitivity": "which groups, devices and cells cost the accuracy, and the area that would buy it back",
+    "power": "where the supply current goes, by block and level; area, latency, energy, scaling",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "`analogrnn analyze ANALYSIS --help` tells the rest; each takes --json and --out FOLDER."
     analyses = parser.add_subparsers(dest="analysis", metavar="ANALYSIS", required=True)
     for name, text in ANALYSES.items():
         sub = analyses.add_parser(name, help=text, description=text)

@@ -1,0 +1,138 @@
+"""From the probes of cells and ladders to the maps of the calibration: what the blocks make of their bias currents.
+
+One set of values for each calibrated device: map_* and table_* of the standard one, square_* and large_* of the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.calibrate import cells, ladders
+from analogrnn.calibrate.bench import Bench, Setup, list_of, number_of
+from analogrnn.calibrate.entries import REPEAT, Entry, Results
+from analogrnn.spice.biases import CellMaps
+from analogrnn.technology import Table, Technology
+
+STEP = 0.01  # half windows, of the staircases
+KNOWN = "uncertainty: a step of the staircase, absolute"
+METHODS = {
+    "bias": "four bias lines over their unit ratio: straight line in the log of the current, at one unit current",
+    "bias_slope": "the same line; uncertainty absolute",
+    "threshold": "crossing of half the supply at the state node",
+    "width": "straight line over three hysteresis currents",
+    "width_loss": "the same line; its offset over I_th",
+    "copy": "device currents at rest: copy into a stage over the line's",
+    "copy_slope": "the same at the end of a pulse of three half windows; uncertainty absolute",
+    "base": "device currents at rest: standing branch of the line over its bias line",
+    "clamp": "device currents at rest: what the line carries beyond its standing branch; uncertainty absolute",
+    "first_shift": "device currents at rest: shift of stage 1 over its bias line",
+    "shift": "device currents at rest: DPI output I_tau / (I_on I_gain), over dpi_gain",
+    "shift_slope": "the same in a ladder with 1.9 times the half window; uncertainty absolute",
+}
+UNCERTAIN = {"bias": 0.002, "bias_slope": 2e-4, "threshold": REPEAT, "width": 0.005, "width_loss": 0.05, "copy": 0.005,
+             "copy_slope": 1e-3, "base": 0.005, "clamp": 5e-4, "first_shift": 0.005, "shift": 0.01,
+             "shift_slope": 5e-3}  # fmt: skip
+SINGLE = ("bias_slope", "copy_slope", "shift_slope")  # no curve over the unit current
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The maps over the unit currents that were run."""
+
+    units: tuple[float, ...]
+    values: Mapping[str, list[float]]
+
+
+def columns(setup: Setup, results: Results, dpi_gain: float) -> Columns:
+    label = setup.label
+    units = tuple(unit for unit in setup.units if f"{label}ladder_{unit:.4g}" in results)
+    key = next(key for key in (f"{label}cell_maps", f"{label}cell_maps_quick") if key in results)
+    shape = (len(units), len(cells.WIDTHS))
+    hi, width = (list_of(results, key, name).reshape(shape) for name in ("hi", "width"))
+    fits = [cells.fit_width(h, w, setup.threshold_ratio) for h, w in zip(hi, width, strict=True)]
+
+    def curve(name: str) -> list[float]:
+        return [number_of(results, f"{label}ladder_{unit:.4g}", name) for unit in units]
+
+    found = {name: curve(name) for name in METHODS if name in ladders.READ}
+    found |= {"threshold": [float(v) for v in hi[:, len(cells.WIDTHS) // 2]], "width": [fit[0] for fit in fits],
+              "width_loss": [fit[1] for fit in fits]}  # fmt: skip
+    found["shift"] = [gain / dpi_gain for gain in curve("dpi_gain")]
+    wide = number_of(results, f"{label}ladder_{setup.unit:.4g}_wide", "dpi_gain") / dpi_gain
+    slope = (wide - found["shift"][units.index(setup.unit)]) / float(np.log(ladders.WIDE))
+    return Columns(units, found | {"shift_slope": [slope] * len(units)})
+
+
+def map_entries(setup: Setup, found: Columns) -> dict[str, Entry]:
+    """The maps at the standard unit current, and over the unit current if all were run."""
+    middle, entries = found.units.index(setup.unit), {}
+    whole = len(found.units) == len(setup.units)
+    for name, curve in found.values.items():
+        about = cells.ABOUT if name in ("threshold", "width", "width_loss") else ladders.ABOUT
+        count = len(cells.WIDTHS) if about == cells.ABOUT else 1
+        if not setup.label or name in SINGLE:
+            entries[f"{setup.label or 'map_'}{name}"] = Entry(curve[middle], about, METHODS[name], count,
+                                                              UNCERTAIN[name])  # fmt: skip
+        if whole and name not in SINGLE:
+            entries[f"{setup.label or 'table_'}{name}"] = Entry(curve, about, METHODS[name], count * len(curve),
+                                                                UNCERTAIN[name], found.units)  # fmt: skip
+    return entries
+
+
+def trim_entries(bench: Bench, technology: Technology, results: Results, found: Columns) -> dict[str, Entry]:
+    """What the maps leave of the thresholds' errors, and the overdrive of a pulse.
+
+    The error of the inner stages at two lengths of the pulse, over its input's time constant, is trim + pulse x
+    lateness; the first stage's beyond that is trim_first.
+    """
+    setup = bench.setup
+    errors, late = [], []
+    for cell in (0, 1):
+        half = setup.unit * (1.0, ladders.WIDE)[cell]
+        told, lateness = ladders.stairs_told(bench, technology, cell, _maps(technology, setup, found, half))
+        errors.append({place: number_of(results, f"{setup.label}stairs_{cell}", place) - value
+                       for place, value in told.items()})  # fmt: skip
+        late.append(lateness)
+    entries = {}
+    for way, sign in (("up", 1.0), ("down", -1.0)):
+        error = [sign * e[f"{way}_inner"] for e in errors]
+        pulse = max((error[0] - error[1]) / (late[0] - late[1]), 0.0)
+        trim = float(np.mean(error)) - pulse * float(np.mean(late))
+        slack = STEP / (late[0] - late[1])
+        entries[f"pulse_{way}"] = Entry(pulse, ladders.STAIRS_ABOUT, "an inner stage's error at two lengths of the "
+                                        f"pulse over t_in; {KNOWN}", 2, slack)  # fmt: skip
+        entries[f"trim_{way}"] = Entry(trim, ladders.STAIRS_ABOUT, "the same, what does not depend on the length; "
+                                       f"{KNOWN}", 2, slack * late[1] + STEP)  # fmt: skip
+    first = [e[f"{way}_first"] - e[f"{way}_inner"] for e in errors for way in ("up", "down")]
+    entries["trim_first"] = Entry(float(np.mean(first)), ladders.STAIRS_ABOUT, "first stage's error less an inner "
+                                  f"one's, mean over both ways and two half windows; {KNOWN}", 4, STEP)  # fmt: skip
+    return {f"{setup.label or 'map_'}{name}": entry for name, entry in entries.items()}
+
+
+def _maps(technology: Technology, setup: Setup, found: Columns, half: float) -> CellMaps:
+    """The measured maps at a half window, without trims and pulses."""
+    values = {name: Table(found.units, tuple(curve))(setup.unit if name == "shift" else half) if len(curve) > 1
+              else curve[0] for name, curve in found.values.items()}  # fmt: skip
+    return CellMaps(**values, tau=technology.map_tau, parasitic=technology.map_parasitic, pulse_up=0.0, pulse_down=0.0,
+                    trim_up=0.0, trim_down=0.0, trim_first=0.0)  # fmt: skip
+
+
+def supply_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """What the stages draw over the sum of their branches."""
+    units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
+    supply = np.concatenate([list_of(results, f"ladder_{unit:.4g}", "supply") for unit in units])
+    standard = list_of(results, f"ladder_{setup.unit:.4g}", "supply")
+    return {"supply_stage": Entry(float(standard.mean()), ladders.ABOUT,
+                                  "stages' supply current at rest at levels 0..4 over supply.branch_sum; mean; "
+                                  "uncertainty: largest deviation over levels (and unit currents)", len(supply),
+                                  max(float(np.abs(supply / standard.mean() - 1).max()), 0.005))}  # fmt: skip
+
+
+def output_entry(setup: Setup, results: Results) -> dict[str, Entry]:
+    """Output current of a cell over its bias."""
+    key = next(key for key in ("cell_maps", "cell_maps_quick") if key in results)
+    units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
+    out = list_of(results, key, "out").reshape(len(units), len(cells.WIDTHS))
+    value = float(out[units.index(setup.unit), len(cells.WIDTHS) // 2])
+    return {"output_gain": Entry(value, cells.ABOUT, f"output at {cells.OUTPUT} V over its bias", 3)}

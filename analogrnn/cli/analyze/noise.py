@@ -1,0 +1,107 @@
+"""`analogrnn analyze noise NET`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.ui import Ui
+from analogrnn.errors import ParameterError, in_range
+
+if TYPE_CHECKING:
+    from analogrnn.analysis.resilience_report import AccuracyCurve, LayerNoise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_network(parser)
+    add_inputs(parser, "all")
+    add_common(parser)
+    parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
+    parser.add_argument("--sigmas", metavar="X,X,..", help="rms noise in beta for the accuracy (default 0.05 to 2)")
+    parser.add_argument("--repeats", type=int, default=3, help="noise draws for each accuracy (default 3)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write noise.json and pictures here")
+
+
+def run(args: argparse.Namespace) -> int:
+    import numpy as np  # noqa: PLC0415
+
+    from analogrnn.analysis.resilience_report import accuracy_under_noise, network_noise  # noqa: PLC0415 (numba)
+    from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
+
+    ui = Ui(as_json=args.json)
+    network = network_of(args)
+    sigmas = _sigmas(args.sigmas)
+    in_range("--repeats", args.repeats, 1, 10_000)
+    if args.chip is not None:
+        in_range("--chip", args.chip, 0, 2**31 - 1)
+    design, inputs = design_of(args, network), inputs_of(args, network)
+    chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
+    found = network_noise(chip, inputs.x)
+    title = f"{network.name}, {'nominal' if args.chip is None else f'chip {args.chip}'}"
+    answer: dict[str, Any] = {"network": network.name, "chip": args.chip, "seed": args.seed,
+                              "clips": inputs.x.shape[1], "layers": [layer.as_dict() for layer in found]}  # fmt: skip
+    curve = None
+    if inputs.labels is not None:
+        curve = accuracy_under_noise(
+            chip, inputs.x, inputs.labels, np.array(sigmas), repeats=args.repeats, seed=args.seed
+        )
+        answer["accuracy"] = {"sigma_beta": sigmas, "accuracy": curve.accuracy.tolist(),
+                              "standard_error": curve.error.tolist(), "without_noise": curve.without}  # fmt: skip
+    for layer in found:
+        _show(ui, f"{title}: {layer.name}", layer)
+    if curve is not None:
+        _show_accuracy(ui, curve)
+    if args.out is not None:
+        from analogrnn.analysis import resilience_figures as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+        from analogrnn.outputs import make_folder, write_json  # noqa: PLC0415
+
+        make_folder(args.out)
+        write_json(args.out / "noise.json", answer)
+        figures.flips(float(found[0].sigma.max()), title, args.out / "noise_flips.png", seed=args.seed)
+        figures.crossover(args.out / "noise_crossover.png", seed=args.seed)
+        if curve is not None:
+            figures.accuracy({network.name: curve}, f"{title}: accuracy under noise", args.out / "noise_accuracy.png")
+        ui.say(f"{args.out / 'noise.json'} and its pictures")
+    ui.result(answer)
+    return 0
+
+
+def _show(ui: Ui, title: str, layer: "LayerNoise") -> None:
+    from analogrnn.analysis.resilience_crossover import least_margin, losing_band  # noqa: PLC0415
+
+    least = float(layer.margin.min())
+    band = losing_band(least)
+    told = f"between {band[0]:.2f} and {band[1]:.2f} levels of noise a step" if band else "at no noise"
+    hold = layer.hold.log10_seconds
+    ui.table(title, [
+        ("noise of the cells", f"{layer.sigma.min():.3g} to {layer.sigma.max():.3g} beta rms"),
+        ("chance of a wrong move, mean over steps, worst cell", f"{layer.wrong.max():.3g}"),
+        ("the same, least favourable step", f"{layer.worst:.3g}"),
+        ("expected wrong moves of the layer in a clip", f"{layer.wrong_a_clip:.3g}"),
+        (f"mean time to a flip in hold, weakest cell [{layer.cell}]",
+         f"{layer.drifting} of its levels drift at rest" if layer.drifting else f"1e{hold.min():.1f} s, worst level"),
+        ("beta over a level's output", f"{least:.3g} to {layer.margin.max():.3g} (analog never better above "
+         f"{least_margin():.3f})"),
+        ("long holds are better in an analog state", told),
+    ])  # fmt: skip
+
+
+def _show_accuracy(ui: Ui, curve: "AccuracyCurve") -> None:
+    rows = [(f"{s:g}", f"{100 * a:.1f} %", f"{100 * e:.1f} %")
+            for s, a, e in zip(curve.sigma, curve.accuracy, curve.error, strict=True)]  # fmt: skip
+    heading = f"accuracy, {curve.clips} clips, {curve.repeats} draws (without noise {100 * curve.without:.1f} %)"
+    ui.columns(heading, ("noise / beta", "accuracy", "standard error"), rows)
+
+
+def _sigmas(text: str | None) -> list[float]:
+    from analogrnn.analysis.resilience_report import SIGMAS  # noqa: PLC0415
+
+    if text is None:
+        return list(SIGMAS)
+    try:
+        values = [float(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        raise ParameterError(f"--sigmas = {text!r}: write numbers in beta, as in 0.1,0.2.") from None
+    if not values:
+        raise ParameterError(f"--sigmas = {text!r} names no noise; write numbers in beta, as in 0.1,0.2.")
+    return [in_range("--sigmas", value, 0.0, 1e3, hint="rms noise in beta") for value in values]

@@ -1,0 +1,156 @@
+"""`analogrnn trim NET`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analogrnn import datasets
+from analogrnn.chip import draw_chip
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.ui import Ui
+from analogrnn.errors import ParameterError, in_range
+from analogrnn.network import Network
+from analogrnn.outputs import make_folder, write_json
+from analogrnn.trim import TrimCampaign, TrimOptions, TrimPlan, chip_trimmed, plan_trim, trim_chips
+from analogrnn.trim.campaign import Clips
+from analogrnn.trim.knobs import SHARING
+from analogrnn.units import format_quantity
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_network(parser)
+    add_inputs(parser, "all")
+    add_common(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--chip", type=int, metavar="K", help="trim chip number K alone and show its codes")
+    which.add_argument("--chips", type=int, default=20, help="trim chips 0 to N-1 (default 20)")
+    parser.add_argument("--bits", type=int, default=6, help="of every trim DAC (default 6)")
+    parser.add_argument("--sharing", choices=SHARING, default="stage", help="DACs of a stage: its own threshold and "
+                        "width (default), the width one a ladder, or both one a ladder")  # fmt: skip
+    parser.add_argument("--repeats", type=int, default=3, help="sequences a comparison, odd (default 3)")
+    parser.add_argument("--calibration-clips", type=int, default=40, metavar="N", help="clips that set the readout's "
+                        "biases; with --inputs, the first N, which are then not scored (default 40)")  # fmt: skip
+    parser.add_argument("--accept", type=float, default=0.05, metavar="LOSS", help="a good chip is at most this much "
+                        "less accurate than the digital network (default 0.05)")  # fmt: skip
+    parser.add_argument("--least-yield", type=float, default=0.0, metavar="P", help="exit code 1 if fewer of the "
+                        "trimmed chips are good (default 0)")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write trim.json and pictures here")
+
+
+def run(args: argparse.Namespace) -> int:
+    ui = Ui(as_json=args.json)
+    network = network_of(args)
+    in_range("--accept", args.accept, 0.0, 1.0)
+    in_range("--least-yield", args.least_yield, 0.0, 1.0)
+    options = TrimOptions(args.bits, args.sharing, args.repeats, args.calibration_clips)
+    plan = plan_trim(design_of(args, network), options)
+    clips = _clips(args, network)
+    if args.chip is not None:
+        chips = [int(in_range("--chip", args.chip, 0, 2**31 - 1))]
+    else:
+        chips = list(range(int(in_range("--chips", args.chips, 1, 10**6))))
+    with ui.progress(f"trimming {len(chips)} chips") as progress:
+        campaign = trim_chips(plan, network, clips, chips, seed=args.seed, progress=progress)
+    answer = _answer(campaign, network, args.accept)
+    ui.table(f"{network.name}: {_size(plan)} devices, {args.bits}-bit DACs, {len(chips)} chip(s)", _rows(answer, plan))
+    if args.out is not None:
+        _write(args.out, answer, campaign, network)
+        ui.say(f"{args.out / 'trim.json'}, accuracy_over_chips.png, thresholds.png")
+    ui.result(answer)
+    return 0 if answer["good_after"][0] >= args.least_yield * len(chips) else 1
+
+
+def _clips(args: argparse.Namespace, network: Network) -> Clips:
+    inputs = inputs_of(args, network)
+    if inputs.labels is None:
+        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
+    if args.inputs is None:
+        assert network.encoding is not None
+        clips = datasets.spoken_digits("validation")
+        step = max(1, len(clips) // args.calibration_clips)
+        return Clips(network.encoding(clips.features[::step]), inputs.x, inputs.labels)
+    n = args.calibration_clips
+    if inputs.x.shape[1] <= n:
+        raise ParameterError(f"--inputs holds {inputs.x.shape[1]} clips, and {n} of them calibrate: give more clips, "
+                             "or fewer --calibration-clips.")  # fmt: skip
+    return Clips(inputs.x[:, :n], inputs.x[:, n:], inputs.labels[n:])
+
+
+def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str, Any]:
+    plan, good = campaign.plan, campaign.good(campaign.digital - accept)
+    return {
+        "network": network.name,
+        "bits": plan.options.bits,
+        "sharing": plan.options.sharing,
+        "dacs": plan.dacs,
+        "latches": plan.bits_total,
+        "trim_area_m2": plan.area,
+        "seconds_on_tester": campaign.seconds,
+        "steps_on_tester": [chip.trimmed.steps for chip in campaign.chips],
+        "accuracy_digital": campaign.digital,
+        "good_means": f"accuracy >= {campaign.digital - accept:.4g}",
+        "good_before": good["before"],
+        "good_after": good["after"],
+        "chips": [chip.index for chip in campaign.chips],
+        "accuracy_before": campaign.before.tolist(),
+        "accuracy_after": campaign.after.tolist(),
+        "threshold_error_before": [chip.error_before for chip in campaign.chips],
+        "threshold_error_after": [chip.error_after for chip in campaign.chips],
+        "dacs_at_their_end": [chip.trimmed.railed for chip in campaign.chips],
+        "codes": [
+            {name: getattr(chip.trimmed.codes, name).tolist() for name in ("threshold", "width", "row", "readout")}
+            for chip in campaign.chips
+        ],
+    }
+
+
+def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
+    def accuracy(key: str) -> str:
+        values = 100.0 * np.array(answer[key])
+        return f"{values.mean():.1f} %" + (f", worst {values.min():.1f} %" if len(values) > 1 else "")
+
+    def good(key: str) -> str:
+        count, low, high = answer[key]
+        return f"{count} of {len(answer['chips'])} (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+
+    beta = plan.ladder.beta
+    steps = ", ".join(f"{name} {np.mean(dac.lsb / beta):.3f}" for name, dac in
+                      (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row)))  # fmt: skip
+    return [
+        ("digital accuracy", f"{100 * answer['accuracy_digital']:.1f} %"),
+        ("accuracy before", accuracy("accuracy_before")),
+        ("accuracy after", accuracy("accuracy_after")),
+        (f"good before ({answer['good_means']})", good("good_before")),
+        ("good after", good("good_after")),
+        ("rms error of thresholds, half windows", f"{np.mean(answer['threshold_error_before']):.3f} before, "
+         f"{np.mean(answer['threshold_error_after']):.3f} after"),
+        ("DACs, latches", f"{answer['dacs']}, {answer['latches']}"),
+        ("one step of a DAC, half windows", steps),
+        ("DACs at the end of their range, a chip", f"{np.mean(answer['dacs_at_their_end']):.2f}"),
+        ("area of DACs and latches", f"{answer['trim_area_m2'] * 1e12:,.0f} um2"),
+        ("time on the tester", f"{format_quantity(answer['seconds_on_tester'], 's', 3)}: "
+         f"{np.mean(answer['steps_on_tester']):,.0f} steps a chip"),
+    ]  # fmt: skip
+
+
+def _write(folder: Path, answer: dict[str, Any], campaign: TrimCampaign, network: Network) -> None:
+    from analogrnn.plots import accuracy_over_chips  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.trim.figures import thresholds  # noqa: PLC0415
+
+    make_folder(folder)
+    write_json(folder / "trim.json", answer)
+    plan, first = campaign.plan, campaign.chips[0]
+    scores = {"before": campaign.before, "after": campaign.after}
+    run = f"{network.name}, {_size(plan)} devices, {plan.options.bits}-bit DACs"
+    title = f"{run}: {len(campaign.chips)} chips with noise, before and after trimming"
+    accuracy_over_chips(scores, campaign.digital, title, folder / "accuracy_over_chips.png")
+    before = draw_chip(plan.design, campaign.seed, first.index)
+    after = chip_trimmed(plan, campaign.seed, first)
+    thresholds(before, after, f"{run}: thresholds of chip {first.index}", folder / "thresholds.png")
+
+
+def _size(plan: TrimPlan) -> str:
+    cell = plan.design.sizing.cell
+    return f"{cell.w * 1e6:g} x {cell.l * 1e6:g} um"

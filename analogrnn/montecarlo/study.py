@@ -1,0 +1,138 @@
+"""Scores chips of a design, as a campaign: any executor, checkpoints, and the same result however it runs."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analogrnn import __version__
+from analogrnn.campaign import Options, Series, run_campaign
+from analogrnn.design import Design
+from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range
+from analogrnn.montecarlo.statistics import MonteCarlo
+from analogrnn.score import Variability, score_chips
+from analogrnn.spice.chips import TransistorChips
+from analogrnn.spice.engine import find_ngspice
+from analogrnn.spice.pdk import find_pdk
+
+LEVELS = ("step", "transistor")
+
+
+@dataclass(frozen=True, eq=False)
+class StepScorer:
+    """The work of a campaign at the step level: chip numbers (m,) -> predicted classes (m, S)."""
+
+    design: Design
+    x: np.ndarray
+    variability: Variability
+    threads: int = 1
+
+    def __call__(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        return {"classes": score_chips(self.design, self.x, numbers.tolist(), self.variability, threads=self.threads)}
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Chips `index` (n,) of one design on encoded clips x (T, S, D) with labels (S,).
+
+    name     of its part of the checkpoint
+    threads  that one chunk may use, in its process; changes no result
+    level    "step", or "transistor": every chip in ngspice on foundry models, clip by clip; a chip whose simulation
+             fails is recorded with its log, and the others go on
+    """
+
+    name: str
+    design: Design
+    x: np.ndarray
+    labels: np.ndarray
+    index: np.ndarray
+    variability: Variability
+    threads: int = 1
+    level: str = "step"
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ParameterError(f"Study.level = {self.level!r} is none of {', '.join(LEVELS)}.")
+        if self.level == "transistor" and self.variability.noise:
+            raise ParameterError(
+                "Study.variability: transistor decks carry no noise; turn it off, or take level 'step'."
+            )
+        if not self.design.pooling:
+            raise ParameterError(f"{self.design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+        if np.shape(self.labels) != self.x.shape[1:2]:
+            raise ParameterError(f"labels has shape {np.shape(self.labels)}; x holds {self.x.shape[1]} clips.")
+
+    def series(self) -> Series:
+        """The campaign of this study. Raises MissingDependencyError for transistors without ngspice or their models."""
+        depends_on: dict[str, Any] = {
+            "network": self.design.name,
+            "technology": self.design.technology.name,
+            "design": self.design,
+            "inputs": self.x,
+            "seed": self.variability.seed,
+            "noise": self.variability.noise,
+            "mismatch_scale": self.variability.scale,
+            "level": self.level,
+            "analogrnn": __version__,
+        }
+        if self.level == "transistor":
+            ngspice, pdk = find_ngspice(), find_pdk()
+            depends_on |= {"ngspice": ngspice.version, "models": pdk.sha256}
+            chips = TransistorChips(self.design, self.x, self.variability.seed, self.variability.scale)
+            return Series(self.name, self.index, chips, depends_on, recorded=(SpiceError,))
+        work = StepScorer(self.design, self.x, self.variability, self.threads)
+        return Series(self.name, self.index, work, depends_on)
+
+
+def run_studies(studies: Sequence[Study], options: Options | None = None) -> list[MonteCarlo]:
+    """Run studies as one campaign; see `campaign.Options` for workers, checkpoint and progress.
+
+    Raises what `campaign.run_campaign` raises, and WorkerError if not one chip of a study gave an answer.
+    """
+    gathered = run_campaign([study.series() for study in studies], options)
+    found = []
+    for study, part in zip(studies, gathered, strict=True):
+        if not part.done.any():
+            first = part.failures[0]
+            raise WorkerError(
+                f"{study.name}: all {len(part.items)} chips failed; chip {first.item} said: {first.message}"
+            )
+        found.append(MonteCarlo(part.items, part.arrays["classes"], np.asarray(study.labels), study.variability,
+                                part.failures))  # fmt: skip
+    return found
+
+
+def run_monte_carlo(
+    design: Design,
+    x: np.ndarray,
+    labels: np.ndarray,
+    chips: int | Iterable[int] = 100,
+    variability: Variability | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> MonteCarlo:
+    """Score chips 0..chips-1, or the chip numbers given, on encoded clips x (T, S, D) with labels (S,).
+
+    In this process, without a checkpoint; `run_studies` does the rest.
+    Raises ParameterError if the labels don't fit the clips or no chip is asked for.
+    """
+    study = Study("chips", design, x, np.asarray(labels), chip_numbers("run_monte_carlo.chips", chips),
+                  variability or Variability(), threads=cpus())  # fmt: skip
+    return run_studies([study], Options(progress=progress))[0]
+
+
+def chip_numbers(owner: str, chips: int | Iterable[int]) -> np.ndarray:
+    """0..chips-1, or the numbers given. Raises ParameterError if there is none, or one is no chip number."""
+    if isinstance(chips, int | np.integer):
+        return np.arange(int(in_range(owner, chips, 1, 10**7)))
+    index = np.array(list(chips))
+    if len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
+        raise ParameterError(f"{owner} must be a number of chips or chip numbers; name at least one.")
+    return index
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

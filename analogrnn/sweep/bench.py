@@ -1,0 +1,227 @@
+"""One transistor ladder on the bench: random steps against the digital CMRU, then ramps that find every threshold.
+
+The ladder has one input of weight 1 and threshold 1: its candidate is its input, in half windows beta. Its own deck
+(`spice.transistor`) runs with another clock and input, so that the ramps follow the steps in the same run: from each
+level a slow ramp up, which ends at the top, and one down, which ends at the bottom.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analogrnn.cells import cmru_loop
+from analogrnn.design import Design
+from analogrnn.errors import DeckError, ParameterError
+from analogrnn.mapping import map_network, stage_options
+from analogrnn.network import Cmru, Network
+from analogrnn.spice.deck import number, piecewise_linear
+from analogrnn.spice.engine import Job
+from analogrnn.spice.pdk import Pdk
+from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.transistor import TransistorDeck, TransistorOptions, ladder_transistors
+from analogrnn.streams import stream
+from analogrnn.sweep.specs import Bench, Condition
+from analogrnn.technology import Technology
+
+BOUND = 6.0  # largest candidate, beta
+ALPHA = 0.5
+RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
+RAMP_STEPS = 6.0  # its length, in steps
+CLIMB = 2.0  # beta, moves between the ramps
+
+
+@dataclass(frozen=True)
+class Ramp:
+    start: float  # s, when the slow part begins
+    length: float  # s
+    sign: int
+    level: int  # stages ON before it
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """What runs under one condition, and what is needed to read it."""
+
+    design: Design
+    candidates: np.ndarray
+    deck: TransistorDeck
+    ramps: tuple[Ramp, ...]
+    job: Job
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came out. Thresholds (N,) in beta; NaN where a ramp did not start at its level or nothing switched."""
+
+    right: np.ndarray  # (T,) bool, every stage as in the digital CMRU
+    total: float  # W
+    by_level: np.ndarray  # (N + 1,) W, of the stages at rest, NaN for a level that did not occur
+    output: np.ndarray  # (N + 1,) A, the same
+    up: np.ndarray
+    down: np.ndarray
+
+
+def bench_design(bench: Bench, technology: Technology, cells: int = 1) -> Design:
+    """`cells` equal ladders, their levels about zero, that start at their bottom.
+
+    Raises MappingError if the ladder can't be built.
+    """
+    low = -(bench.stages // 2)
+    layer = Cmru("rec", np.ones((cells, 1)), np.zeros(cells), threshold=np.ones(cells), alpha=np.full(cells, ALPHA),
+                 k_min=low, k_max=low + bench.stages, initial=np.full(cells, float(low)))  # fmt: skip
+    options = replace(stage_options(bench.stage, bench.period), input_bound=BOUND)
+    return map_network(Network((layer,)), technology, options)
+
+
+def exercise(bench: Bench) -> np.ndarray:
+    """(steps,) candidates in beta: to the top and back, then holds of up to `hold`, moves of `move` to `most`."""
+    rng = stream(bench.seed, "sweep", "exercise")
+    c, drift = np.zeros(bench.steps), 0
+    for t in range(bench.steps):
+        if rng.random() < 0.1:
+            drift = int(rng.choice([-1, 0, 0, 1]))
+        kind, sign = rng.random(), float(rng.choice([-1.0, 1.0]))
+        if kind < 0.4:
+            c[t] = sign * bench.hold * rng.choice([0.0, 0.5, 1.0])
+        else:
+            sign = float(drift) if drift and rng.random() < 0.75 else sign
+            c[t] = sign * rng.choice([bench.move, rng.uniform(bench.move, bench.most), bench.most])
+    climb = np.repeat([bench.move, -bench.move], bench.stages)[: bench.steps]
+    c[: len(climb)] = climb
+    return np.round(c, 3)
+
+
+def build(bench: Bench, condition: Condition, technology: Technology, pdk: Pdk) -> Build:
+    """The deck of one condition. Raises MappingError, ParameterError for a step shorter than the pulse, DeckError."""
+    design = bench_design(bench, technology)
+    if bench.step is not None:
+        design = _hastened(design, bench.step)
+    options = TransistorOptions(corner=condition.corner, temperature=condition.temperature, supply=condition.supply)
+    candidates = exercise(bench)
+    deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], pdk, options)
+    stimulus = _Stimulus(design, deck)
+    stimulus.steps(candidates)
+    stimulus.all_ramps()
+    text = deck.text
+    for pattern, replacement in stimulus.edits():
+        text, count = re.subn(pattern, lambda _, new=replacement: new, text)  # type: ignore[misc]
+        if count != 1:
+            raise DeckError(f"the ladder's deck has {count} lines like {pattern!r}; the sweep needs one to replace.")
+    return Build(design, candidates, deck, tuple(stimulus.ramps), replace(deck.job(), deck=text, stop_time=stimulus.at))
+
+
+def _hastened(design: Design, step: float) -> Design:
+    """The same circuit and pulses with another step time; the inputs keep leading by the same part of it."""
+    timing = design.timing
+    lead = timing.lead * step / timing.period
+    if lead + 3.0 * timing.pulse > step:
+        raise ParameterError(f"[bench] step = {step:g} s is too short for the pulse of {timing.pulse:.3g} s: give at "
+                             f"least {3.0 * timing.pulse / (1.0 - timing.lead / timing.period):.3g} s.")  # fmt: skip
+    return replace(design, timing=replace(timing, period=step, lead=lead))
+
+
+class _Stimulus:
+    """Collects the corners of the clock line and of the input, in s, V and beta."""
+
+    def __init__(self, design: Design, deck: TransistorDeck) -> None:
+        self.design, self.deck, self.timing = design, deck, design.timing
+        self.gate, self.line = [(0.0, 0.0)], [(0.0, 0.0)]
+        self.ramps: list[Ramp] = []
+        self.at = deck.schedule.first_frame * design.timing.period
+
+    def steps(self, candidates: np.ndarray) -> None:
+        for value in candidates:
+            self._pulse(float(value))
+
+    def all_ramps(self) -> None:
+        stages = self.deck.stages
+        self.steps(np.full(stages, -CLIMB))
+        for level in range(stages):
+            for sign in (1, -1):
+                self.steps(np.full(level, sign * CLIMB))
+                self._ramp(sign, level if sign > 0 else stages - level)
+
+    def edits(self) -> list[tuple[str, str]]:
+        """Regular expressions of the deck's lines and what takes their place."""
+        unit, offset = self.design.unit_current, float(self.design.ladders[0].synapses.offset[0])
+        current = piecewise_linear((t, (value + offset) * unit) for t, value in self.line)
+        steps = (number(self.timing.pulse / 10), number(self.at), "0", number(self.timing.period / 5))
+        return [(r"(?m)^Vclk .*(\n\+.*)*$", f"Vclk clk vss {piecewise_linear(self.gate)}"),
+                (r"(?m)^Iin_0 .*(\n\+.*)*$", f"Iin_0 vdd in_0 {current}"),
+                (r"(?m)^\.tran .*$", f".tran {' '.join(steps)}")]  # fmt: skip
+
+    def _pulse(self, value: float) -> None:
+        edge, length = self.timing.pulse / 100.0, self.timing.pulse
+        start = self.at + self.timing.lead
+        self.line += [(self.at, 0.0), (self.at + edge, value), (start + 2 * length, value),
+                      (start + 2 * length + edge, 0.0)]  # fmt: skip
+        self._open(start, start + length)
+        self.at += self.timing.period
+
+    def _ramp(self, sign: int, level: int) -> None:
+        edge, start = self.timing.pulse / 100.0, self.at + self.timing.pulse
+        length = RAMP_STEPS * self.timing.period
+        self.ramps.append(Ramp(start, length, sign, level))
+        self.line += [(self.at, 0.0), (self.at + self.timing.pulse / 2, sign * RAMP[0]), (start, sign * RAMP[0]),
+                      (start + length, sign * RAMP[1]), (start + length + edge, 0.0)]  # fmt: skip
+        self._open(self.at, start + length)
+        self.at = start + length + self.timing.period
+
+    def _open(self, start: float, stop: float) -> None:
+        edge, high = self.timing.pulse / 100.0, self.deck.supply
+        self.gate += [(start, 0.0), (start + edge, high), (stop, high), (stop + edge, 0.0)]
+
+
+def read(made: Build, waves: Waveforms) -> Found:
+    """What a run says. Powers are means over the random steps."""
+    deck, timing = made.deck, made.design.timing
+    times = deck.schedule.read_times()
+    nodes = np.stack([waves[f"v({deck.instance}.a{j + 1})"] for j in range(deck.stages)])
+    volts = np.stack([np.interp(times, waves.axis, node) for node in nodes], axis=1)
+    # between 0.3 and 0.7 of the supply a stage is neither ON nor OFF: wrong
+    on, decided = volts < 0.5 * deck.supply, np.abs(volts / deck.supply - 0.5) > 0.2
+    right = ((on == digital_stages(made.design, made.candidates)) & decided).all(axis=1)
+    up, down = np.full(deck.stages, np.nan), np.full(deck.stages, np.nan)
+    for ramp in made.ramps:
+        stage = ramp.level if ramp.sign > 0 else ramp.level - 1
+        (up if ramp.sign > 0 else down)[stage] = _crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
+    window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
+    total = -_mean(waves, "i(vdd)", window) * deck.supply
+    drawn, output = (_by_level(np.interp(times, waves.axis, waves[name]), on)
+                     for name in (f"i(v.{deck.instance}.vstages)", "i(vh)"))  # fmt: skip
+    return Found(right, total, drawn * deck.supply, output, up, down)
+
+
+def digital_stages(design: Design, candidates: np.ndarray) -> np.ndarray:
+    """(T, N) which stages are ON in the digital CMRU."""
+    ladder = design.ladders[0]
+    states = cmru_loop(candidates[:, None], np.ones(1), ladder.initial, k_min=ladder.k_min, k_max=ladder.k_max)
+    return np.asarray(states[:, :1] - ladder.k_min > np.arange(ladder.stages))
+
+
+def _by_level(values: np.ndarray, on: np.ndarray) -> np.ndarray:
+    """(N + 1,) mean of values (T,) at each number of stages ON."""
+    level = on.sum(axis=1)
+    return np.array([values[level == n].mean() if (level == n).any() else np.nan for n in range(on.shape[1] + 1)])
+
+
+def _mean(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
+    inside = (waves.axis >= window[0]) & (waves.axis <= window[1])
+    t = waves.axis[inside]
+    return float(np.trapezoid(waves[name][inside], t) / (t[-1] - t[0]))
+
+
+def _crossing(time: np.ndarray, nodes: np.ndarray, ramp: Ramp, stage: int, middle: float) -> float:
+    """The candidate at which `stage` switches, or NaN."""
+    before = [np.interp(ramp.start - 1e-9, time, node) < middle for node in nodes]
+    if sum(before) != ramp.level or not all(before[: ramp.level]):
+        return float("nan")
+    inside = (time >= ramp.start) & (time <= ramp.start + ramp.length)
+    t, v = time[inside], nodes[stage][inside]
+    passed = np.flatnonzero(v < middle if ramp.sign > 0 else v > middle)
+    if not len(passed) or passed[0] == 0:
+        return float("nan")
+    i = int(passed[0])
+    moment = t[i - 1] + (middle - v[i - 1]) / (v[i] - v[i - 1]) * (t[i] - t[i - 1])
+    return float(ramp.sign * (RAMP[0] + (RAMP[1] - RAMP[0]) * (moment - ramp.start) / ramp.length))

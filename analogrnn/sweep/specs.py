@@ -1,0 +1,218 @@
+"""Specification files: what is built, under which conditions, and what must hold. TOML; see docs/sweep.md."""
+
+import itertools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analogrnn.errors import ParameterError, in_range
+from analogrnn.mapping import STAGES
+from analogrnn.units import parse
+
+CORNERS = ("typical", "ff", "ss", "fs", "sf")
+TYP_WITHIN = 0.1  # of the typical value, if a spec doesn't say
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something that can be specified. `method` says how it is measured; `typ` is the mean at nominal conditions."""
+
+    symbol: str
+    unit: str
+    method: str
+
+
+PARAMETERS = {
+    "up_threshold": Parameter("u_up", "beta", "candidate at which each stage sets, slow ramp from its level, ngspice"),
+    "down_threshold": Parameter("u_dn", "beta", "candidate at which each stage resets, slow ramp, ngspice"),
+    "threshold_margin": Parameter("I_m", "A", "least distance of a threshold from hold and move, ngspice"),
+    "noise_margin": Parameter("I_m/s_n", "sigma", "threshold_margin over the noise of one stage, calibrated"),
+    "output_step": Parameter("I_alpha", "A", "output current of each level less that of the level below, ngspice"),
+    "stage_power": Parameter("P_stage", "W", "supply power of a stage at rest, mean over stages and levels, ngspice"),
+    "ladder_power": Parameter("P", "W", "mean supply power over the steps, with bias, line, front end, reference"),
+    "correct_steps": Parameter("f_ok", "1", "part of random steps at which every stage is as in the digital CMRU"),
+    "mismatch_yield": Parameter("Y", "1", "part of drawn ladders whose thresholds all lie between hold and move: "
+                                "thresholds of the condition by ngspice, deviations by composed Pelgrom"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Condition:
+    corner: str
+    temperature: float  # C
+    supply: float  # V
+
+    def __str__(self) -> str:
+        return f"{self.corner} {self.temperature:g} C {self.supply:g} V"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is built: one ladder of weight 1. `step`: run its clock this fast (s), whatever it was mapped for."""
+
+    stage: str = "standard"
+    stages: int = 4
+    period: float | None = None
+    step: float | None = None
+    hold: float = 0.5
+    move: float = 1.6
+    most: float = 4.0
+    steps: int = 24
+    ladders: int = 400
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One line of a datasheet, in the parameter's unit. At least one limit is given."""
+
+    parameter: str
+    least: float | None
+    typical: float | None
+    most: float | None
+    within: float  # how far the mean at nominal conditions may be from `typical`, relative
+    where: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def about(self) -> Parameter:
+        return PARAMETERS[self.parameter]
+
+    def covers(self, condition: Condition) -> bool:
+        """Whether this line speaks about a condition."""
+        return all(getattr(condition, axis) in values for axis, values in self.where.items())
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    name: str
+    bench: Bench
+    conditions: tuple[Condition, ...]
+    nominal: Condition
+    specs: tuple[Spec, ...]
+
+
+def read_specs(path: Path) -> SpecFile:
+    """Read a specification. Raises ParameterError, naming the entry and what would be right."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path} is not valid TOML: {error}.") from error
+    return parse_specs(content, str(path))
+
+
+def parse_specs(content: Mapping[str, Any], owner: str = "spec file") -> SpecFile:
+    """The same from what TOML gave."""
+    _known(owner, content, {"name", "bench", "conditions", "spec"})
+    name = content.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ParameterError(f'{owner} has no name; add: name = "my ladder".')
+    bench = _bench(owner, _table(owner, content, "bench"))
+    conditions, axes = _conditions(owner, _table(owner, content, "conditions"))
+    lines = content.get("spec")
+    if not isinstance(lines, list) or not lines:
+        raise ParameterError(f"{owner} has no [[spec]]; add one line a parameter, of {sorted(PARAMETERS)}.")
+    specs = tuple(_spec(f"{owner} [[spec]] {i}", line, axes) for i, line in enumerate(lines, 1))
+    nominal = conditions[0]
+    return SpecFile(name, bench, conditions, nominal, specs)
+
+
+def _table(owner: str, content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key, {})
+    if not isinstance(value, dict):
+        raise ParameterError(f"{owner}: {key} must be a table; write [{key}].")
+    return value
+
+
+def _known(owner: str, given: Mapping[str, Any], known: set[str]) -> None:
+    if extra := sorted(set(given) - known):
+        raise ParameterError(f"{owner} has unknown keys {extra}; known: {sorted(known)}.")
+
+
+def _bench(owner: str, given: Mapping[str, Any]) -> Bench:
+    owner = f"{owner} [bench]"
+    _known(owner, given, set(Bench.__dataclass_fields__))
+    values: dict[str, Any] = {}
+    stage = given.get("stage", "standard")
+    if stage not in STAGES:
+        raise ParameterError(f"{owner} stage = {stage!r} is unknown; known: {list(STAGES)}.")
+    for key in ("period", "step"):
+        if key in given:
+            values[key] = in_range(f"{owner} {key}", _quantity(f"{owner} {key}", given[key], "s"), 1e-6, 10.0, "s")
+    limits = {"hold": (0.0, 0.99), "move": (1.01, 5.0), "most": (1.01, 5.0)}
+    values |= {key: in_range(f"{owner} {key}", _quantity(f"{owner} {key}", given[key], "beta"), *ends, "beta")
+               for key, ends in limits.items() if key in given}  # fmt: skip
+    counts = {"stages": (2, 32), "steps": (1, 10_000), "ladders": (1, 1_000_000), "seed": (0, 2**31)}
+    for key, (low, high) in counts.items():
+        if key in given:
+            if not isinstance(given[key], int) or isinstance(given[key], bool):
+                raise ParameterError(f"{owner} {key} = {given[key]!r} is not a whole number.")
+            values[key] = int(in_range(f"{owner} {key}", given[key], low, high))
+    bench = Bench(stage=stage, **values)
+    if bench.most < bench.move:
+        raise ParameterError(f"{owner} most = {bench.most:g} is below move = {bench.move:g}; moves go up to most.")
+    return bench
+
+
+def _conditions(owner: str, given: Mapping[str, Any]) -> tuple[tuple[Condition, ...], dict[str, tuple[Any, ...]]]:
+    """All conditions, the nominal one first: the first entry of each list."""
+    owner = f"{owner} [conditions]"
+    _known(owner, given, {"corner", "temperature", "supply"})
+    axes = {axis: _axis(owner, axis, given.get(axis, default))
+            for axis, default in (("corner", ["typical"]), ("temperature", ["27C"]), ("supply", ["1.8V"]))}  # fmt: skip
+    return tuple(Condition(*point) for point in itertools.product(*axes.values())), axes
+
+
+def _axis(owner: str, axis: str, given: Any) -> tuple[Any, ...]:
+    entries = given if isinstance(given, list) else [given]
+    if not entries:
+        raise ParameterError(f"{owner} {axis} is empty; give at least one.")
+    values: list[Any] = []
+    for entry in entries:
+        name = f"{owner} {axis}"
+        if axis == "corner":
+            if entry not in CORNERS:
+                raise ParameterError(f"{name} = {entry!r} is unknown; known: {list(CORNERS)}.")
+            values.append(entry)
+        elif axis == "temperature":
+            values.append(in_range(name, _quantity(name, entry, "C"), -55.0, 150.0, "C"))
+        else:
+            values.append(in_range(name, _quantity(name, entry, "V"), 0.8, 3.6, "V"))
+    if len(set(values)) < len(values):
+        raise ParameterError(f"{owner} {axis} = {given!r} names a value twice.")
+    return tuple(values)
+
+
+def _spec(owner: str, given: Any, axes: Mapping[str, tuple[Any, ...]]) -> Spec:
+    if not isinstance(given, dict):
+        raise ParameterError(f"{owner} is not a table; write [[spec]] and its keys below.")
+    _known(owner, given, {"parameter", "unit", "min", "typ", "max", "typ_within", *axes})
+    name = given.get("parameter")
+    if name not in PARAMETERS:
+        raise ParameterError(f"{owner} parameter = {name!r} is unknown; known: {sorted(PARAMETERS)}.")
+    owner, about = f"{owner} ({name})", PARAMETERS[name]
+    if given.get("unit") != about.unit:
+        raise ParameterError(f"{owner} unit = {given.get('unit')!r}; {name} is measured in {about.unit!r}.")
+    limits = {key: _quantity(f"{owner} {key}", given[key], about.unit) for key in ("min", "typ", "max") if key in given}
+    if not limits:
+        raise ParameterError(f"{owner} has no limit; give min, typ or max.")
+    ordered = [(key, limits[key]) for key in ("min", "typ", "max") if key in limits]
+    for (low, a), (high, b) in itertools.pairwise(ordered):
+        if a > b:
+            raise ParameterError(f"{owner} {low} = {a:g} is above {high} = {b:g}; swap them.")
+    within = in_range(f"{owner} typ_within", _quantity(f"{owner} typ_within", given.get("typ_within", TYP_WITHIN), "1"),
+                      0.0, 10.0)  # fmt: skip
+    where = {axis: _axis(owner, axis, given[axis]) for axis in axes if axis in given}
+    for axis, values in where.items():
+        if missing := [value for value in values if value not in axes[axis]]:
+            raise ParameterError(f"{owner} {axis} = {missing} is not among the [conditions]: {list(axes[axis])}.")
+    return Spec(name, limits.get("min"), limits.get("typ"), limits.get("max"), within, where)
+
+
+def _quantity(owner: str, given: Any, unit: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        raise ParameterError(f"{owner} = {given!r} is not a number or a quantity in {unit}.")
+    return parse(given, unit, owner=owner)

@@ -1,0 +1,110 @@
+"""Accuracy of many chips before and after trimming."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from analogrnn.chip import Chip, draw_chip
+from analogrnn.errors import ParameterError
+from analogrnn.network import Network, forward
+from analogrnn.simulate import simulate_steps
+from analogrnn.trim.device import StepDevice
+from analogrnn.trim.knobs import TrimPlan
+from analogrnn.trim.procedure import Trimmed, trim_chip
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Encoded clips: `calibration` (T, S, D) for the tester, x (T, S, D) with labels (S,) to score with."""
+
+    calibration: np.ndarray
+    x: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class TrimmedScore:
+    """One chip. Accuracies; rms errors of its thresholds over the half window, those at -inf left out."""
+
+    index: int
+    before: float
+    after: float
+    error_before: float
+    error_after: float
+    trimmed: Trimmed
+
+
+@dataclass(frozen=True, eq=False)
+class TrimCampaign:
+    plan: TrimPlan
+    digital: float
+    seed: int
+    chips: tuple[TrimmedScore, ...]
+
+    @property
+    def before(self) -> np.ndarray:
+        return np.array([chip.before for chip in self.chips])
+
+    @property
+    def after(self) -> np.ndarray:
+        return np.array([chip.after for chip in self.chips])
+
+    @property
+    def seconds(self) -> float:
+        """Mean time on the tester, s: steps x period."""
+        return float(np.mean([chip.trimmed.steps for chip in self.chips])) * self.plan.design.timing.period
+
+    def good(self, least: float) -> dict[str, tuple[int, float, float]]:
+        """Chips with at least this accuracy, before and after, with the 95 % Clopper-Pearson interval."""
+        return {name: (int((values >= least).sum()), *interval(int((values >= least).sum()), len(values)))
+                for name, values in (("before", self.before), ("after", self.after))}  # fmt: skip
+
+
+def trim_chips(plan: TrimPlan, network: Network, clips: Clips, chips: Iterable[int], *,
+               seed: int = 1, progress: Callable[[int, int], None] | None = None) -> TrimCampaign:  # fmt: skip
+    """Trim and score chips by number.
+
+    Raises ParameterError if no chip is named.
+    """
+    index = [int(number) for number in chips]
+    if not index:
+        raise ParameterError("trim_chips.chips names no chip; give at least one chip number.")
+    use = clips.calibration[:, : plan.options.clips]
+    wanted = forward(network, use).logits
+    digital = float(np.mean(forward(network, clips.x).classes == clips.labels))
+    scores = []
+    for done, number in enumerate(index):
+        device = StepDevice(plan, seed, number)
+        trimmed = trim_chip(device, plan, use, wanted)
+        # before: a chip without trim hardware, as in `montecarlo`
+        before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
+        low, high = (float(np.mean(simulate_steps(chip, clips.x, noise_seed=seed).classes == clips.labels))
+                     for chip in (before, after))  # fmt: skip
+        scores.append(TrimmedScore(number, low, high, threshold_error(before), threshold_error(after), trimmed))
+        if progress:
+            progress(done + 1, len(index))
+    return TrimCampaign(plan, digital, seed, tuple(scores))
+
+
+def threshold_error(chip: Chip) -> float:
+    """Root mean square of (threshold - trained threshold) / half window over all stages, both ways."""
+    layer = chip.ladders[0]
+    wanted = layer.ladder.threshold
+    half = wanted[:, 1:]
+    errors = np.concatenate([(layer.up - half) / half, (layer.down - wanted[:, :1]) / half])
+    return float(np.sqrt(np.mean(errors[np.isfinite(errors)] ** 2)))
+
+
+def chip_trimmed(plan: TrimPlan, seed: int, trimmed: TrimmedScore) -> Chip:
+    """The chip that a score belongs to, with its codes."""
+    return StepDevice(plan, seed, trimmed.index, noise=False).trimmed(trimmed.trimmed.codes)
+
+
+def interval(good: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a proportion."""
+    tail = (1.0 - confidence) / 2.0
+    low = float(stats.beta.ppf(tail, good, total - good + 1)) if good else 0.0
+    high = float(stats.beta.ppf(1.0 - tail, good + 1, total - good)) if good < total else 1.0
+    return low, high

@@ -1,0 +1,1 @@
+"""Speed, as ratios against named baselines in one run on one machine."""

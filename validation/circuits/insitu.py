@@ -1,0 +1,103 @@
+"""Where pulses really move a ladder behind its front end, and what a whole recurrent core takes."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from analogrnn import datasets, library
+from analogrnn.calibrate.ladders import read_staircases, staircases
+from analogrnn.design import Design
+from analogrnn.errors import SpiceError
+from analogrnn.mapping import STAGES, map_network, stage_options
+from analogrnn.network import Cmru, Network
+from analogrnn.network.files import load
+from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
+from analogrnn.spice.engine import run_deck, run_decks
+from analogrnn.spice.pdk import find_pdk
+from analogrnn.spice.silicon import network_transistors
+from analogrnn.spice.transistor import ladder_transistors, read_stages
+from analogrnn.technology import load_technology
+from validation.circuits.bench import BOUND, WORKERS, mean
+from validation.circuits.topic import TOPIC
+from validation.claims import Measured
+
+WIDER = 1.6  # half window of a second ladder of the same design, unit currents: trained ones lie between 1 and 2
+CORE, FRAMES = "digits_d16_k2", 10
+
+
+def two_ladders(stage: str) -> Design:
+    """Ladders of four with half windows of 1 and of WIDER unit currents under one clock."""
+    layer = Cmru("rec", np.ones((2, 1)), np.zeros(2), threshold=np.array([1.0, WIDER]), alpha=np.full(2, 0.5), k_min=0,
+                 k_max=4, initial=np.zeros(2))  # fmt: skip
+    options = replace(stage_options(stage), input_bound=BOUND)
+    return map_network(Network((layer,)), load_technology(), options)
+
+
+@TOPIC.measure("predict-pulse")
+def pulses(quick: bool) -> Measured:
+    """Staircases of pulses in steps of 0.01; an answer is the middle of a step."""
+    asked = [(stage, cell) for stage in (STAGES[1:2] if quick else STAGES) for cell in (0, 1)]
+    candidates, starts = staircases()
+    decks = []
+    for stage, cell in asked:
+        design = two_ladders(stage)
+        half = float(design.ladders[0].beta[cell]) / design.unit_current
+        decks.append(ladder_transistors(design, design.ladders[0], cell, half * candidates[:, None], find_pdk()))
+    worst, words = 0.0, []
+    for index, waves in run_decks([deck.job() for deck in decks], WORKERS):
+        if isinstance(waves, SpiceError):
+            raise waves
+        found = read_staircases(read_stages(decks[index], waves), starts)
+        errors = [abs(value) - 1.0 for value in found.values()]
+        worst = max(worst, *(abs(error) for error in errors))
+        stage, cell = asked[index]
+        words.append(f"{stage} {(1.0, WIDER)[cell]:g}: {', '.join(f'{value:.3f}' for value in found.values())}")
+    return Measured(
+        worst,
+        "of beta",
+        "< 0.02",
+        worst < 0.02,
+        "candidate at which pulses behind the real front end move the ladder, worst distance from the "
+        f"wanted 1 (+-0.005); up first and inner, down first and inner stage: {'; '.join(sorted(words))}",
+    )
+
+
+@lru_cache(maxsize=4)
+def core(period: float) -> tuple[float, float, float]:
+    """W of a core of 16 ladders of 4 over the first frames of a clip: all of it, its stages; and what was predicted
+    for the copies of the reference that bias the ladders."""
+    network = load(library.network_path(CORE))
+    design = map_network(network, load_technology(), stage_options("standard", period))
+    x = network.encoding(datasets.spoken_digits("test").features)[:FRAMES, 0]  # type: ignore[misc]
+    deck = network_transistors(design, x, find_pdk())
+    names = [f"i(v.{instance}.vstages)" for instance in deck.ladders.values()]
+    extra = "".join(f"\n.save {name}" for name in names)
+    waves = run_deck(deck.text.replace("\n.tran ", f"{extra}\n.tran ", 1), stop_time=deck.schedule.duration,
+                     timeout=1800.0, allowed_paths=find_pdk().paths)  # fmt: skip
+    window = waves.axis >= deck.schedule.first_frame * design.timing.period
+    supply = design.technology.supply
+    total = -mean(waves.axis, waves["i(vdd)"], window) * supply
+    stages = sum(mean(waves.axis, waves[name], window) for name in names) * supply
+    ladder = design.ladders[0]
+    units = sum(p for cell in range(ladder.width) for p, _ in bias_units(design, ladder, cell).values())
+    return total, float(stages), units / REFERENCE_UNITS * design.unit_current * supply
+
+
+def _core(milliseconds: int) -> None:
+    @TOPIC.measure(f"power-core-{milliseconds}ms")
+    def measured(quick: bool) -> Measured:
+        if quick:
+            design = two_ladders("standard")
+            return Measured(float(design.stages), "stages", "reported", True, "the core runs in the full version only")
+        total, stages, bias = core(milliseconds * 1e-3)
+        wanted = milliseconds == 30
+        return Measured(stages * 1e9, "nW", "<= 120" if wanted else "reported", stages <= 120e-9 or not wanted,
+                        f"mean power of the {64} stages of {CORE} (16 ladders of 4) at {milliseconds} ms a step, "
+                        f"{FRAMES} frames of a clip, whole network in one deck; all of it with weights, inputs, "
+                        f"readout, lines and bias {total * 1e9:.0f} nW, of which the ladders' bias copies carry "
+                        f"{bias * 1e9:.0f} nW")  # fmt: skip
+
+
+for _milliseconds in (10, 30):
+    _core(_milliseconds)

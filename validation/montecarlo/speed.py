@@ -1,0 +1,54 @@
+"""Fast: the benchmark's ratios to its peers in one run, and to what the machine could do."""
+
+import json
+import math
+import subprocess
+import sys
+from functools import lru_cache
+from typing import Any
+
+from validation.claims import Measured
+from validation.montecarlo.bench import TOPIC, environment, temporary
+
+WORK = {
+    "A": "spoken digits, d = 32, 300 clips, 1,000 chips",
+    "B": "recurrence, d = 64, 784 steps, 200 chips, 100 samples",
+    "C": "waveforms, 64 cells of 8 stages, 10,000 points",
+}
+
+
+@lru_cache(maxsize=8)
+def _measured(part: str, quick: bool) -> dict[str, Any]:
+    with temporary() as folder:
+        path = folder / "bench.json"
+        command = [sys.executable, "-m", "benchmarks", "montecarlo", "--only", part, "--json", str(path)]
+        done = subprocess.run([*command, "--small"] if quick else command, check=False, env=environment(),
+                              capture_output=True, text=True)  # fmt: skip
+        if done.returncode:
+            return {"failed": (done.stderr.strip() or "no message").splitlines()[-1]}
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return dict(content[part])
+
+
+def _least(identifier: str, part: str, key: str, bound: float, claim: str) -> None:
+    """A ratio that should reach `bound`; the small workloads of a quick run only show that it is measured."""
+
+    @TOPIC.measure(identifier)
+    def ratio(quick: bool) -> Measured:
+        found = _measured(part, quick)
+        if "failed" in found:
+            return Measured(0.0, "x", f">= {bound:g}", False, f"{part}: the benchmark failed: {found['failed']}")
+        value = float(found[key])
+        peer = f" ({found['best_peer']})" if key == "ratio_to_best_peer" else ""
+        rate = f"{found['cell_steps_per_second'] / 1e6:,.0f} M steps/s"
+        if quick:
+            return Measured(value, "x", "a number > 0", math.isfinite(value) and value > 0.0,
+                            f"{part}, tiny: {claim}{peer}, {rate}")  # fmt: skip
+        return Measured(value, "x", f">= {bound:g}", value >= bound, f"{part}: {claim}{peer}, {rate}; {WORK[part]}")
+
+
+for _part in WORK:
+    _least(f"speed-{_part.lower()}", _part, "ratio_to_best_peer", 5.0, "speed over the best peer")
+for _part in ("A", "B"):
+    _least(f"speed-{_part.lower()}-numpy", _part, "ratio_to_numpy", 10.0, "speed over vectorised NumPy")
+_least("speed-b-bound", "B", "fraction_of_bound", 0.5, "part of the machine's bound")

@@ -1,0 +1,192 @@
+"""How fast each level of description runs the same network, and where the time of a transistor deck goes."""
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn.chip import nominal_chip
+from analogrnn.errors import SpiceError
+from analogrnn.simulate import simulate_steps
+from analogrnn.spice.engine import RAW, find_ngspice, run_process, write_job
+from analogrnn.spice.network import Simulation, run_network
+from analogrnn.spice.pdk import find_pdk
+from analogrnn.spice.raw import read_raw
+from analogrnn.spice.silicon import SETTINGS, Silicon, ladder_slice, network_transistors
+from analogrnn.spice.testbench import NetworkDeck, read_deck
+from validation.claims import Measured
+from validation.network.topic import TOPIC, digits
+
+NAME = "digits_d16_k2"
+# what the decks of single ladders ran with until now: Gear, and no better start than zero
+BEFORE = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
+TIGHT = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-19 reltol=1e-5 vntol=1e-8 method=trap xmu=0.49"
+
+
+@dataclass(frozen=True)
+class Account:
+    """ngspice's own account of one run, s, and its wall time."""
+
+    wall: float
+    parsing: float
+    operating_point: float
+    transient: float
+    points: int
+    iterations: int
+
+
+def account(deck: NetworkDeck) -> tuple[Account, np.ndarray, np.ndarray]:
+    """Run one deck alone; return its account, its stages, and its candidates in A."""
+    job = replace(deck.job(), deck=deck.text.replace(".options ", ".options acct ", 1))
+    with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
+        folder = Path(name)
+        write_job(job, folder)
+        started = time.perf_counter()
+        outcome = run_process([str(find_ngspice().executable), "-n", "-b", "-r", RAW, "deck.cir"], folder,
+                              timeout=3600.0)  # fmt: skip
+        wall = time.perf_counter() - started
+        reading = read_deck(deck, read_raw(folder / RAW)[0])
+
+    def number(label: str) -> float:
+        found = re.search(rf"(?m)^{re.escape(label)} = (\S+)", outcome.log)
+        if found is None:
+            raise SpiceError(f"ngspice's account has no {label!r}", log=outcome.log)
+        return float(found[1])
+
+    parts = ("Netlist loading time", "Subckt and Param expansion time", "Netlist parsing time")
+    transient = number("Transient analysis time")
+    seen = Account(wall, sum(number(part) for part in parts), number("Total analysis time (seconds)") - transient,
+                   transient, int(number("Accepted timepoints")), int(number("Total iterations")))  # fmt: skip
+    stages = np.concatenate([value.ravel() for value in reading.stages.values()])
+    return seen, stages, np.concatenate([value.ravel() for value in reading.candidates.values()])
+
+
+@lru_cache(maxsize=2)
+def rates(quick: bool) -> dict[str, float]:
+    """Cell-steps a second of each level on one core, same network, same clip."""
+    _, design, x, _ = digits(NAME, quick=quick)
+    chip = nominal_chip(design)
+    given = x[:4, :1] if quick else x[:, :1]
+    cells = sum(ladder.width for ladder in design.ladders)
+    simulate_steps(chip, x)  # compiles
+    started = time.perf_counter()
+    simulate_steps(chip, x)
+    found = {"behavioural": cells * x.shape[0] * x.shape[1] / (time.perf_counter() - started)}
+    for level, silicon in (("ideal", None), ("transistor", Silicon())):
+        started = time.perf_counter()
+        run_network(design, given, Simulation(silicon, workers=1))
+        found[level] = cells * given.shape[0] * given.shape[1] / (time.perf_counter() - started)
+    return found
+
+
+def _rate(level: str) -> None:
+    @TOPIC.measure(f"speed-{level}")
+    def measured(quick: bool) -> Measured:
+        found = rates(quick)
+        return Measured(found[level], "cell-steps/s", "reported", True,
+                        f"{NAME}, level {level}, one core, one run: {found[level] / found['transistor']:,.4g} times "
+                        "the transistor level")  # fmt: skip
+
+
+for _level in ("behavioural", "ideal", "transistor"):
+    _rate(_level)
+
+
+@lru_cache(maxsize=2)
+def one_slice(quick: bool) -> NetworkDeck:
+    _, design, x, _ = digits(NAME)
+    return ladder_slice(design, design.ladders[0], [0], x[: 4 if quick else 32, 0], find_pdk(), Silicon())
+
+
+@TOPIC.measure("speed-where")
+def where(quick: bool) -> Measured:
+    seen, _, _ = account(one_slice(quick))
+    return Measured(seen.wall, "s", "reported", True,
+                    f"one ladder of {NAME} in transistors, one clip: parsing {seen.parsing:.3f}, "
+                    f"operating point {seen.operating_point:.3f}, transient {seen.transient:.3f} s; "
+                    f"{seen.points} points, {seen.iterations} iterations")  # fmt: skip
+
+
+@TOPIC.measure("speed-settings")
+def settings(quick: bool) -> Measured:
+    """The settings of the network decks against the former ones, and against ten times tighter ones."""
+    deck = one_slice(quick)
+    former = re.sub(r"(?m)^\.nodeset .*\n", "", deck.text.replace(SETTINGS, BEFORE))
+    former = re.sub(r"(?m)^(\.tran \S+ \S+ 0) (\S+)", lambda m: f"{m[1]} {float(m[2]) / 10:.10g}", former)
+    (now, stages, candidates), (before, _, _), (tight, exact, right) = (
+        account(replace(deck, text=text)) for text in (deck.text, former, deck.text.replace(SETTINGS, TIGHT))
+    )  # fmt: skip
+    error = float(np.abs(candidates - right).max())
+    return Measured(before.wall / now.wall, "-fold", "> 1", before.wall > now.wall and bool(np.all(stages == exact)),
+                    f"one ladder, one clip: damped trapezoid, free step, coarse start {now.wall:.2f} s "
+                    f"({now.iterations} iterations), Gear without a start {before.wall:.2f} s ({before.iterations}), "
+                    f"reltol 1e-5 {tight.wall:.2f} s; same stages, candidates to {error * 1e12:.2f} pA")  # fmt: skip
+
+
+@TOPIC.measure("speed-bypass")
+def bypass(quick: bool) -> Measured:
+    deck = one_slice(quick)
+    (now, stages, candidates), (fast, same, rough) = (
+        account(item) for item in (deck, replace(deck, text=deck.text.replace(SETTINGS, f"{SETTINGS} bypass=1")))
+    )
+    return Measured(now.wall / fast.wall, "-fold", "reported", True,
+                    f"bypass=1, for mismatched chips only: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
+                    f"candidates within {np.abs(candidates - rough).max() * 1e12:.2f} pA")  # fmt: skip
+
+
+@TOPIC.measure("speed-one-deck")
+def one_deck(quick: bool) -> Measured:
+    """Sixteen ladders in one deck share input diodes, parsing and start, but also each other's time points."""
+    _, design, x, _ = digits(NAME, quick=quick)
+    given, cells = x[: 2 if quick else 12, 0], range(design.ladders[0].width)
+    flat, _, _ = account(network_transistors(design, given, find_pdk(), Silicon()))
+    slices = [
+        account(ladder_slice(design, design.ladders[0], [cell], given, find_pdk(), Silicon()))[0] for cell in cells
+    ]
+    alone = sum(s.wall for s in slices)
+    return Measured(alone / flat.wall, "-fold", "reported", True,
+                    f"{len(given)} steps of {NAME}: {len(cells)} slices {alone:.1f} s of one core, one flat deck with "
+                    f"readout {flat.wall:.1f} s (operating point {flat.operating_point:.1f} s, {flat.points} points, "
+                    f"not {np.mean([s.points for s in slices]):.0f})")  # fmt: skip
+
+
+@TOPIC.measure("speed-trimmed-models")
+def trimmed(quick: bool) -> Measured:
+    """The same deck with a library cut to the two device families in use, in the run's own folder."""
+    deck, pdk = one_slice(quick), find_pdk()
+    text = deck.text.replace(f".lib {pdk.models.name} typical", ".include trimmed.lib")
+    short = cut_library(pdk.models.read_text(encoding="latin-1"))
+    walls = {}
+    for name, body, files in (("whole", deck.text, {}), ("trimmed", text, {"trimmed.lib": short})):
+        job = replace(deck.job(), deck=body, files=files)
+        with tempfile.TemporaryDirectory(prefix="analogrnn-") as place:
+            write_job(job, Path(place))
+            started = time.perf_counter()
+            run_process(
+                [str(find_ngspice().executable), "-n", "-b", "-r", RAW, "deck.cir"], Path(place), timeout=3600.0
+            )
+            walls[name] = time.perf_counter() - started
+            ended = read_raw(Path(place) / RAW)[0].axis[-1]
+            assert abs(ended / deck.schedule.duration - 1.0) < 1e-6
+    return Measured(walls["whole"] / walls["trimmed"], "-fold", "reported", True,
+                    f"one ladder, one clip: whole library {walls['whole']:.2f} s, cut to the devices in use "
+                    f"{walls['trimmed']:.2f} s; not worth a second copy of the foundry's text")  # fmt: skip
+
+
+def cut_library(text: str) -> str:
+    """What the section `typical` brings for nfet_03v3 and pfet_03v3, as one file without sections."""
+    sections = {m[1].lower(): m[2] for m in re.finditer(r"(?mis)^\.lib +(\w+) *$(.*?)^\.endl", text)}
+    wanted, out = ["typical"], []
+    while wanted:
+        body = sections[wanted.pop(0)]
+        for line in body.splitlines():
+            if found := re.match(r"(?i)\.lib +\S+ +(\w+)", line.strip()):
+                if re.search(r"(?i)03v3|mos|typ|noise|stat", found[1]):
+                    wanted.append(found[1].lower())
+            else:
+                out.append(line)
+    return "\n".join(out) + "\n"
