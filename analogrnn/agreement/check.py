@@ -114,4 +114,5 @@ def simulation_of(design: Design, bench: Bench) -> Simulation:
     if bench.level == "transistor":
         options = TransistorOptions(**{**vars(bench.silicon), "control": bench.control})
         silicon = Silicon(options) if bench.chip is None else chip_silicon(design, bench.seed, bench.chip, options)
-    return Simulation(silicon, bench.control, bench.flat, bench.workers, bench.timeout, bench.ngspice, bench.memory)
+    return Simulation(silicon, bench.control, bench.flat, workers=bench.workers, timeout=bench.timeout,
+                      ngspice=bench.ngspice, memory=bench.memory)  # fmt: skip

@@ -94,9 +94,12 @@ def wanted(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> Wanted:
 
 
 def lateness(design: Design, ladder: Ladder, cell: int) -> float:
-    """By what the overdrive of a pulse of 8 input time constants is multiplied at the Design's pulse."""
+    """By what the overdrive of a pulse of 8 input time constants is multiplied at the Design's pulse.
+
+    A shorter pulse, which the mapping refuses, gets no more.
+    """
     t_in = float(input_time_constants(ladder, design.sizing.cell, design.technology)[cell])
-    return (PULSE * t_in / design.timing.pulse) ** 2 if ladder.return_to_zero else 0.0
+    return min(PULSE * t_in / design.timing.pulse, 1.0) ** 2 if ladder.return_to_zero else 0.0
 
 
 def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None) -> dict[str, float]:

@@ -38,6 +38,7 @@ class Simulation:
     silicon  None: ideal subcircuits; else transistors, as that chip and in those conditions
     control  breaks the ladder on purpose, ideal only (`silicon.options.control` for transistors)
     flat     the whole network in one deck a clip; else slices where the first layer is the only recurrent one
+    cells    those of the one recurrent layer that run, as slices; None: all
     workers  simulators at a time; None = one a CPU
     timeout  s of real time for one deck
     """
@@ -45,6 +46,7 @@ class Simulation:
     silicon: Silicon | None = None
     control: str = "none"
     flat: bool = False
+    cells: tuple[int, ...] | None = None
     workers: int | None = None
     timeout: float = 3600.0
     ngspice: Ngspice | None = None
@@ -148,7 +150,7 @@ class _Runner:
         return [
             _Task(clip, f"clip {clip}, {ladder.name}[{cell}]", partial(self.slice, cell, x[:, clip]))
             for clip in range(x.shape[1])
-            for cell in range(ladder.width)
+            for cell in (range(ladder.width) if self.simulation.cells is None else self.simulation.cells)
         ]
 
     def whole(self, x: np.ndarray) -> NetworkDeck:

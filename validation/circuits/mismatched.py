@@ -25,8 +25,6 @@ from validation.claims import Measured
 SEED, STAGES = 3, 4
 LARGE = replace(MappingOptions.large(), input_bound=BOUND)  # the same currents, 2.2 times the area and the step
 SIZES = {"2x18um": STANDARD, "4x20um": LARGE}
-# larger time steps: thresholds move by 0.01 beta, and spread by twenty times that
-COARSER = (r"(?m)^(\.options .*) trtol=\S+(.*)$", r"\1 trtol=10\2")
 # up through all levels, a hold, down, a hold, and back from the middle; in beta
 WALK = np.array([2.0, 2.0, 2.0, 2.0, 0.0, -2.0, -2.0, -2.0, -2.0, 0.0, 2.0, 2.0, -2.0, -2.0])
 
@@ -46,7 +44,7 @@ class Campaign:
 def campaign(size: str, chips: int) -> Campaign:
     """Every device of stages, bias and input line drawn; the same draws in the deck and in the tables."""
     design = ladder_design(STAGES, SIZES[size])
-    found = _measured([replace(_case(design, index), candidates=np.zeros(2), ramps=True, edits=(COARSER,))
+    found = _measured([replace(_case(design, index), candidates=np.zeros(2), ramps=True)
                        for index in range(chips)])  # fmt: skip
     # a ramp has a threshold only if the pulses before it led to its level, and if the threshold is between 0 and 2 beta
     nothing = np.full(STAGES, np.nan)

@@ -25,7 +25,7 @@ def signed(quick: bool) -> Agreement:
     network = load(library.network_path("digits_bmru_d16"))
     assert network.encoding is not None
     x = network.encoding(datasets.spoken_digits("test").features)
-    given = x[:4, :1] if quick else x[:, spread_clips(x.shape[1], 20)]
+    given = x[:4, :1] if quick else x[:, spread_clips(x.shape[1], 10)]
     design = map_network(network, load_technology(), PUBLISHED)
     return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
 
@@ -37,7 +37,7 @@ def first_quadrant_network() -> tuple[Network, np.ndarray]:
     low = np.round(rng.uniform(0.4, 0.8, 4), 3)
     high, alpha = np.round(low + rng.uniform(0.6, 1.2, 4), 3), np.round(rng.uniform(0.4, 1.0, 4), 3)
     cell = FirstQuadrantBmru("cell", weight, np.round(rng.uniform(0.5, 1.5, 4), 3), b_lo=low, b_hi=high, alpha=alpha)
-    out = Linear("readout", np.round(rng.normal(0.0, 1.0, (3, 4)), 3), np.zeros(3))
+    out = Linear("readout", np.round(rng.normal(0.0, 1.0, (3, 4)), 3), np.array([0.1, 0.0, -0.1]))
     x = np.round(np.clip(rng.normal(0.0, 1.2, (32, 4, 3)), -3.0, 3.0), 3)
     return Network((cell, Pooling("pool"), out), metadata={"name": "first_quadrant"}), x
 
