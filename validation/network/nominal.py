@@ -21,7 +21,7 @@ def agreement(case: str, quick: bool) -> Agreement:
     """A shipped network on held-out clips; quick: eight steps of one."""
     name, count, spread = CASES[case]
     network, design, x, _ = digits(name, quick=quick)
-    given = x[:8, :1] if quick else x[:, spread_clips(x.shape[1], spread)[:count]]
+    given = x[:4, :1] if quick else x[:, spread_clips(x.shape[1], spread)[:count]]
     return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
 
 
