@@ -49,7 +49,7 @@ def ladder_waveforms(picture: LadderPicture, path: Path) -> None:
     top.axhspan(-picture.beta * 1e9, picture.beta * 1e9, color=FAINT, label="hold: $|c| < \\beta$")
     top.plot(picture.pulses.time * ms, picture.pulses.value * 1e9, color=INK, lw=1.0, label="candidate pulses")
     top.set_ylabel("line current (nA)")
-    _legend(top)
+    legend_above(top)
     low, high = picture.levels
     for level in range(low, high + 1):
         middle.axhline(level, color=FAINT, lw=0.8, zorder=0)
@@ -60,12 +60,12 @@ def ladder_waveforms(picture: LadderPicture, path: Path) -> None:
         middle.plot(levels.time * ms, levels.value, label=label, **style)
         bottom.plot(current.time * ms, current.value * 1e9, label=label, **style)
     middle.set(ylabel="level k", ylim=(low - 0.4, high + 0.4))
-    _legend(middle)
+    legend_above(middle)
     bottom.axhspan(picture.window[0] * 1e9, picture.window[1] * 1e9, color=FAINT, label="window: holds")
     bottom.set(ylabel=f"input of stage {picture.stage} (nA)", xlabel="time since the first frame (ms)")
     bottom.set_xlim(float(picture.digital.time[0]) * ms, float(picture.digital.time[-1]) * ms)
-    _legend(bottom)
-    _save(figure, path)
+    legend_above(bottom)
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ def hysteresis_loop(nominal: Loop, others: list[Loop], window: tuple[float, floa
         _arrow(axes, nominal, at)
     axes.set(xlabel="candidate current on the input line (nA)", ylabel="output current of the stage (nA)")
     figure.suptitle(title, color=INK)
-    _legend(axes)
-    _save(figure, path)
+    legend_above(axes)
+    save_figure(figure, path)
 
 
 def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: str, path: Path) -> None:
@@ -114,8 +114,8 @@ def accuracy_over_chips(accuracy: dict[str, np.ndarray], digital: float, title: 
     left.set(xlabel="chips, worst to best (%)", ylabel="test accuracy (%)")
     figure.suptitle(title, color=INK)
     right.set(xlabel="chips")
-    _legend(left, columns=2)
-    _save(figure, path)
+    legend_above(left, columns=2)
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def yield_curves(curves: list[YieldCurve], threshold: float, title: str, path: P
     left.axvline(100 * threshold, color=GREY, lw=1.2, ls="--")
     left.set(xlabel="accuracy asked for (%)", ylabel="chips that reach it (%), 95 % band", ylim=(-2, 102),
              xlim=(max(0.0, 100 * least - 2.0), 101))  # fmt: skip
-    _legend(left, columns=2)
+    legend_above(left, columns=2)
     for axes in right:
         ordered = sorted(curves, key=lambda curve: curve.size)
         axes.plot([1e6 * c.size for c in ordered], [100 * c.at[0] for c in ordered], color=GREY, lw=1.0, zorder=0)
@@ -158,7 +158,7 @@ def yield_curves(curves: list[YieldCurve], threshold: float, title: str, path: P
                  ylabel=f"yield at {100 * threshold:g} % accuracy (%), 95 % interval")  # fmt: skip
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +187,8 @@ def accuracy_over_scale(curves: list[ScaleCurve], digital: float, title: str, pa
               va="bottom")  # fmt: skip
     axes.set(xlabel="mismatch (1 = as the technology has it)", ylabel="test accuracy (%)")
     figure.suptitle(title, color=INK)
-    _legend(axes, columns=2)
-    _save(figure, path)
+    legend_above(axes, columns=2)
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,8 +245,8 @@ def cell_agreement(picture: CellPicture, path: Path) -> None:
     for axes in (top, middle, bottom):
         if picture.miss is not None:
             axes.axvline((picture.miss + 0.5) * ms, color="#b3261e", lw=1.2, ls=":", label="first miss")
-        _legend(axes, columns=5)
-    _save(figure, path)
+        legend_above(axes, columns=5)
+    save_figure(figure, path)
 
 
 def _colours(count: int) -> list[str]:
@@ -281,8 +281,8 @@ def fixed_points(levels: np.ndarray, up: np.ndarray, down: np.ndarray, chips: tu
     figure.suptitle(labels[0], color=INK)
     axes.set(xlabel=labels[1], ylabel="level k  (output $h = \\alpha k$)", xlim=(-reach, reach))
     axes.set_yticks(levels)
-    _legend(axes)
-    _save(figure, path)
+    legend_above(axes)
+    save_figure(figure, path)
 
 
 def _arrow(axes: Axes, loop: Loop, at: int) -> None:
@@ -291,14 +291,15 @@ def _arrow(axes: Axes, loop: Loop, at: int) -> None:
                   arrowprops={"arrowstyle": "-|>", "color": BLUE, "mutation_scale": 18})  # fmt: skip
 
 
-def _legend(axes: Axes, columns: int = 4) -> None:
+def legend_above(axes: Axes, columns: int = 4) -> None:
     """Above the axes, where it hides nothing."""
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path, dpi: int = 130) -> None:
+    """Write a PNG. Raises OutputError."""
     try:
-        figure.savefig(path, dpi=130)
+        figure.savefig(path, dpi=dpi)
     except OSError as error:
         raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error

@@ -9,7 +9,7 @@ from helpers import TECHNOLOGY
 
 from analogrnn.errors import OutputError, ParameterError
 from analogrnn.sweep import PARAMETERS, Condition, Spec, read_specs, run_sweep
-from analogrnn.sweep.bench import Found, _crossing, bench_design, digital_stages, exercise
+from analogrnn.sweep.bench import Found, bench_design, crossing, digital_stages, exercise
 from analogrnn.sweep.bench import Ramp as Slope
 from analogrnn.sweep.run import Measurement, SweepReport, judge, parameters
 from analogrnn.sweep.specs import Bench, parse_specs
@@ -171,12 +171,12 @@ def test_a_crossing_is_interpolated_and_must_start_at_its_level():
     node = np.array([1.8, 1.8, 1.8, 0.0, 0.0])  # falls from 1.0 to 1.5 s: half way at 1.25 s
     ramp = Slope(start=0.5, length=1.0, sign=1, level=0)
     # 0.75 of the way from 0.05 to 1.95
-    assert _crossing(time, np.array([node]), ramp, 0, 0.9) == pytest.approx(0.05 + 0.75 * 1.9)
-    assert np.isnan(_crossing(time, np.array([1.8 - node]), ramp, 0, 0.9))
+    assert crossing(time, np.array([node]), ramp, 0, 0.9) == pytest.approx(0.05 + 0.75 * 1.9)
+    assert np.isnan(crossing(time, np.array([1.8 - node]), ramp, 0, 0.9))
     # one stage is ON, but not the lowest: no level of the ladder
     island = np.array([np.full(5, 1.8), np.zeros(5), node])
-    assert np.isnan(_crossing(time, island, Slope(start=0.5, length=1.0, sign=1, level=1), 2, 0.9))
-    assert np.isnan(_crossing(time, np.array([np.full(5, 1.8)]), ramp, 0, 0.9))
+    assert np.isnan(crossing(time, island, Slope(start=0.5, length=1.0, sign=1, level=1), 2, 0.9))
+    assert np.isnan(crossing(time, np.array([np.full(5, 1.8)]), ramp, 0, 0.9))
 
 
 def report():

@@ -17,7 +17,7 @@ from analogrnn.network.files import load
 from analogrnn.simulate import simulate_steps
 from analogrnn.technology import load_technology
 from validation.claims import Measured, Topic, equal
-from validation.fixed_point import fixed_point_reference
+from validation.fixed_point_arithmetic import fixed_point_reference
 
 TOPIC = Topic("bits")
 NETWORKS = {"d16": "digits_d16_k2", "d32": "digits_d32_k4", "bmru": "digits_bmru_d16"}

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analogrnn.analysis.bits import BitsReport, GroupBits
-from analogrnn.analysis.drawing import save_figure
-from analogrnn.plots import BLUE, FAINT, GREY, INK, ORANGE
+from analogrnn.plots import BLUE, FAINT, GREY, INK, ORANGE, save_figure
 
 COLUMNS = 4
 
@@ -35,7 +34,7 @@ def accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle(title, color=INK)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:

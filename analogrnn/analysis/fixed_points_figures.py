@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from analogrnn.analysis.drawing import legend_above, save_figure
 from analogrnn.analysis.fixed_points import is_thermometer
 from analogrnn.analysis.fixed_points_dynamics import after_pulse, at_rest, ladder_bench
 from analogrnn.analysis.fixed_points_recurrence import recurrence_states, return_map
 from analogrnn.analysis.fixed_points_report import LadderFixedPoints
 from analogrnn.chip import Chip, ChipLadder
-from analogrnn.plots import BLUE, FAINT, GREEN, GREY, INK, ORANGE
+from analogrnn.plots import BLUE, FAINT, GREEN, GREY, INK, ORANGE, legend_above, save_figure
 
 PULSES = np.array([s * a for s in (-1.0, 1.0) for a in (3.0, 2.6, 2.2, 1.8, 1.4, 1.02, 0.98, 0.7, 0.4, 0.1)])  # beta
 
@@ -43,7 +42,7 @@ def level_loops(chip: Chip, layer: ChipLadder, cell: int, title: str, path: Path
     axes.set(xlabel="amplitude of one candidate pulse (trained units)", ylabel="level k after the pulse")
     axes.set_yticks(levels)
     legend_above(axes)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def rest_codes(found: LadderFixedPoints, title: str, path: Path) -> None:
@@ -69,7 +68,7 @@ def rest_codes(found: LadderFixedPoints, title: str, path: Path) -> None:
     figure.suptitle(f"{title}: {len(codes)} of {2**found.states.stages} codes hold; law, waveform model{spice} "
                     f"{'agree' if found.agrees else 'DISAGREE'}\n{found.islands_reached} of the islands can be reached "
                     "by pulses from the reset", color=INK, fontsize=10)  # fmt: skip
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def bifurcation(path: Path, ladder: int = 4) -> None:
@@ -106,4 +105,4 @@ def bifurcation(path: Path, ladder: int = 4) -> None:
              title=f"recurrence on a ladder of |k| <= {ladder}: only eps 0 and 1 keep all states apart")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)

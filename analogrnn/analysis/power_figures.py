@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from analogrnn.analysis.drawing import save_figure
 from analogrnn.analysis.power import RECURRENT, PowerReport
 from analogrnn.analysis.power_scaling import Scaling
-from analogrnn.plots import BLUE, FAINT, GREEN, GREY, INK, ORANGE
+from analogrnn.plots import BLUE, FAINT, GREEN, GREY, INK, ORANGE, save_figure
 
 
 def blocks(report: PowerReport, title: str, path: Path) -> None:
@@ -39,7 +38,7 @@ def blocks(report: PowerReport, title: str, path: Path) -> None:
     right.spines["top"].set_visible(False)
     figure.suptitle(f"{title}: {total:.4g} nW on {report.clips} clips (blue: recurrence, orange: feedforward)",
                     color=INK, fontsize=11)  # fmt: skip
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def scaling(states: dict[str, Scaling], levels: Scaling, title: str, path: Path) -> None:
@@ -64,4 +63,4 @@ def scaling(states: dict[str, Scaling], levels: Scaling, title: str, path: Path)
         axes.legend(loc="upper left", fontsize=8, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, color=INK, fontsize=11)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analogrnn.analysis.drawing import legend_above, save_figure
 from analogrnn.analysis.resilience import noise_cut
 from analogrnn.analysis.resilience_crossover import (
     HoldTask,
@@ -21,7 +20,7 @@ from analogrnn.analysis.resilience_crossover import (
 )
 from analogrnn.analysis.resilience_hold import kramers_passage, log10_passage, mean_passage, simulate_passages
 from analogrnn.analysis.resilience_report import AccuracyCurve
-from analogrnn.plots import BLUE, GREEN, GREY, INK, ORANGE
+from analogrnn.plots import BLUE, GREEN, GREY, INK, ORANGE, legend_above, save_figure
 from analogrnn.streams import stream
 
 
@@ -55,7 +54,7 @@ def flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: in
               ylim=(0.3, 1e6))  # fmt: skip
     legend_above(right, 2)
     figure.suptitle(f"{title}: own noise {own:.3g} $\\beta$, mean time to a flip {_power(own)} $t_{{in}}$", color=INK)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def accuracy(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> None:
@@ -69,7 +68,7 @@ def accuracy(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> Non
     axes.set(xscale="log", xlabel="rms noise a step and cell over $\\beta$", ylabel="accuracy (%)")
     figure.suptitle(f"{title} (dotted: without noise)", color=INK)
     legend_above(axes, 1)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def crossover(path: Path, *, levels: int = 9, trials: int = 2000, seed: int = 1) -> None:
@@ -96,7 +95,7 @@ def crossover(path: Path, *, levels: int = 9, trials: int = 2000, seed: int = 1)
         _plane(figure, figure.add_subplot(grid[1, column]), HoldTask(levels, margin))
     figure.suptitle(f"Hold a value with {levels} levels or with an analog state: marks are simulated ({trials} trials, "
                     "2 standard errors); dotted: value lost", color=INK)  # fmt: skip
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def _plane(figure: Figure, axes: Axes, task: HoldTask) -> None:

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analogrnn.analysis.allocation import Allocation
-from analogrnn.analysis.drawing import legend_above, save_figure
 from analogrnn.analysis.sensitivity import Indices, Losses, Sensitivity
-from analogrnn.plots import BLUE, GREY, INK, ORANGE
+from analogrnn.plots import BLUE, GREY, INK, ORANGE, legend_above, save_figure
 
 SHOWN = 18  # cells and device types
 
@@ -23,7 +22,7 @@ def sensitivity_bars(found: Sensitivity, title: str, path: Path) -> None:
     _losses(middle, found.by_cell, "only this ladder deviates", error)
     _losses(right, found.by_device, "only this device type deviates", error)
     figure.suptitle(title, color=INK)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def allocation_bars(found: Allocation, title: str, path: Path) -> None:
@@ -51,7 +50,7 @@ def allocation_bars(found: Allocation, title: str, path: Path) -> None:
     right.legend(fontsize=8, frameon=False, loc="lower right")
     right.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, color=INK)
-    save_figure(figure, path)
+    save_figure(figure, path, dpi=90)
 
 
 def _indices(axes: Axes, found: Sensitivity, indices: Indices) -> None:

@@ -185,7 +185,7 @@ def read(made: Build, waves: Waveforms) -> Found:
     up, down = np.full(deck.stages, np.nan), np.full(deck.stages, np.nan)
     for ramp in made.ramps:
         stage = ramp.level if ramp.sign > 0 else ramp.level - 1
-        (up if ramp.sign > 0 else down)[stage] = _crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
+        (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
     total = -_mean(waves, "i(vdd)", window) * deck.supply
     drawn, output = (_by_level(np.interp(times, waves.axis, waves[name]), on)
@@ -212,7 +212,7 @@ def _mean(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
     return float(np.trapezoid(waves[name][inside], t) / (t[-1] - t[0]))
 
 
-def _crossing(time: np.ndarray, nodes: np.ndarray, ramp: Ramp, stage: int, middle: float) -> float:
+def crossing(time: np.ndarray, nodes: np.ndarray, ramp: Ramp, stage: int, middle: float) -> float:
     """The candidate at which `stage` switches, or NaN."""
     before = [np.interp(ramp.start - 1e-9, time, node) < middle for node in nodes]
     if sum(before) != ramp.level or not all(before[: ramp.level]):

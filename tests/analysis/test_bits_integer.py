@@ -18,7 +18,7 @@ from analogrnn.simulate import simulate_steps
 from analogrnn.streams import stream
 from analogrnn.technology import load_technology
 from tests.helpers import inputs_of, kinds, mapped
-from validation.fixed_point import fixed_point_reference
+from validation.fixed_point_arithmetic import fixed_point_reference
 
 SHIPPED = ("digits_d16_k2", "digits_d32_k4", "digits_bmru_d16")
 

@@ -19,6 +19,7 @@ from analogrnn.spice.engine import Job, run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.transistor import TransistorDeck, TransistorOptions, ladder_transistors
+from analogrnn.sweep.bench import RAMP, Ramp, crossing
 from analogrnn.technology import load_technology
 
 WORKERS = 2
@@ -99,7 +100,6 @@ class Found:
         return self.equal == self.checked > 0
 
 
-RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
 RAMP_STEPS, RAMP_HOLD = 3.0, 3.0  # its length, and how long its end stands: the ladder runs to its end; in periods
 
 
@@ -119,14 +119,6 @@ def good(found: Sequence[Found | SpiceError]) -> list[Found]:
         if isinstance(item, SpiceError):
             raise item
     return [item for item in found if isinstance(item, Found)]
-
-
-@dataclass(frozen=True)
-class Ramp:
-    start: float  # s, when the slow part begins
-    length: float  # s
-    sign: int
-    level: int  # stages ON before it
 
 
 def build(case: Case) -> tuple[TransistorDeck, list[Ramp], Job]:
@@ -204,7 +196,7 @@ def _read(case: Case, deck: TransistorDeck, ramps: list[Ramp], waves: Waveforms)
     up, down = np.full(deck.stages, np.nan), np.full(deck.stages, np.nan)
     for ramp in ramps:
         stage = ramp.level if ramp.sign > 0 else ramp.level - 1
-        (up if ramp.sign > 0 else down)[stage] = _crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
+        (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     first, stop = deck.schedule.first_frame * timing.period, deck.schedule.duration
     window = (waves.axis >= first) & (waves.axis <= stop)
     stages, whole = waves[f"i(v.{deck.instance}.vstages)"] * deck.supply, -waves["i(vdd)"] * deck.supply
@@ -231,18 +223,3 @@ def mean(time: np.ndarray, value: np.ndarray, window: np.ndarray) -> float:
     """Time average over a window of samples."""
     t = time[window]
     return float(np.trapezoid(value[window], t) / (t[-1] - t[0]))
-
-
-def _crossing(time: np.ndarray, nodes: np.ndarray, ramp: Ramp, stage: int, middle: float) -> float:
-    """The candidate at which `stage` switches, or NaN."""
-    before = [np.interp(ramp.start - 1e-9, time, node) < middle for node in nodes]
-    if sum(before) != ramp.level or not all(before[: ramp.level]):
-        return float("nan")
-    inside = (time >= ramp.start) & (time <= ramp.start + ramp.length)
-    t, v = time[inside], nodes[stage][inside]
-    passed = np.flatnonzero(v < middle if ramp.sign > 0 else v > middle)
-    if not len(passed) or passed[0] == 0:
-        return float("nan")
-    i = int(passed[0])
-    moment = t[i - 1] + (middle - v[i - 1]) / (v[i] - v[i - 1]) * (t[i] - t[i - 1])
-    return float(ramp.sign * (RAMP[0] + (RAMP[1] - RAMP[0]) * (moment - ramp.start) / ramp.length))
