@@ -1,8 +1,6 @@
-"""A process from its calibration file: every value with provenance, Pelgrom's law, weak inversion."""
+"""What a process says of its devices: Pelgrom's law, weak inversion, the maps of its cells."""
 
 import math
-import re
-import tomllib
 from dataclasses import fields, replace
 
 import hypothesis.strategies as st
@@ -11,203 +9,19 @@ import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose
 
-from analogrnn import library
-from analogrnn.errors import CalibrationError, ParameterError
+from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
 from analogrnn.spice.biases import CellMaps
-from analogrnn.technology import KINDS, Table, Technology, load_technology, scalar_fields, table_fields
+from analogrnn.technology import Table, load_technology
 
-SHIPPED = library.calibration_path("gf180mcu").read_text(encoding="utf-8")
 GF180 = load_technology("gf180mcu")
 CELL = Cmru(name="rec", weight=np.array([[1.0]]), bias=np.zeros(1), threshold=np.ones(1), alpha=np.full(1, 0.5),
             eps=1.0, k_min=0, k_max=4, initial=np.zeros(1))  # fmt: skip
-QUANTITIES = [item.name for item in scalar_fields()]
-CURVES = [item.name for item in table_fields()]
-PROVENANCE = ["value", "unit", "meaning", "kind", "source", "method", "count", "uncertainty"]
 LENGTHS = st.floats(0.3e-6, 100e-6)
 polarities = pytest.mark.parametrize("polarity", ["n", "p"])
-
-
-def edited(tmp_path, table, key, line):
-    """The shipped file with the line of `key` in [table] replaced by `line`."""
-    head, body = SHIPPED.split(f"\n[{table}]\n", 1)
-    text, count = re.subn(rf"^{key} = .*$", lambda _: line, body, count=1, flags=re.MULTILINE)
-    assert count == 1
-    path = tmp_path / "edited.toml"
-    path.write_text(f"{head}\n[{table}]\n{text}", encoding="utf-8")
-    return path
-
-
-# ---------------------------------------------------------------- the shipped file
-
-
-def test_every_value_of_the_shipped_process_says_where_it_comes_from():
-    assert GF180.name == "gf180mcu"
-    assert set(GF180.provenance) == {*QUANTITIES, *CURVES}
-    for name, origin in GF180.provenance.items():
-        unit = next(item.metadata["unit"] for item in fields(Technology) if item.name == name)
-        assert (origin.unit, origin.kind in KINDS) == (unit, True), name
-        assert all((origin.meaning.strip(), origin.source.strip(), origin.method.strip())), name
-        assert origin.uncertainty >= 0, name
-        # a declared number rests on no run, a simulated one on at least one
-        assert (origin.count > 0) == (origin.kind in ("simulated", "measured")), name
-
-
-def test_nothing_in_the_shipped_process_claims_to_be_measured():
-    assert {origin.kind for origin in GF180.provenance.values()} <= {"foundry", "simulated", "declared", "cited"}
-
-
-def test_the_shipped_file_holds_no_table_that_nobody_reads():
-    content = tomllib.loads(SHIPPED)
-    assert {name for name, value in content.items() if isinstance(value, dict)} == {*QUANTITIES, *CURVES}
-
-
-def test_a_technology_is_read_by_name_and_by_path():
-    assert load_technology() == GF180
-    assert load_technology(library.calibration_path("gf180mcu")) == GF180
-    assert load_technology(str(library.calibration_path("gf180mcu"))) == GF180
-
-
-@pytest.mark.parametrize("name", QUANTITIES)
-def test_a_change_in_the_file_is_a_change_in_the_technology(tmp_path, name):
-    item = next(item for item in fields(Technology) if item.name == name)
-    old = getattr(GF180, name)
-    new = next(v for v in (old * 0.9, old * 1.1) if item.metadata["low"] <= v <= item.metadata["high"])
-    changed = load_technology(edited(tmp_path, name, "value", f"value = {new!r}"))
-    assert changed == replace(GF180, **{name: new})
-    assert changed != GF180
-
-
-def test_a_whole_number_is_a_value_too(tmp_path):
-    supply = load_technology(edited(tmp_path, "supply", "value", "value = 2")).supply
-    assert (supply, type(supply)) == (2.0, float)
-
-
-# ---------------------------------------------------------------- files that are refused
-
-
-@pytest.mark.parametrize("key", PROVENANCE)
-def test_a_value_that_lacks_any_part_of_its_provenance_is_refused(tmp_path, key):
-    message = rf"edited\.toml \[slope_n\] misses \['{key}'\] and has unknown \[\]; every value has provenance\."
-    with pytest.raises(CalibrationError, match=message):
-        load_technology(edited(tmp_path, "slope_n", key, ""))
-
-
-@pytest.mark.parametrize("table", QUANTITIES)
-def test_a_missing_table_is_named(tmp_path, table):
-    path = tmp_path / "edited.toml"
-    path.write_text(SHIPPED.replace(f"[{table}]", f"[{table}_x]"), encoding="utf-8")
-    with pytest.raises(
-        CalibrationError, match=rf"edited\.toml has no table \[{table}\]; add it with \['count', 'kind'"
-    ):
-        load_technology(path)
-
-
-def test_a_bare_number_instead_of_a_table_is_refused(tmp_path):
-    path = tmp_path / "bare.toml"
-    path.write_text('name = "x"\nsupply = 1.8\n')
-    with pytest.raises(CalibrationError, match=r"bare\.toml has no table \[supply\]; add it with"):
-        load_technology(path)
-
-
-@pytest.mark.parametrize(
-    ("key", "line", "message"),
-    [
-        ("count", "count = 66\nnote = 'new'", r"\[slope_n\] misses \[\] and has unknown \['note'\]; every value has"),
-        ("count", "number = 66", r"\[slope_n\] misses \['count'\] and has unknown \['number'\]"),
-        ("unit", 'unit = "V"', r"\[slope_n\]\.unit = 'V'; expected '1'\."),
-        ("unit", "unit = 1", r"\[slope_n\]\.unit = 1; expected '1'\."),
-        (
-            "kind",
-            'kind = "guessed"',
-            r"\[slope_n\]\.kind = 'guessed'; known: \['foundry', 'simulated', 'declared', 'mea",
-        ),
-        ("kind", "kind = []", r"\[slope_n\]\.kind = \[\]; known: "),
-        ("value", 'value = "1.4"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("value", "value = nan", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("value", "value = inf", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("value", "value = true", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("value", "value = [1.4]", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("count", "count = true", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("count", 'count = "many"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("uncertainty", "uncertainty = nan", r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("uncertainty", 'uncertainty = "low"', r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("value", "value = 1" + "0" * 400, r"\[slope_n\]: value, count and uncertainty must be finite numbers\."),
-        ("count", "count = 1.5", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
-        ("count", "count = -1", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
-        ("uncertainty", "uncertainty = -1.0", r"\[slope_n\]: count is a whole number >= 0, uncertainty is >= 0\."),
-        ("count", "count = 0", r"\[slope_n\] is simulated but counts no run; give count >= 1\."),
-        ("value", "value = 0.99", r"Technology\.slope_n = 0\.99 1 is outside \[1, 3\] 1\."),
-        ("value", "value = 3.01", r"Technology\.slope_n = 3\.01 1 is outside \[1, 3\] 1\."),
-        ("value", "value = -1.4", r"Technology\.slope_n = -1\.4 1 is outside \[1, 3\] 1\."),
-        ("value", "value = 1.4 1.5", r" is not valid TOML: "),
-    ],
-)
-def test_an_entry_that_can_not_be_trusted_is_refused(tmp_path, key, line, message):
-    with pytest.raises(CalibrationError, match=rf"edited\.toml.*{message}"):
-        load_technology(edited(tmp_path, "slope_n", key, line))
-
-
-@pytest.mark.parametrize("key", ["meaning", "source", "method"])
-@pytest.mark.parametrize("value", ['""', "5", '"  "', "[]"])
-def test_provenance_that_says_nothing_is_refused(tmp_path, key, value):
-    message = r"edited\.toml \[slope_n\]: meaning, source and method must be text; say where the value is from\."
-    with pytest.raises(CalibrationError, match=message):
-        load_technology(edited(tmp_path, "slope_n", key, f"{key} = {value}"))
-
-
-@pytest.mark.parametrize("kind", ["simulated", "measured"])
-def test_a_result_counts_its_runs(tmp_path, kind):
-    with pytest.raises(CalibrationError, match=rf"\[supply\] is {kind} but counts no run; give count >= 1\."):
-        load_technology(edited(tmp_path, "supply", "kind", f'kind = "{kind}"'))
-
-
-@pytest.mark.parametrize("kind", ["foundry", "declared", "cited"])
-def test_a_constant_needs_no_runs(tmp_path, kind):
-    assert load_technology(edited(tmp_path, "supply", "kind", f'kind = "{kind}"')).provenance["supply"].kind == kind
-
-
-@pytest.mark.parametrize("line", ["", "name = 5", "name = ['x']"])
-def test_a_process_has_a_name(tmp_path, line):
-    path = tmp_path / "edited.toml"
-    path.write_text(SHIPPED.replace('name = "gf180mcu"', line), encoding="utf-8")
-    with pytest.raises(CalibrationError, match=r'edited\.toml has no name; add: name = "my_process"\.'):
-        load_technology(path)
-
-
-@pytest.mark.parametrize("content", [b"supply 1.8", b"[supply\n", b"\xff\xfe", b"[a]\n[a]\n", b"\0"])
-def test_a_file_that_is_not_toml_is_refused(tmp_path, content):
-    path = tmp_path / "x.toml"
-    path.write_bytes(content)
-    with pytest.raises(CalibrationError, match=r"x\.toml is not valid TOML: "):
-        load_technology(path)
-
-
-def test_a_file_that_can_not_be_read_is_refused(tmp_path):
-    with pytest.raises(CalibrationError, match=r"^can't read calibration .*x\.toml: No such file or directory\."):
-        load_technology(tmp_path / "x.toml")
-    (tmp_path / "x.toml").mkdir()
-    with pytest.raises(CalibrationError, match=r"^can't read calibration .*x\.toml: Is a directory\."):
-        load_technology(tmp_path / "x.toml")
-
-
-@pytest.mark.parametrize("name", ["sky130", "../gf180mcu", ""])
-def test_a_process_that_does_not_ship_is_refused_with_those_that_do(name):
-    with pytest.raises(ParameterError, match=r"^calibration/ holds no '.*\.toml'; it holds: .*gf180mcu"):
-        load_technology(name)
-
-
-@pytest.mark.parametrize("name", QUANTITIES)
-def test_a_value_outside_its_range_is_refused_with_range_and_unit(name):
-    m = next(item.metadata for item in fields(Technology) if item.name == name)
-    for bad in (m["low"] - 1.0, m["high"] * 2 + 1.0, math.nan):
-        message = rf"^Technology\.{name} = \S+ {re.escape(m['unit'])} is outside \[\S+, \S+\] {re.escape(m['unit'])}\."
-        with pytest.raises(ParameterError, match=message):
-            replace(GF180, **{name: bad})
-
 
 # ---------------------------------------------------------------- mismatch
 
@@ -333,63 +147,29 @@ def test_a_curve_is_linear_in_the_logarithm_and_flat_outside():
         curve(0.0)
 
 
-@pytest.mark.parametrize(
-    ("key", "line", "message"),
-    [
-        ("axis", 'axis = "V"', r"\[table_bias\]\.axis = 'V'; expected 'A'\."),
-        ("axis", "", r"\[table_bias\] misses \['axis'\] and has unknown \[\]"),
-    ],
-)
-def test_a_curve_that_can_not_be_trusted_is_refused(tmp_path, key, line, message):
-    with pytest.raises(CalibrationError, match=message):
-        load_technology(edited(tmp_path, "table_bias", key, line))
-
-
-@pytest.mark.parametrize(
-    ("at", "value", "message"),
-    [
-        ("[1e-9]", "[1.0]", "must be lists of two or more finite numbers"),
-        ("[1e-9, 2e-9]", "1.0", "must be lists of two or more finite numbers"),
-        ("[1e-9, true]", "[1.0, 1.0]", "must be lists of two or more finite numbers"),
-        ("[1e-9, 2e-9]", "[1.0, nan]", "must be lists of two or more finite numbers"),
-        ("[1e-9, 2e-9]", "[1.0, 1.0, 1.0]", "at must be as long as value, above zero and increasing"),
-        ("[2e-9, 1e-9]", "[1.0, 1.0]", "at must be as long as value, above zero and increasing"),
-        ("[0.0, 1e-9]", "[1.0, 1.0]", "at must be as long as value, above zero and increasing"),
-        ("[1e-9, 2e-9]", "[1.0, 9.0]", r"Technology\.table_bias\[1\] = 9 1 is outside"),
-    ],
-)
-def test_the_points_of_a_curve_are_checked(tmp_path, at, value, message):
-    head, body = SHIPPED.split("\n[table_bias]\n", 1)
-    entry, tail = body.split("\n[", 1)
-    entry = re.sub(r"(?ms)^at = \[.*?^\]", f"at = {at}", entry)
-    entry = re.sub(r"(?ms)^value = \[.*?^\]", f"value = {value}", entry)
-    path = tmp_path / "edited.toml"
-    path.write_text(f"{head}\n[table_bias]\n{entry}\n[{tail}", encoding="utf-8")
-    with pytest.raises(CalibrationError, match=message):
-        load_technology(path)
-
-
 def test_the_maps_have_the_names_that_the_transistor_deck_takes():
-    standard = GF180.cell_maps()
-    assert CellMaps(**standard).threshold == GF180.map_threshold
-    assert {item.name for item in fields(CellMaps)} == set(standard)
+    standard = GF180.cell_maps(2e-6, 18e-6, 0.25e-9, 0.25e-9)
+    bare = {name for name in standard if name.startswith("bare_")}
+    assert {item.name for item in fields(CellMaps)} == set(standard) - bare
+    assert {name.removeprefix("bare_") for name in bare} < set(standard)
     # the curves pass through the standard unit current
-    at_unit = GF180.cell_maps(GF180.device_w, GF180.device_l, 0.25e-9)
-    assert_allclose(list(at_unit.values()), list(standard.values()), rtol=1e-12)
-    assert GF180.cell_maps(unit_current=1e-9)["shift"] < standard["shift"]
+    at = GF180.standard.threshold.at.index(0.25e-9)
+    assert_allclose(standard["threshold"], GF180.standard.threshold.value[at], rtol=1e-12)
+    assert GF180.cell_maps(2e-6, 18e-6, 1e-9, 1e-9)["shift"] < standard["shift"]
     # a wider half window moves the cell's maps, but not the drive of the DPIs
-    wide = GF180.cell_maps(unit_current=0.25e-9, beta=0.5e-9)
+    wide = GF180.cell_maps(2e-6, 18e-6, 0.25e-9, 0.5e-9)
     assert wide["threshold"] > standard["threshold"]
     assert wide["shift"] == standard["shift"]
 
 
 def test_the_maps_are_those_of_the_nearest_calibrated_device_at_the_same_current_a_square():
-    square, large = GF180.cell_maps(10e-6, 10e-6, 1e-9), GF180.cell_maps(4e-6, 20e-6, 0.25e-9)
-    assert square["trim_down"] == GF180.square_trim_down
-    assert large["trim_down"] == GF180.large_trim_down
-    assert GF180.cell_maps(8e-6, 8e-6, 1e-9) == square  # a square has one square
-    assert GF180.cell_maps(5e-6, 20e-6, 0.25e-9)["bias"] == GF180.large_bias(0.25e-9 * 4.0 / 5.0)
-    assert GF180.cell_maps(2e-6, 16e-6, 0.25e-9)["bias"] == GF180.table_bias(0.25e-9 * 8.0 / 9.0)
+    of_standard, of_square, of_large = GF180.sizes
+    square = GF180.cell_maps(10e-6, 10e-6, 1e-9, 1e-9)
+    assert square["trim_down"] == of_square.trim_down
+    assert GF180.cell_maps(4e-6, 20e-6, 0.25e-9, 0.25e-9)["trim_down"] == of_large.trim_down
+    assert GF180.cell_maps(8e-6, 8e-6, 1e-9, 1e-9) == square  # a square has one square
+    assert GF180.cell_maps(5e-6, 20e-6, 0.25e-9, 0.25e-9)["bias"] == of_large.bias(0.25e-9 * 4.0 / 5.0)
+    assert GF180.cell_maps(2e-6, 16e-6, 0.25e-9, 0.25e-9)["bias"] == of_standard.bias(0.25e-9 * 8.0 / 9.0)
 
 
 def test_the_simulation_follows_the_calibration():

@@ -17,7 +17,7 @@ from analogrnn.spice.deck import number
 from analogrnn.spice.engine import Job
 from analogrnn.spice.pdk import Pdk, pdk_header
 from analogrnn.spice.raw import Waveforms
-from analogrnn.technology import BOLTZMANN, ELEMENTARY_CHARGE
+from analogrnn.technology import BOLTZMANN, ELEMENTARY_CHARGE, SIZE, STANDARD
 
 # leakage floors of 1 fA need a gmin below 1e-15 / supply
 OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
@@ -43,14 +43,21 @@ class Setup:
     pulse_ratio: float = field(default=0.2, metadata={"doc": "T_p / tau"})
     pulse_settle: float = field(default=8.01, metadata={"doc": "T_p / t_in"})
     units: tuple[float, ...] = field(default=(0.08e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "of the maps"})
-    label: str = field(
-        default="", metadata={"doc": "begins the names of the probes of another device than the standard"}
-    )
+    name: str = field(default=STANDARD, metadata={"doc": "of this size of device in the calibration file"})
 
     def __post_init__(self) -> None:
         in_range("Setup.device.w", self.device.w, 0.22e-6, 100e-6, "m")
         in_range("Setup.device.l", self.device.l, 0.28e-6, 50e-6, "m")
         in_range("Setup.unit", self.unit, 1e-12, 1e-7, "A")
+
+    @property
+    def label(self) -> str:
+        """Begins the names of the probes of another size than the standard."""
+        return "" if self.name == STANDARD else f"{self.name}_"
+
+    def entry(self, name: str) -> str:
+        """The calibration file's name of a value of this size."""
+        return f"{SIZE}.{self.name}.{name}"
 
     @property
     def size(self) -> str:
@@ -70,8 +77,8 @@ def others(setup: Setup) -> tuple[Setup, ...]:
     """The same for the devices of the default and of the large stage, with their ratios."""
     return (
         replace(setup, device=Geometry(10e-6, 10e-6), unit=1e-9, c_dpi=2e-12, drive_ratio=25.0, base_ratio=1.6,
-                shift_ratio=1.8, pulse_ratio=0.15, pulse_settle=12.0, units=(0.25e-9, 1e-9, 2.5e-9), label="square_"),
-        replace(setup, device=Geometry(4e-6, 20e-6), units=(0.08e-9, 0.25e-9, 0.5e-9), label="large_"),
+                shift_ratio=1.8, pulse_ratio=0.15, pulse_settle=12.0, units=(0.25e-9, 1e-9, 2.5e-9), name="square"),
+        replace(setup, device=Geometry(4e-6, 20e-6), units=(0.08e-9, 0.25e-9, 0.5e-9), name="large"),
     )  # fmt: skip
 
 

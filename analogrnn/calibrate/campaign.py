@@ -5,8 +5,6 @@ replaced atomically after each one, so that an interruption loses what is in fli
 """
 
 import json
-import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +12,19 @@ from typing import Any
 
 import tomli_w
 
-from analogrnn.calibrate import cells, dpis, entries, ladders, maps, noises, places, statics, switching
+from analogrnn.calibrate import cells, dpis, entries, ladders, maps, noises, places, stairs, statics, switching
 from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
-from analogrnn.errors import CalibrationError, OutputError, SpiceError
+from analogrnn.campaign import write_whole
+from analogrnn.errors import CalibrationError, SpiceError
 from analogrnn.outputs import make_folder
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
-from analogrnn.technology import Technology, scalar_fields, table_fields
+from analogrnn.technology import Technology, flat, nested, quantities
 
 CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration keeps as they are
 HEADER = """\
-# {process}. Written by `analogrnn calibrate {name}`. One table a value; every table says where its value comes from:
+# {process}. Written by `analogrnn calibrate {name}`. One table a value, and under `size` one group of them for each
+# calibrated size of device; every table says where its value comes from:
 #   value, unit       SI; a curve has lists `at` (in the unit `axis`) and `value`
 #   meaning           what it is and where it acts
 #   kind              foundry   a constant of the foundry's model files
@@ -50,12 +50,13 @@ class Campaign:
         standard = setup.threshold_ratio * setup.unit
         moves = (2.0,) if self.quick else (*(-m for m in switching.DOWN), *switching.UP)
         # the slowest first
-        found = [ladders.stairs_probe(b, self._bench_technology(b), cell) for b in self.benches for cell in (0, 1)]
+        found = [stairs.stairs_probe(b, self._bench_technology(b), cell, stages)
+                 for stages in (ladders.STAGES, 1) for b in self.benches for cell in (0, 1)]  # fmt: skip
         found += [switching.switching_probe(bench, setup.unit, move) for move in moves]
         for b in self.benches:
             technology, units = self._bench_technology(b), self._units(b.setup)
-            found += [cells.maps_probe(b, units), ladders.ladder_probe(b, technology, b.setup.unit, 1)]
-            found += [ladders.ladder_probe(b, technology, unit) for unit in units]
+            found += [cells.maps_probe(b, units)]
+            found += [ladders.ladder_probe(b, technology, unit, cell) for unit in units for cell in (0, 1)]
         found += [dpis.dpi_probe(bench, f"dpi_c{n}", dpis.standard(bench, c=n * setup.c_dpi)) for n in (1, 2, 4)]
         found += [statics.device_probe(bench, p) for p in "np"] + [statics.mirror_probe(bench)]
         found += [noises.noise_probe(bench, standard), dpis.leak_probe(bench)]
@@ -99,7 +100,7 @@ class Campaign:
 
 def carried_over(content: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of a calibration file that no simulator makes."""
-    return {name: table for name, table in content.items()
+    return {name: table for name, table in flat(content).items()
             if isinstance(table, dict) and table.get("kind") in CARRIED}  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def run_probes(probes: list[Probe], partial: Path, models: str, *, fresh: bool, 
     def keep(probe: Probe, numbers: Numbers) -> None:
         results[probe.key] = numbers
         stored[digest[probe.key]] = numbers
-        replace_text(partial, json.dumps(stored, indent=1))
+        write_whole(partial, json.dumps(stored, indent=1).encode())
         if progress:
             progress(len(results), len(probes))
 
@@ -143,39 +144,40 @@ def plain(numbers: Mapping[str, Any]) -> Numbers:
 
 def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process: str, ngspice: Ngspice) -> str:
     """The calibration file: carried values as they are, simulated ones with the run's provenance."""
-    setup = campaign.bench.setup
-    tail = (f"ngspice {ngspice.version}, models {setup.pdk.sha256[:12]}, typical, {setup.temperature:g} C, "
-            f"{setup.supply:g} V, W = {setup.device.w * 1e6:g} um, L = {setup.device.l * 1e6:g} um, unit current "
-            f"{setup.unit * 1e9:g} nA")  # fmt: skip
+    setups = [bench.setup for bench in campaign.benches]
     tables: dict[str, Any] = {"name": name, "process": process}
-    for item in (*scalar_fields(), *table_fields()):
-        entry, kept = found.get(item.name), campaign.carried.get(item.name)
+    for key, m in quantities(setup.name for setup in setups).items():
+        entry, kept = found.get(key), campaign.carried.get(key)
         if kept is not None:
-            tables[item.name] = kept
+            tables[key] = kept
             continue
         if entry is None:
-            raise CalibrationError(f"calibration: nothing gives [{item.name}]; add it to the file as declared.")
+            raise CalibrationError(f"calibration: nothing gives [{key}]; add it to the file as declared.")
         value = [rounded(v) for v in entry.value] if isinstance(entry.value, list) else rounded(entry.value)
-        axis = {"axis": item.metadata["axis"], "at": list(entry.at)} if entry.at else {}
-        tables[item.name] = {**axis, "value": value, "unit": item.metadata["unit"], "meaning": item.metadata["doc"],
-                             "kind": "simulated", "source": f"{entry.source}; {tail}", "method": entry.method,
-                             "count": entry.count, "uncertainty": rounded(entry.uncertainty, 2)}  # fmt: skip
-    return HEADER.format(process=process, name=name) + tomli_w.dumps(tables)
+        axis = {"axis": m["axis"], "at": list(entry.at)} if entry.at else {}
+        setup = next((s for s in setups if key.startswith(s.entry(""))), setups[0])
+        tables[key] = {**axis, "value": value, "unit": m["unit"], "meaning": m["doc"], "kind": "simulated",
+                       "source": f"{entry.source}; {_conditions(setup, ngspice)}", "method": entry.method,
+                       "count": entry.count, "uncertainty": rounded(entry.uncertainty, 2)}  # fmt: skip
+    return HEADER.format(process=process, name=name) + tomli_w.dumps(nested(tables))
+
+
+def _conditions(setup: Setup, ngspice: Ngspice) -> str:
+    return (f"ngspice {ngspice.version}, models {setup.pdk.sha256[:12]}, typical, {setup.temperature:g} C, "
+            f"{setup.supply:g} V, W = {setup.device.w * 1e6:g} um, L = {setup.device.l * 1e6:g} um, unit current "
+            f"{setup.unit * 1e9:g} nA")  # fmt: skip
 
 
 def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tuple[str, float, float, float]]:
-    """(name, new, committed, deviation over the stated uncertainty) of every single value and curve."""
-    rows = []
+    """(name, new, committed, deviation over the stated uncertainty) of every value; of a curve where both have it."""
+    rows, committed = [], flat(content)
     for name, entry in found.items():
-        old = content.get(name)
+        old = committed.get(name)
         if not isinstance(old, dict) or old.get("kind") != "simulated":
             continue
         # a mirror's error and a bare coefficient state an absolute uncertainty: see `method`
         absolute = "absolute" in old["method"]
-        if isinstance(entry.value, list) != isinstance(old["value"], list):
-            continue
-        pairs = list(zip(entry.value, old["value"], strict=True)) if isinstance(entry.value, list) else [
-            (entry.value, old["value"])]  # fmt: skip
+        pairs = _pairs(entry, old)
         allowed = max(float(old["uncertainty"]), 1e-4)
         worst = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
         scale = 1.0 if absolute else max(abs(worst[1]), 1e-12)
@@ -183,25 +185,12 @@ def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tupl
     return rows
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """The tables of a calibration file. Raises CalibrationError."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"can't read calibration {path}: {error}; give a TOML file.") from error
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a kill, finds the old one or the new one whole. Raises OutputError."""
-    beside = path.with_name(path.name + ".new")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"can't write {path}: {error.strerror or error}; choose another folder.") from error
+def _pairs(entry: Entry, old: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """(new, committed): one, or one for each point of the new curve that the committed one has."""
+    if not isinstance(entry.value, list):
+        return [(entry.value, old["value"])]
+    known = dict(zip(old["at"], old["value"], strict=True))
+    return [(value, known[at]) for at, value in zip(entry.at, entry.value, strict=True) if at in known]
 
 
 def rounded(value: float, digits: int = 5) -> float:
@@ -222,8 +211,10 @@ def _read_partial(path: Path) -> dict[str, Numbers]:
 
 def default_setup(setup: Setup, content: Mapping[str, Any]) -> Setup:
     """The setup, refused if the file declares another device: values of two devices must not mix."""
-    for name, given in (("device_w", setup.device.w), ("device_l", setup.device.l)):
-        table = content.get(name)
-        if isinstance(table, dict) and abs(float(table["value"]) / given - 1.0) > 1e-9:
-            raise CalibrationError(f"calibration: [{name}] = {table['value']} m, but the bench measures {given:g} m.")
+    for each in (setup, *others(setup)):
+        for name, given in (("w", each.device.w), ("l", each.device.l)):
+            table = flat(content).get(each.entry(name))
+            if isinstance(table, dict) and abs(float(table["value"]) / given - 1.0) > 1e-9:
+                raise CalibrationError(f"calibration: [{each.entry(name)}] = {table['value']} m, but the bench "
+                                       f"measures {given:g} m.")  # fmt: skip
     return setup

@@ -12,13 +12,12 @@ import numpy as np
 
 from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup, saves
 from analogrnn.design import Design
-from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
 from analogrnn.spice import biases, transistor
 from analogrnn.spice.raw import Waveforms
 from analogrnn.supply import branch_sum
-from analogrnn.technology import Table, Technology, scalar_fields, table_fields
+from analogrnn.technology import Table, Technology, quantities, technology_of
 
 STAGES = 4
 WIDE = 1.9  # half window of the second ladder, unit currents: a network's ladders lie between 1 and 2
@@ -26,20 +25,11 @@ BENCH = {"dpi_gain": 0.63, "dpi_tau": 1.1, "map_parasitic": 5e-3, "input_charge_
 PLAIN = biases.CellMaps(
     bias=1.0, bias_slope=0.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, copy_slope=0.0, base=1.0, clamp=0.0,
     first_shift=1.0, shift=1.0, tau=1.07, parasitic=5e-3, pulse_up=0.0, pulse_down=0.0, trim_up=0.0, trim_down=0.0,
-    trim_first=0.0, shift_slope=0.0,
+    trim_first=0.0, shift_slope=0.0, shift_drive=0.0,
 )  # fmt: skip
-# near the measured, so that the staircases of `stairs_probe` reach the thresholds
-GUESS = replace(
-    PLAIN, bias=1.034, bias_slope=-0.0014, threshold=0.9685, width=0.995, width_loss=0.02, copy=1.025,
-    copy_slope=-0.004, base=1.0015, clamp=0.0048, first_shift=1.0035, shift_slope=-0.088, pulse_up=0.015,
-    pulse_down=0.06, trim_up=0.005, trim_down=0.01,
-)  # fmt: skip
-STAIRS = np.arange(0.92, 1.085, 0.01)  # half windows, pulses of a staircase
-PLACES = {"up_first": (1, 0), "up_inner": (1, 1), "down_first": (-1, 1), "down_inner": (-1, STAGES - 1)}
 BIAS_DEVICES = {"th": "rth", "hyst": "rhyst", "on": "ron", "alpha": "ralpha", "tau": "rtau", "gain": "rgain",
                 "shift": "rs", "base": "rbase"}  # fmt: skip
 READ = ("bias", "bias_slope", "copy", "copy_slope", "base", "clamp", "first_shift")  # maps that a ladder gives directly
-STAIRS_ABOUT = "ladder_transistors, 4 stages, staircases of pulses behind the real front end"
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
 
@@ -49,12 +39,13 @@ def bench_technology(setup: Setup, known: Mapping[str, float]) -> Technology:
     None of the mid-range values reaches a deck.
     """
     values: dict[str, Any] = {}
-    for item in scalar_fields():
-        m = item.metadata
-        values[item.name] = BENCH.get(item.name, known.get(item.name, (m["low"] + m["high"]) / 2.0))
+    for name, m in quantities().items():
+        middle = known.get(name, (m["low"] + m["high"]) / 2.0)
+        # errors of mirrors are none, ratios at their upper limit
+        curve = Table((1e-12, 1e-6), (0.0 if m["low"] < 0.0 else m["high"],) * 2)
+        values[name] = curve if "axis" in m else BENCH.get(name, middle)
     values |= {"supply": setup.supply, "temperature": setup.temperature + ZERO_CELSIUS}
-    flat: dict[str, Any] = {item.name: Table((1e-12, 1e-6), (item.metadata["high"],) * 2) for item in table_fields()}
-    return Technology(name="bench", **values, **flat)
+    return technology_of("bench", values)
 
 
 def bench_design(bench: Bench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
@@ -115,71 +106,10 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
             "dpi_gain": found["xs1.xdpi.xmor"] * line["tau"] / (line["on"] * line["gain"]),
             "stages_by_level": stages[rest].tolist(), "total_by_level": total[rest].tolist(),
             "supply": (stages[rest] / branch_sum(_branches(line, found), STAGES)).tolist(),
-            "copies": float(sum(copies.values())),
+            "copies": float(sum(copies.values())), "on": line["on"], "gain": line["gain"],
         }  # fmt: skip
 
     return Probe(f"{bench.setup.label}ladder_{unit:.4g}{'_wide' * cell}", job, read)
-
-
-def stairs_probe(bench: Bench, technology: Technology, cell: int) -> Probe:
-    """The candidates at which pulses move the first and an inner stage of ladder `cell`, up and down, in half windows.
-
-    Before each staircase pulses lead to its level, and one step holds. The answer is known to half a step of STAIRS.
-    """
-    design = bench_design(bench, technology, bench.setup.unit)
-    ladder = design.ladders[0]
-    half = float(ladder.beta[cell]) / bench.setup.unit
-    candidates, starts = staircases()
-    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=GUESS)
-    deck = transistor.ladder_transistors(design, ladder, cell, half * candidates[:, None], bench.setup.pdk,
-                                         options)  # fmt: skip
-
-    def read(waves: Waveforms) -> Numbers:
-        return dict(read_staircases(transistor.read_stages(deck, waves), starts))
-
-    return Probe(f"{bench.setup.label}stairs_{cell}", deck.job(600.0), read)
-
-
-def staircases() -> tuple[np.ndarray, dict[str, int]]:
-    """(T,) pulses in half windows, and where the staircase of each of PLACES begins.
-
-    Before each one pulses lead to its level, and one step holds.
-    """
-    candidates: list[float] = []
-    starts = {}
-    for place, (sign, level) in PLACES.items():
-        # from the other end to its level: an up staircase begins below, a down one above
-        away = level if sign > 0 else STAGES - level
-        candidates += [-2.0 * sign] * STAGES + [2.0 * sign] * away + [0.0]
-        starts[place] = len(candidates)
-        candidates += [sign * float(step) for step in STAIRS]
-    return np.array(candidates), starts
-
-
-def read_staircases(stages: np.ndarray, starts: Mapping[str, int]) -> dict[str, float]:
-    """The candidate between the last pulse that left `stages` (T, N) and the first that moved one, half windows.
-
-    Raises SpiceError if a staircase begins elsewhere than at its level, or no pulse of it is between.
-    """
-    on, found = stages.sum(axis=1), {}
-    for place, (sign, level) in PLACES.items():
-        moved = np.flatnonzero(on[starts[place] : starts[place] + len(STAIRS)] != level)
-        if on[starts[place] - 1] != level or len(moved) == 0 or moved[0] == 0:
-            raise SpiceError(f"calibration: no threshold '{place}' between {STAIRS[0]:g} and {STAIRS[-1]:g} half "
-                             "windows; the bias maps are off.")  # fmt: skip
-        found[place] = sign * float(STAIRS[moved[0] - 1] + STAIRS[moved[0]]) / 2.0
-    return found
-
-
-def stairs_told(bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps
-                ) -> tuple[dict[str, float], float]:  # fmt: skip
-    """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
-    design = bench_design(bench, technology, bench.setup.unit)
-    ladder = design.ladders[0]
-    units = biases.bias_units(design, ladder, cell, GUESS)
-    said = biases.made(design, ladder, cell, maps, pulsed=False, units=units)
-    told = {"up_first": said.up[0], "up_inner": said.up[1], "down_first": said.down[0], "down_inner": said.down[1]}
-    return told, biases.lateness(design, ladder, cell)
 
 
 def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:

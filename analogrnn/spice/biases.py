@@ -10,23 +10,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.errors import in_range
 
 REFERENCE_UNITS = 16  # unit devices of the reference diode: a copy of p units carries p/16 of the reference
 MOST_DIODES = 4  # unit devices of a bias line's diode; more make finer steps and draw more current
-EXACT = 0.003  # half windows: the rounding of the whole units may move a threshold by this much
+EXACT = 0.002  # half windows: the rounding of the whole units may move a threshold by this much
 ROOM = 0.08  # half windows by which one line may leave its current, if the others make up for it
+BASE_ROOM = 0.015  # less for the standing current: a pulse down leaves a part of it, which sets how fast the line is
 DRIVE_ROOM = 0.08  # the same for the DPI's drive and leak, relative
 NO_BASE = (1, 16)  # of a line that shall have no standing current: 1/256 unit current
 PULSE = 8.0  # input time constants, the pulse of CellMaps.pulse_*
-DRIVE_EXACT = 0.01  # but their ratio keeps within this
+DRIVE_EXACT = 0.005  # but their ratio keeps within this
+DRIVE_AT, GAIN_AT = 0.85, 0.29  # unit currents: a DPI's drive and gain for which CellMaps.shift is stated
 
 
 @dataclass(frozen=True)
 class CellMaps:
-    """What the blocks make of their bias currents in one ladder; see the entries map_* of the calibration."""
+    """What the blocks make of their bias currents in one ladder; see the entries size.* of the calibration."""
 
     bias: float  # current of a bias line over its unit ratio, at one unit current
     bias_slope: float  # and what it gains for each factor e in the line's current
@@ -38,8 +41,9 @@ class CellMaps:
     base: float  # standing current of the line over its bias line
     clamp: float  # the clamp adds clamp base^2 / line to the line
     first_shift: float  # shift of stage 1 over its bias line
-    shift: float  # DPI output over that of the Design's dpi_gain, at a half window of one unit current
-    shift_slope: float  # and what it gains for each factor e in the half window
+    shift: float  # DPI output over that of the Design's dpi_gain, at the currents DRIVE_AT and GAIN_AT
+    shift_slope: float  # and what it gains for each factor e in its gain current
+    shift_drive: float  # and in its drive and leak together
     tau: float  # DPI time constant over (C + C_par) U_T / (kappa I_tau)
     parasitic: float  # C_par of a DPI over the area of one device, F/m^2
     pulse_up: float  # half windows by which a pulse of 8 input time constants must pass the threshold
@@ -58,6 +62,11 @@ class CellMaps:
         line = self.line(base, candidate)
         return line * (self.copy + (self.copy_slope * math.log(line / base) if base else 0.0))
 
+    def dpi(self, on: ArrayLike, gain: ArrayLike, unit: float) -> np.ndarray:
+        """DPI output over that of the Design's dpi_gain, at a drive and a gain current, A."""
+        slope = self.shift_slope * np.log(np.asarray(gain) / (GAIN_AT * unit))
+        return np.asarray(self.shift + slope + self.shift_drive * np.log(np.asarray(on) / (DRIVE_AT * unit)))
+
     def over_units(self, current: float, unit: float) -> float:
         """Current of a bias line, near `current` A, over its unit ratio times the unit current."""
         return self.bias + self.bias_slope * math.log(current / unit)
@@ -66,7 +75,10 @@ class CellMaps:
 def maps_of(design: Design, ladder: Ladder, cell: int) -> CellMaps:
     """The maps of one ladder, from the calibration at its currents and device size."""
     size = design.sizing.cell
-    return CellMaps(**design.technology.cell_maps(size.w, size.l, design.unit_current, float(ladder.beta[cell])))
+    values = design.technology.cell_maps(size.w, size.l, design.unit_current, float(ladder.beta[cell]))
+    bare = {name.removeprefix("bare_"): values.pop(name) for name in sorted(values) if name.startswith("bare_")}
+    # a stage without neighbours has a lighter input node, so that pulses need less overdrive
+    return CellMaps(**(values if ladder.has_dpi else values | bare))
 
 
 @dataclass(frozen=True)
@@ -117,10 +129,11 @@ def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps | No
         technology = design.technology
         charge = (timing.c_dpi + maps.parasitic * design.sizing.cell.area) * technology.thermal_voltage
         i_tau = maps.tau * charge / (technology.kappa * timing.tau)
-        made = maps.shift + maps.shift_slope * math.log(float(ladder.beta[cell]) / design.unit_current)
+        on, gain = i_tau * timing.drive_ratio, float(ladder.i_gain[cell])
+        for _ in range(4):  # the DPI's own gain changes by a tenth for each factor e: each turn gains a digit
+            gain = float(ladder.i_gain[cell] / maps.dpi(on, gain, design.unit_current))
         first = goal.shift + maps.trim_first * float(ladder.beta[cell])
-        currents |= {"on": i_tau * timing.drive_ratio, "tau": i_tau, "gain": float(ladder.i_gain[cell]) / made,
-                     "shift": first / maps.first_shift}  # fmt: skip
+        currents |= {"on": on, "tau": i_tau, "gain": gain, "shift": first / maps.first_shift}
     return currents
 
 
@@ -145,7 +158,8 @@ def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None 
         units["base"] = NO_BASE
     joint = [line for line in scale if currents.get(line, 0.0) > 0.0]
     weights = [scale[line] * currents[line] / beta for line in joint]
-    together = {line: options(line, ROOM * beta / currents[line]) for line in joint}
+    rooms = {"base": BASE_ROOM}
+    together = {line: options(line, rooms.get(line, ROOM) * beta / currents[line]) for line in joint}
     units |= _together(together, lambda *part: sum(w * (p - 1.0) for w, p in zip(weights, part, strict=True)), EXACT)
     # the window's width moves the lower threshold alone
     units["hyst"] = options("hyst", 2.0 * ROOM, 8).nearest(2.0 * EXACT * beta / currents["hyst"])
@@ -153,11 +167,13 @@ def bias_units(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None 
         p, k = units["shift"]
         # the shift that the first stage has is what the others shall have
         first = p / k * maps.over_units(currents["shift"], unit) * unit / REFERENCE_UNITS / currents["shift"]
+        asked = maps.dpi(currents["on"], currents["gain"], unit)
         dpi = {"on": options("on", DRIVE_ROOM), "tau": options("tau", DRIVE_ROOM, 8), "gain": options("gain", 0.1, 16)}
 
         def shift_error(on: np.ndarray, tau: np.ndarray, gain: np.ndarray) -> np.ndarray:
             # the DPI's gain changes with its drive ratio, which therefore stays
-            return np.where(np.abs(on / tau - 1.0) > DRIVE_EXACT, np.inf, gain * on / tau / first - 1.0)
+            made = maps.dpi(on * currents["on"], gain * currents["gain"], unit) / asked
+            return np.where(np.abs(on / tau - 1.0) > DRIVE_EXACT, np.inf, made * gain * on / tau / first - 1.0)
 
         units |= _together(dpi, shift_error, EXACT * beta / float(ladder.i_shift[cell]))
     return {line: units[line] for line in currents}
@@ -232,7 +248,9 @@ def made(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None
     width = maps.width * current["hyst"] - maps.width_loss * current["th"]
     base, shift = maps.base * current["base"], (0.0, 0.0)
     if ladder.has_dpi:
-        drive = current["on"] / current["tau"] / (asked["on"] / asked["tau"]) * current["gain"] / asked["gain"]
+        shares = [line["on"] / line["tau"] * line["gain"] * maps.dpi(line["on"], line["gain"], unit)
+                  for line in (current, asked)]  # fmt: skip
+        drive = float(shares[0] / shares[1])
         shift = (maps.first_shift * current["shift"] - maps.trim_first * beta, goal.shift * drive)
     # what is between the cell's threshold and that of a pulse, or the part of it that a slow line sees
     later = (beta - goal.up, -beta - goal.down) if pulsed else (maps.trim_up * beta, -maps.trim_down * beta)

@@ -32,7 +32,7 @@ from analogrnn.spice.transistor import (
 )
 
 # Gear overshoots, so that a DPI settles too high; the plain trapezoid rings in currents of 0 V sources, xmu damps it
-SETTINGS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=10 method=trap xmu=0.4"
+SETTINGS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=5 method=trap xmu=0.4"
 VLOAD = 0.8  # V, where the readout's currents end: both their mirrors stay saturated
 WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
 HOW_TO_RUN = """\

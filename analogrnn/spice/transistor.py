@@ -184,19 +184,33 @@ def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, 
     Each is one instance with its trained value in a comment.
     """
     size, lines = _size(design.sizing.synapse), []
+    rail = rail_gain(design, synapses, row)
     for j, ratio in enumerate(synapses.ratio[row]):
         if ratio:
             port, kind = ("rail", "positive") if ratio > 0 else ("cand", "negative")
-            lines.append(f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}"
+            made = ratio / rail if ratio > 0 else -ratio
+            lines.append(f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(made)}"
                          f"{_own(draws, 'weight', (row, j))} ; trained {number(synapses.weight[row, j])}")  # fmt: skip
     if synapses.has_rail(row):
         own = _own(draws, "rail_in", (row,), "_in") + _own(draws, "rail_out", (row,), "_out")
         lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}{own}")
     if bias := float(synapses.bias[row]):
-        units, node = number(abs(bias) * REFERENCE_UNITS), "rail" if bias > 0 else "cand"
+        made, node = (bias / rail, "rail") if bias > 0 else (-bias, "cand")
+        units = number(made * REFERENCE_UNITS)
         lines.append(f"Xbrow nref {node} bcasn vss bias_sink_cascode {_reference(design)} p={units}"
                      f"{_own(draws, 'bias', (row,))} ; trained {number(synapses.trained_bias[row])}")  # fmt: skip
     return lines
+
+
+def rail_gain(design: Design, synapses: Synapses, row: int) -> float:
+    """By how much a row's PMOS mirror multiplies its positive weights, at inputs of zero; they are divided by it."""
+    if not synapses.has_rail(row):
+        return 1.0
+    positive = np.maximum(synapses.ratio[row], 0.0) * synapses.offset
+    current = (positive.sum() + max(float(synapses.bias[row]), 0.0)) * design.unit_current
+    geometry, technology = design.sizing.synapse, design.technology
+    squares = geometry.l / geometry.w / (technology.standard.l / technology.standard.w)
+    return 1.0 + technology.table_rail(max(float(current), technology.i_leak) * squares)
 
 
 def diode_line(design: Design, node: str, draws: Mapping[str, DeviceDraw], which: int) -> str:

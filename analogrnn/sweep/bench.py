@@ -13,7 +13,7 @@ import numpy as np
 from analogrnn.cells import cmru_loop
 from analogrnn.design import Design
 from analogrnn.errors import DeckError, ParameterError
-from analogrnn.mapping import map_network, stage_options
+from analogrnn.mapping import MappingOptions, map_network, stage_options
 from analogrnn.network import Cmru, Network
 from analogrnn.spice.deck import number, piecewise_linear
 from analogrnn.spice.engine import Job
@@ -27,8 +27,15 @@ from analogrnn.technology import Technology
 BOUND = 6.0  # largest candidate, beta
 ALPHA = 0.5
 RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
-RAMP_STEPS = 6.0  # its length, in steps
 CLIMB = 2.0  # beta, moves between the ramps
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How slowly ramps go, in steps: the length of the slow part, and how long its end stands."""
+
+    length: float = 6.0
+    stand: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,14 +70,16 @@ class Found:
 
 
 def bench_design(bench: Bench, technology: Technology, cells: int = 1) -> Design:
-    """`cells` equal ladders, their levels about zero, that start at their bottom.
-
-    Raises MappingError if the ladder can't be built.
-    """
-    low = -(bench.stages // 2)
-    layer = Cmru("rec", np.ones((cells, 1)), np.zeros(cells), threshold=np.ones(cells), alpha=np.full(cells, ALPHA),
-                 k_min=low, k_max=low + bench.stages, initial=np.full(cells, float(low)))  # fmt: skip
+    """The ladders of a bench. Raises MappingError if they can't be built."""
     options = replace(stage_options(bench.stage, bench.period), input_bound=BOUND)
+    return ladder_design(bench.stages, technology, options, cells)
+
+
+def ladder_design(stages: int, technology: Technology, options: MappingOptions, cells: int = 1) -> Design:
+    """`cells` equal ladders, their levels about zero, that start at their bottom."""
+    low = -(stages // 2)
+    layer = Cmru("rec", np.ones((cells, 1)), np.zeros(cells), threshold=np.ones(cells), alpha=np.full(cells, ALPHA),
+                 k_min=low, k_max=low + stages, initial=np.full(cells, float(low)))  # fmt: skip
     return map_network(Network((layer,)), technology, options)
 
 
@@ -100,7 +109,12 @@ def build(bench: Bench, condition: Condition, technology: Technology, pdk: Pdk) 
     options = TransistorOptions(corner=condition.corner, temperature=condition.temperature, supply=condition.supply)
     candidates = exercise(bench)
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], pdk, options)
-    stimulus = _Stimulus(design, deck)
+    return with_ramps(design, candidates, deck, Slope())
+
+
+def with_ramps(design: Design, candidates: np.ndarray, deck: TransistorDeck, slope: Slope) -> Build:
+    """The deck of these steps, with ramps from each level after them. Raises DeckError."""
+    stimulus = _Stimulus(design, deck, slope)
     stimulus.steps(candidates)
     stimulus.all_ramps()
     text = deck.text
@@ -124,8 +138,8 @@ def _hastened(design: Design, step: float) -> Design:
 class _Stimulus:
     """Collects the corners of the clock line and of the input, in s, V and beta."""
 
-    def __init__(self, design: Design, deck: TransistorDeck) -> None:
-        self.design, self.deck, self.timing = design, deck, design.timing
+    def __init__(self, design: Design, deck: TransistorDeck, slope: Slope) -> None:
+        self.design, self.deck, self.timing, self.slope = design, deck, design.timing, slope
         self.gate, self.line = [(0.0, 0.0)], [(0.0, 0.0)]
         self.ramps: list[Ramp] = []
         self.at = deck.schedule.first_frame * design.timing.period
@@ -161,12 +175,15 @@ class _Stimulus:
 
     def _ramp(self, sign: int, level: int) -> None:
         edge, start = self.timing.pulse / 100.0, self.at + self.timing.pulse
-        length = RAMP_STEPS * self.timing.period
+        length = self.slope.length * self.timing.period
+        end = start + length + self.slope.stand * self.timing.period
         self.ramps.append(Ramp(start, length, sign, level))
         self.line += [(self.at, 0.0), (self.at + self.timing.pulse / 2, sign * RAMP[0]), (start, sign * RAMP[0]),
-                      (start + length, sign * RAMP[1]), (start + length + edge, 0.0)]  # fmt: skip
-        self._open(self.at, start + length)
-        self.at = start + length + self.timing.period
+                      (start + length, sign * RAMP[1])]  # fmt: skip
+        self.line += [(end, sign * RAMP[1])] if self.slope.stand else []
+        self.line += [(end + edge, 0.0)]
+        self._open(self.at, end)
+        self.at = end + self.timing.period
 
     def _open(self, start: float, stop: float) -> None:
         edge, high = self.timing.pulse / 100.0, self.deck.supply
@@ -187,7 +204,7 @@ def read(made: Build, waves: Waveforms) -> Found:
         stage = ramp.level if ramp.sign > 0 else ramp.level - 1
         (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
-    total = -_mean(waves, "i(vdd)", window) * deck.supply
+    total = -mean(waves, "i(vdd)", window) * deck.supply
     drawn, output = (_by_level(np.interp(times, waves.axis, waves[name]), on)
                      for name in (f"i(v.{deck.instance}.vstages)", "i(vh)"))  # fmt: skip
     return Found(right, total, drawn * deck.supply, output, up, down)
@@ -206,7 +223,8 @@ def _by_level(values: np.ndarray, on: np.ndarray) -> np.ndarray:
     return np.array([values[level == n].mean() if (level == n).any() else np.nan for n in range(on.shape[1] + 1)])
 
 
-def _mean(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
+def mean(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
+    """Time average of a signal between two times."""
     inside = (waves.axis >= window[0]) & (waves.axis <= window[1])
     t = waves.axis[inside]
     return float(np.trapezoid(waves[name][inside], t) / (t[-1] - t[0]))

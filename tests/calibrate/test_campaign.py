@@ -14,12 +14,14 @@ from analogrnn.calibrate import campaign, dpis, ladders
 from analogrnn.calibrate.bench import Bench, Probe, Setup, crossings, only
 from analogrnn.calibrate.cells import WIDTHS, fit_width
 from analogrnn.calibrate.entries import Entry
+from analogrnn.calibrate.stairs import STEP, Staircases
 from analogrnn.calibrate.switching import fit_switching
-from analogrnn.errors import CalibrationError, OutputError, SpiceError
+from analogrnn.errors import CalibrationError, SpiceError
 from analogrnn.kernels.waveform import dpi_step
-from analogrnn.spice.engine import Job
+from analogrnn.spice.engine import Job, Ngspice
 from analogrnn.spice.pdk import Pdk, find_pdk
 from analogrnn.supply import branch_sum
+from analogrnn.technology import flat, nested
 
 PDK = Pdk(Path("design.ngspice"), Path("sm141064.ngspice"), "test", "0" * 64)
 COMMITTED = tomllib.loads(library.calibration_path("gf180mcu").read_text(encoding="utf-8"))
@@ -35,7 +37,7 @@ def test_the_bench_does_not_depend_on_what_the_last_calibration_measured():
     bench = Bench(Setup(PDK))
     carried = campaign.carried_over(COMMITTED)
     assert {table["kind"] for table in carried.values()} <= {"foundry", "declared"}
-    changed = {k: v for k, v in COMMITTED.items() if not isinstance(v, dict) or v["kind"] != "simulated"}
+    changed = nested({k: v for k, v in flat(COMMITTED).items() if not isinstance(v, dict) or v["kind"] != "simulated"})
     decks = [[p.job.deck for p in campaign.Campaign(bench, campaign.carried_over(c)).probes()]
              for c in (COMMITTED, changed)]  # fmt: skip
     assert decks[0] == decks[1]
@@ -77,27 +79,31 @@ def test_a_partial_file_that_holds_no_results_is_refused(tmp_path, text):
         campaign._read_partial(tmp_path / "p.json")
 
 
-def test_a_file_is_replaced_whole(tmp_path):
-    campaign.replace_text(tmp_path / "x", "one\n")
-    campaign.replace_text(tmp_path / "x", "two\n")
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
-    with pytest.raises(OutputError, match=r"^can't write .*nowhere/x: No such file or directory; choose another"):
-        campaign.replace_text(tmp_path / "nowhere" / "x", "")
-
-
 def test_another_device_than_the_file_declares_is_refused():
     setup = Setup(PDK)
     assert campaign.default_setup(setup, COMMITTED) is setup
     other = replace(setup, device=replace(setup.device, w=4e-6))
-    with pytest.raises(CalibrationError, match=r"\[device_w\] = 2e-06 m, but the bench measures 4e-06 m\."):
+    with pytest.raises(CalibrationError, match=r"\[size\.standard\.w\] = 2e-06 m, but the bench measures 4e-06 m\."):
         campaign.default_setup(other, COMMITTED)
+
+
+def test_the_writer_gives_the_committed_file_back():
+    models = replace(PDK, sha256="4ef38038ef2d" + "0" * 52)
+    run = campaign.Campaign(Bench(Setup(models)), campaign.carried_over(COMMITTED))
+    found = {name: Entry(table["value"], table["source"].rsplit("; ngspice", 1)[0], table["method"], table["count"],
+                         table["uncertainty"], tuple(table.get("at", ())))
+             for name, table in flat(COMMITTED).items()
+             if isinstance(table, dict) and table["kind"] == "simulated"}  # fmt: skip
+    text = campaign.document(run, found, COMMITTED["name"], COMMITTED["process"], Ngspice(Path("ngspice"), "39"))
+    assert text == library.calibration_path("gf180mcu").read_text(encoding="utf-8")
 
 
 def test_values_are_compared_in_their_stated_uncertainty():
     old = {"a": {"kind": "simulated", "value": 2.0, "uncertainty": 0.01, "method": "x"},
-           "b": {"kind": "simulated", "value": [0.1, 0.2], "uncertainty": 0.01, "method": "uncertainty absolute"},
+           "b": {"kind": "simulated", "at": [1.0, 2.0, 3.0], "value": [0.1, 0.2, 0.3], "uncertainty": 0.01,
+                 "method": "uncertainty absolute"},
            "c": {"kind": "declared", "value": 1.0, "uncertainty": 0.0, "method": "x"}}  # fmt: skip
-    new = {"a": Entry(2.04, "", "", 1), "b": Entry([0.1, 0.23], "", "", 1), "c": Entry(5.0, "", "", 1)}
+    new = {"a": Entry(2.04, "", "", 1), "b": Entry([0.1, 0.23], "", "", 1, at=(1.0, 2.0)), "c": Entry(5.0, "", "", 1)}
     rows = {row[0]: row for row in campaign.compare(new, old)}
     assert_allclose([rows["a"][3], rows["b"][3]], [2.0, 3.0], rtol=1e-9)
     assert set(rows) == {"a", "b"}
@@ -138,28 +144,40 @@ def test_crossings_are_interpolated_and_a_missing_one_is_told():
 
 
 def stepped(up, down):
-    """Stages (T, N) of a ladder that moves at `up` and `down`, under the staircases."""
-    pulses, starts = ladders.staircases()
+    """Staircases, and the stages (T, N) of a ladder that moves at `up` and `down` under them."""
+    stairs = Staircases.of()
     level, rows = 0, []
-    for pulse in pulses:
+    for pulse in stairs.candidates:
         level += int(level < ladders.STAGES and pulse >= up) - int(level > 0 and pulse <= -down)
         rows.append(np.arange(ladders.STAGES) < level)
-    return np.array(rows), starts
+    return stairs, np.array(rows)
 
 
 def test_a_staircase_tells_its_threshold_to_half_a_step():
-    found = ladders.read_staircases(*stepped(1.0234, 0.9876))
-    step = ladders.STAIRS[1] - ladders.STAIRS[0]
+    stairs, stages = stepped(1.0234, 0.9876)
+    found = stairs.read(stages)
     wanted = {"up_first": 1.0234, "up_inner": 1.0234, "down_first": -0.9876, "down_inner": -0.9876}
     assert found.keys() == wanted.keys()
     for place, value in wanted.items():
-        assert abs(found[place] - value) <= step / 2.0 + 1e-12
+        assert abs(found[place] - value) <= STEP / 2.0 + 1e-12
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.9, 1.0), (1.2, 1.0), (1.0, 1.2)])
 def test_a_threshold_off_the_staircase_is_told(up, down):
-    with pytest.raises(SpiceError, match=r"no threshold '\w+' between 0\.92 and 1\.08 half windows; the bias maps"):
-        ladders.read_staircases(*stepped(up, down))
+    stairs, stages = stepped(up, down)
+    with pytest.raises(SpiceError, match=r"no threshold '\w+' between 0\.91 and 1\.09 half windows; the bias maps"):
+        stairs.read(stages)
+
+
+def test_a_staircase_read_with_measured_pulses_tells_those():
+    stairs, stages = stepped(1.0234, 0.9876)
+    plain, measured = stairs.read(stages), stairs.read(stages, stairs.candidates + 0.002)
+    for place, value in plain.items():
+        assert measured[place] == pytest.approx(value + 0.002, abs=1e-12)
+
+
+def test_a_ladder_of_one_stage_has_no_inner_places():
+    assert set(Staircases.of(1).starts) == {"up_first", "down_first"}
 
 
 def test_a_curve_of_zeros_is_compared_without_a_division():

@@ -60,7 +60,7 @@ def test_without_deviations_the_lines_carry_the_designs_currents():
 
 @pytest.mark.parametrize(("name", "value"), [("threshold", 0.9), ("copy", 1.1), ("base", 1.1), ("clamp", 0.02),
                                              ("pulse_down", 0.2), ("trim_up", 0.1), ("trim_first", 0.05),
-                                             ("copy_slope", -0.02)])  # fmt: skip
+                                             ("copy_slope", -0.02), ("shift_slope", -0.2)])  # fmt: skip
 def test_a_deviation_of_a_block_is_made_up_for(name, value):
     """The units chosen with the deviation give the thresholds; those chosen without it do not."""
     design = ladders("standard")
@@ -69,6 +69,26 @@ def test_a_deviation_of_a_block_is_made_up_for(name, value):
     bad = made(design, ladder, 0, maps, units=bias_units(design, ladder, 0, NEUTRAL))
     error = [max(abs(abs(v) - 1.0) for v in (*said.up, *said.down)) for said in (good, bad)]
     assert error[0] < 4.5 * EXACT < error[1]
+
+
+def test_a_dpi_with_more_drive_than_asked_gives_what_its_slope_says():
+    design = ladders("standard")
+    ladder, maps = design.ladders[0], replace(NEUTRAL, shift_drive=0.05)
+    units = bias_units(design, ladder, 0, maps)
+    p, k = units["on"]
+    (r, s), asked = units["tau"], bias_currents(design, ladder, 0, maps)
+    # drive and leak twice as large: the same output, but for the slope
+    doubled = units | {"on": (2 * p, k), "tau": (2 * r, s)}
+    once, twice = (made(design, ladder, 0, maps, units=chosen).shift[1] for chosen in (units, doubled))
+    gain = maps.dpi(p / k / REFERENCE_UNITS * design.unit_current, asked["gain"], design.unit_current)
+    assert twice / once - 1.0 == pytest.approx(0.05 * math.log(2.0) / gain, rel=0.01)
+
+
+def test_a_bare_stage_has_trims_of_its_own():
+    design = map_network(load(library.network_path("digits_bmru_d16")), GF180, stage_options("standard"))
+    maps = maps_of(design, design.ladders[0], 0)
+    assert maps.trim_down == GF180.standard.bare_trim_down
+    assert maps.pulse_down == GF180.standard.bare_pulse_down < GF180.standard.pulse_down
 
 
 def test_a_longer_pulse_needs_less_overdrive():
@@ -94,5 +114,5 @@ def test_the_maps_of_a_ladder_follow_its_half_window_and_device():
     assert wide.threshold > narrow.threshold
     assert wide.shift == narrow.shift
     square = maps_of(ladders("default"), ladders("default").ladders[0], 0)
-    assert square.trim_down == GF180.square_trim_down
-    assert math.isclose(narrow.trim_down, GF180.map_trim_down)
+    assert square.trim_down == GF180.sizes[1].trim_down
+    assert math.isclose(narrow.trim_down, GF180.standard.trim_down)

@@ -28,6 +28,7 @@ from analogrnn.spice.silicon import (
     network_transistors,
     readout_deck,
 )
+from analogrnn.spice.transistor import rail_gain
 
 PLAIN = Pdk(Path("design.ngspice"), Path("sm141064.ngspice"), "plain names", "")
 NEAR = 0.05  # candidates nearer to their threshold are not drawn: twice the stated error of both
@@ -77,6 +78,19 @@ def test_every_trained_parameter_is_an_instance_with_its_value_in_a_comment():
             assert float(bias.rpartition("trained ")[2]) == pytest.approx(layer.synapses.trained_bias[row], rel=1e-9)
     for cell in range(2):
         assert f"alpha {LADDER.alpha[cell]:.10g}; " in block(text, f"ladder_cell_{cell}")
+
+
+def test_positive_weights_make_up_for_the_pmos_mirror_and_negative_ones_need_nothing():
+    text = network_transistors(DESIGN, X[:, 0], PLAIN).text
+    for row in range(LADDER.width):
+        body, synapses = block(text, f"ladder_{LADDER.name}_{row}"), LADDER.synapses
+        for j, ratio in enumerate(synapses.ratio[row]):
+            written = float(re.search(rf"(?m)^Xw_{j} .* ratio=(\S+)", body)[1])
+            gain = rail_gain(DESIGN, synapses, row) if ratio > 0 else 1.0
+            assert written * gain == pytest.approx(abs(ratio), rel=1e-9)
+    # more current in the mirror, more error: 0.0002 at 1 nA, 0.001 at 4 nA
+    wide = replace(LADDER.synapses, ratio=LADDER.synapses.ratio * 8.0)
+    assert 1.0 < rail_gain(DESIGN, LADDER.synapses, 0) < rail_gain(DESIGN, wide, 0) < 1.02
 
 
 def test_a_slice_is_the_flat_decks_ladder():

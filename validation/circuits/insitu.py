@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.calibrate.ladders import read_staircases, staircases
+from analogrnn.calibrate.stairs import Staircases
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import STAGES, map_network, stage_options
@@ -17,12 +17,14 @@ from analogrnn.spice.engine import run_deck, run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.silicon import network_transistors
 from analogrnn.spice.transistor import ladder_transistors, read_stages
+from analogrnn.sweep.bench import BOUND, mean
 from analogrnn.technology import load_technology
-from validation.circuits.bench import BOUND, WORKERS, mean
+from validation.circuits.bench import WORKERS
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
 WIDER = 1.6  # half window of a second ladder of the same design, unit currents: trained ones lie between 1 and 2
+STAIRS = np.arange(0.96, 1.0401, 0.005)  # half windows
 CORE, FRAMES = "digits_d16_k2", 10
 
 
@@ -36,19 +38,19 @@ def two_ladders(stage: str) -> Design:
 
 @TOPIC.measure("predict-pulse")
 def pulses(quick: bool) -> Measured:
-    """Staircases of pulses in steps of 0.01; an answer is the middle of a step."""
-    asked = [(stage, cell) for stage in (STAGES[1:2] if quick else STAGES) for cell in (0, 1)]
-    candidates, starts = staircases()
+    """Staircases of pulses in steps of 0.005; an answer is the middle of a step."""
+    asked = [(STAGES[1], 1)] if quick else [(stage, cell) for stage in STAGES for cell in (0, 1)]
+    stairs = Staircases.of(pulses=STAIRS)
     decks = []
     for stage, cell in asked:
         design = two_ladders(stage)
         half = float(design.ladders[0].beta[cell]) / design.unit_current
-        decks.append(ladder_transistors(design, design.ladders[0], cell, half * candidates[:, None], find_pdk()))
+        decks.append(ladder_transistors(design, design.ladders[0], cell, half * stairs.candidates[:, None], find_pdk()))
     worst, words = 0.0, []
     for index, waves in run_decks([deck.job() for deck in decks], WORKERS):
         if isinstance(waves, SpiceError):
             raise waves
-        found = read_staircases(read_stages(decks[index], waves), starts)
+        found = stairs.read(read_stages(decks[index], waves))
         errors = [abs(value) - 1.0 for value in found.values()]
         worst = max(worst, *(abs(error) for error in errors))
         stage, cell = asked[index]
@@ -59,7 +61,7 @@ def pulses(quick: bool) -> Measured:
         "< 0.02",
         worst < 0.02,
         "candidate at which pulses behind the real front end move the ladder, worst distance from the "
-        f"wanted 1 (+-0.005); up first and inner, down first and inner stage: {'; '.join(sorted(words))}",
+        f"wanted 1 (+-0.0025); up first and inner, down first and inner stage: {'; '.join(sorted(words))}",
     )
 
 
@@ -75,10 +77,10 @@ def core(period: float) -> tuple[float, float, float]:
     extra = "".join(f"\n.save {name}" for name in names)
     waves = run_deck(deck.text.replace("\n.tran ", f"{extra}\n.tran ", 1), stop_time=deck.schedule.duration,
                      timeout=1800.0, allowed_paths=find_pdk().paths)  # fmt: skip
-    window = waves.axis >= deck.schedule.first_frame * design.timing.period
+    window = (deck.schedule.first_frame * design.timing.period, np.inf)
     supply = design.technology.supply
-    total = -mean(waves.axis, waves["i(vdd)"], window) * supply
-    stages = sum(mean(waves.axis, waves[name], window) for name in names) * supply
+    total = -mean(waves, "i(vdd)", window) * supply
+    stages = sum(mean(waves, name, window) for name in names) * supply
     ladder = design.ladders[0]
     units = sum(p for cell in range(ladder.width) for p, _ in bias_units(design, ladder, cell).values())
     return total, float(stages), units / REFERENCE_UNITS * design.unit_current * supply

@@ -39,10 +39,9 @@ def long_run(mapping: str, stages: int, steps: int) -> Found:
     parts = 4 if steps >= 400 else 1
     design = ladder_design(stages, MAPPINGS[mapping])
     found = good(measure([Case(design, exercise(steps // parts, stages, seed)) for seed in range(1, parts + 1)]))
-    wrong = next((f.first_wrong for f in found if f.first_wrong is not None), None)
-    return replace(found[0], equal=sum(f.equal for f in found), checked=sum(f.checked for f in found),
+    return replace(found[0], right=np.concatenate([f.right for f in found]),
                    power=float(np.mean([f.power for f in found])), total=float(np.mean([f.total for f in found])),
-                   by_level=mean_known(np.array([f.by_level for f in found])), first_wrong=wrong)  # fmt: skip
+                   by_level=mean_known(np.array([f.by_level for f in found])))  # fmt: skip
 
 
 def _follows(mapping: str, stages: int, steps: int) -> None:
@@ -65,12 +64,13 @@ def corners(quick: bool) -> list[dict[str, object]]:
     conditions = list(itertools.product(CORNERS, TEMPERATURES, SUPPLIES))
     if quick:
         conditions = [("typical", 27.0, 1.8), ("ss", -20.0, 1.62), ("ff", 85.0, 1.98)]
-    design, demand = ladder_design(STAGES), Demand()
+    stages = 2 if quick else STAGES
+    design, demand = ladder_design(stages), Demand()
     ladder = design.ladders[0]
     beta, noise = float(ladder.beta[0]), float(candidate_noise(design, ladder)[0])
     sigma = {upper: float(spread(design, ladder, threshold_terms(ladder, 1, upper=upper))[1][0])
              for upper in (True, False)}  # fmt: skip
-    cases = [Case(design, exercise(24, STAGES, 7, demand),
+    cases = [Case(design, exercise(24, stages, 7, demand),
                   TransistorOptions(corner=corner, temperature=temperature, supply=supply), ramps=True)
              for corner, temperature, supply in conditions]  # fmt: skip
     rows: list[dict[str, object]] = []
@@ -80,7 +80,7 @@ def corners(quick: bool) -> list[dict[str, object]]:
             margins = {upper: np.minimum(values - demand.hold, demand.move - values).min() * beta
                        for upper, values in ((True, found.up), (False, -found.down))}  # fmt: skip
             row |= {"equal": found.equal, "checked": found.checked, "up": found.up.round(3).tolist(),
-                    "down": found.down.round(3).tolist(), "nW a stage": round(found.power / STAGES * 1e9, 3),
+                    "down": found.down.round(3).tolist(), "nW a stage": round(found.power / stages * 1e9, 3),
                     "margin nA": round(min(margins.values()) * 1e9, 4),
                     "margin mismatch sigma": round(min(margins[k] / sigma[k] for k in margins), 2),
                     "margin noise sigma": round(min(margins.values()) / noise, 1)}  # fmt: skip
@@ -117,10 +117,14 @@ for _key, _unit in (("margin nA", "nA"), ("margin mismatch sigma", "mismatch-sig
     _corner_margin(_key, _unit)
 
 
+def _controlled(quick: bool) -> np.ndarray:
+    return exercise(32, STAGES, 1, HARD)[: 10 if quick else None]
+
+
 def _control(name: str) -> None:
     @TOPIC.measure(f"control-{name.replace('_', '-')}")
     def control(quick: bool) -> Measured:
-        case = Case(ladder_design(STAGES), exercise(32, STAGES, 1, HARD), TransistorOptions(control=name))
+        case = Case(ladder_design(STAGES), _controlled(quick), TransistorOptions(control=name))
         found = good(measure([case]))[0]
         return unequal(found.equal, found.checked, f"negative control '{name}' fails in transistors; first wrong at "
                        f"step {found.first_wrong}")  # fmt: skip
@@ -128,7 +132,7 @@ def _control(name: str) -> None:
 
 @TOPIC.measure("control-none")
 def control_none(quick: bool) -> Measured:
-    found = good(measure([Case(ladder_design(STAGES), exercise(32, STAGES, 1, HARD))]))[0]
+    found = good(measure([Case(ladder_design(STAGES), _controlled(quick))]))[0]
     return equal(found.equal, found.checked, "the candidates of the negative controls without a control: it follows")
 
 

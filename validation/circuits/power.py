@@ -47,7 +47,7 @@ def power_10ms(quick: bool) -> Measured:
 
 @TOPIC.measure("power-30ms")
 def power_30ms(quick: bool) -> Measured:
-    found = good(measure([Case(scaled(30e-3), exercise(24 if quick else 250, STAGES, 1))]))[0]
+    found = good(measure([Case(scaled(30e-3), exercise(12 if quick else 250, STAGES, 1))]))[0]
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
     return Measured(value, "nW", "<= 2", value <= 2.0 and found.follows,
                     f"mean power of a standard stage at 30 ms a step (unit current 0.08 nA) while {found.equal} of "
@@ -59,7 +59,7 @@ def power_30ms(quick: bool) -> Measured:
 def power_curve(quick: bool) -> Measured:
     """Wrong steps over all mapped step times; beyond them, how far the clock can be hastened."""
     periods, haste = ((2.5e-3, 10e-3), (1.0, 0.35)) if quick else (PERIODS, HASTE)
-    steps = 16 if quick else 40
+    steps = 8 if quick else 40
     asked = [(period, factor) for period in periods for factor in haste]
     cases = [Case(hastened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
     points = []

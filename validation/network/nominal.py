@@ -13,7 +13,7 @@ from validation.network.memory import memory_of
 from validation.network.topic import CALIBRATION, TOPIC, WORKERS, digits, spread_clips
 
 # network, how many clips, the first of so many that are spread evenly over the test set
-CASES = {"d16": ("digits_d16_k2", 100, 100), "d32": ("digits_d32_k4", 12, 20)}
+CASES = {"d16": ("digits_d16_k2", 100, 100), "d32": ("digits_d32_k4", 20, 20)}
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,120 @@
+"""Where pulses really move a ladder: staircases of pulses behind the real front end.
+
+The bench is that of `ladders`: fixed nominal values and biases of a fixed guess, so that a calibration does not depend
+on the one before it. Told and measured thresholds are compared in `maps`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup
+from analogrnn.calibrate.ladders import PLAIN, STAGES, bench_design
+from analogrnn.design import Design
+from analogrnn.errors import SpiceError
+from analogrnn.spice import biases, transistor
+from analogrnn.spice.raw import Waveforms
+from analogrnn.technology import Technology
+
+# near the measured, so that the staircases reach the thresholds
+GUESS = replace(
+    PLAIN, bias=1.034, bias_slope=-0.0014, threshold=0.9685, width=0.995, width_loss=0.02, copy=1.025,
+    copy_slope=-0.004, base=1.0015, clamp=0.0048, first_shift=1.0035, shift_slope=-0.088, shift_drive=0.048,
+    pulse_up=0.015, pulse_down=0.06, trim_up=0.005, trim_down=0.01,
+)  # fmt: skip
+STEP = 0.0025  # half windows
+PULSES = np.arange(0.91, 1.0901, STEP)  # half windows
+ABOUT = "ladder_transistors, 4 stages, staircases of pulses behind the real front end"
+BARE_ABOUT = "ladder_transistors, one bare stage, staircases of pulses behind the real front end"
+
+
+@dataclass(frozen=True, eq=False)
+class Staircases:
+    """Pulses that find the thresholds of the first and of an inner stage, up and down; all in half windows.
+
+    Before each staircase pulses lead to its level, and one step holds.
+    """
+
+    candidates: np.ndarray  # (T,)
+    starts: Mapping[str, int]  # place to its staircase's first pulse
+    pulses: np.ndarray  # those of one staircase
+
+    @classmethod
+    def of(cls, stages: int = STAGES, pulses: np.ndarray = PULSES) -> "Staircases":
+        candidates: list[float] = []
+        starts = {}
+        for place, (sign, level) in places(stages).items():
+            # from the other end to its level: an up staircase begins below, a down one above
+            away = level if sign > 0 else stages - level
+            candidates += [-2.0 * sign] * stages + [2.0 * sign] * away + [0.0]
+            starts[place] = len(candidates)
+            candidates += [sign * float(pulse) for pulse in pulses]
+        return cls(np.array(candidates), starts, pulses)
+
+    def read(self, stages: np.ndarray, measured: np.ndarray | None = None) -> dict[str, float]:
+        """The candidate between the last pulse that left `stages` (T, N) and the first that moved one.
+
+        `measured` (T,) are the pulses as the front end made them, half windows. Raises SpiceError if a staircase begins
+        elsewhere than at its level, or no pulse of it is between.
+        """
+        on, found = stages.sum(axis=1), {}
+        candidates = self.candidates if measured is None else measured
+        for place, (_, level) in places(stages.shape[1]).items():
+            start = self.starts[place]
+            moved = np.flatnonzero(on[start : start + len(self.pulses)] != level)
+            if on[start - 1] != level or len(moved) == 0 or moved[0] == 0:
+                raise SpiceError(f"calibration: no threshold '{place}' between {self.pulses[0]:g} and "
+                                 f"{self.pulses[-1]:g} half windows; the bias maps are off.")  # fmt: skip
+            found[place] = float(candidates[start + moved[0] - 1 : start + moved[0] + 1].mean())
+        return found
+
+
+def places(stages: int) -> dict[str, tuple[int, int]]:
+    """Thresholds that staircases measure: direction, and the level where each begins."""
+    first = {"up_first": (1, 0), "down_first": (-1, 1)}
+    return first | ({"up_inner": (1, 1), "down_inner": (-1, stages - 1)} if stages > 1 else {})
+
+
+def probe_key(setup: Setup, cell: int, stages: int) -> str:
+    return f"{setup.label}stairs_{cell}" if stages > 1 else f"{setup.label}bare_stairs_{cell}"
+
+
+def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = STAGES) -> Probe:
+    """The candidates at which pulses move ladder `cell`; see `Staircases`. Known to half a STEP."""
+    design = bench_design(bench, technology, bench.setup.unit, stages)
+    ladder, timing, stairs = design.ladders[0], design.timing, Staircases.of(stages)
+    half = float(ladder.beta[cell]) / bench.setup.unit
+    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design))
+    deck = transistor.ladder_transistors(design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk,
+                                         options)  # fmt: skip
+    current = f"i(v.{deck.instance}.vcand)"
+    # a trapezoid with less damping rings in the current that is read
+    text = deck.text.replace(" xmu=0.49\n", " xmu=0.4\n").replace("\n.tran ", f"\n.save {current}\n.tran ", 1)
+    ends = deck.schedule.starts()[-len(stairs.candidates) :] + timing.lead + 0.9 * timing.pulse
+
+    def read(waves: Waveforms) -> Numbers:
+        # the error of the front end, some 0.002, is not the ladder's
+        measured = np.interp(ends, waves.axis, waves[current]) / (half * bench.setup.unit)
+        return dict(stairs.read(transistor.read_stages(deck, waves), measured))
+
+    return Probe(probe_key(bench.setup, cell, stages), replace(deck.job(600.0), deck=text), read)
+
+
+def guess(design: Design) -> biases.CellMaps:
+    """GUESS, with a DPI that has no error at the currents of the first ladder."""
+    if not design.ladders[0].has_dpi:
+        return GUESS
+    error = GUESS.dpi(design.timing.i_on, float(design.ladders[0].i_gain[0]), design.unit_current) - GUESS.shift
+    return replace(GUESS, shift=GUESS.shift - float(error))
+
+
+def stairs_told(bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
+                ) -> tuple[dict[str, float], float]:  # fmt: skip
+    """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
+    design = bench_design(bench, technology, bench.setup.unit, stages)
+    ladder = design.ladders[0]
+    units = biases.bias_units(design, ladder, cell, guess(design))
+    said = biases.made(design, ladder, cell, maps, pulsed=False, units=units)
+    told = {"up_first": said.up[0], "up_inner": said.up[1], "down_first": said.down[0], "down_inner": said.down[1]}
+    return told, biases.lateness(design, ladder, cell)
