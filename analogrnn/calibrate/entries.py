@@ -43,11 +43,10 @@ def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
             list_of(results, "mirrors", key).tolist(), f"synapse, .op, output node at {statics.NODE} V",
             "output over input current - 1; 8 unit devices; uncertainty absolute", len(statics.MIRROR_CURRENTS), 2e-4,
             statics.MIRROR_CURRENTS)  # fmt: skip
-    rail = list_of(results, "mirrors", "cascode_positive") - list_of(results, "mirrors", "cascode_negative")
     found["table_rail"] = Entry(
-        rail.tolist(), f"synapse, .op, output node at {statics.NODE} V", "error of a cascoded positive weight of 1 "
-        "less that of a negative one; uncertainty absolute", len(statics.MIRROR_CURRENTS), 2e-4,
-        statics.MIRROR_CURRENTS)  # fmt: skip
+        list_of(results, "mirrors", "rail").tolist(), f"synapse, .op, row_rail_cascode into {statics.CANDIDATE} V",
+        "output over input current - 1; one unit device; uncertainty absolute", len(statics.RAIL_CURRENTS), 2e-4,
+        statics.RAIL_CURRENTS)  # fmt: skip
     found["table_mirror_ratio"] = Entry(
         list_of(results, "mirrors", "cascode_positive_ratio").tolist(), f"synapse, .op, {statics.MIRROR_AT:g} A",
         "output over ratio x input current - 1; uncertainty absolute", len(statics.MIRROR_RATIOS), 2e-4,

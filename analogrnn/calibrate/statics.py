@@ -15,6 +15,8 @@ FIT = (3e-12, 12e-9)  # A: what devices carry
 NODE = 0.45  # V, where mirrors end
 MIRROR_CURRENTS = (0.03e-9, 0.1e-9, 0.25e-9, 1e-9, 4e-9, 12e-9)
 MIRROR_RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+RAIL_CURRENTS = (0.1e-9, 0.25e-9, 0.5e-9, 1e-9, 2e-9, 3e-9, 4e-9, 6e-9, 8e-9, 12e-9)  # A, of a row's positive weights
+CANDIDATE = 0.4  # V, where the line's diode holds the candidate
 MIRROR_AT = 1e-9  # A, where the ratios are swept
 COPIES = 1000  # devices of each polarity in the mismatch deck
 GATE = {"n": 0.5, "p": 0.65}  # V, weak inversion
@@ -50,7 +52,7 @@ def device_probe(bench: Bench, polarity: str) -> Probe:
 
 
 def mirror_probe(bench: Bench) -> Probe:
-    """Weights over their ratio: plain and cascoded, positive and negative; swept in current and in ratio."""
+    """Weights over their ratio, plain and cascoded, positive and negative, in current and in ratio; a row's rail."""
     setup, body, signals = bench.setup, [f"Vn node 0 {number(NODE)}"], []
     size = setup.size
     points = [(current, 1.0) for current in MIRROR_CURRENTS] + [(MIRROR_AT, ratio) for ratio in MIRROR_RATIOS]
@@ -72,8 +74,15 @@ def mirror_probe(bench: Bench) -> Probe:
         ]  # fmt: skip
         signals += [f"i(v{kind}{k})" for kind in ("oa", "qa", "oc", "qc")]
 
+    body.append(f"Vcand cand 0 {number(CANDIDATE)}")
+    for k, current in enumerate(RAIL_CURRENTS):
+        body += [f"Ir{k} rail{k} 0 {number(current)}", f"Xrow{k} rail{k} or{k} bcp vdd row_rail_cascode {size}",
+                 f"Vor{k} or{k} cand 0"]  # fmt: skip
+        signals.append(f"i(vor{k})")
+
     def read(waves: Waveforms) -> Numbers:
-        numbers: Numbers = {}
+        numbers: Numbers = {"rail": [float(waves[f"i(vor{k})"][0]) / current - 1.0
+                                     for k, current in enumerate(RAIL_CURRENTS)]}  # fmt: skip
         for kind, name in (("oa", "plain_positive"), ("qa", "plain_negative"), ("oc", "cascode_positive"),
                            ("qc", "cascode_negative")):  # fmt: skip
             error = [float(waves[f"i(v{kind}{k})"][0]) / (8 * current * ratio) - 1.0

@@ -1,0 +1,39 @@
+"""What the silicon offers: process constants and the measured behaviour of our cells, read from a calibration file."""
+
+from analogrnn.technology.files import (
+    KINDS,
+    STANDARD,
+    flat,
+    load_technology,
+    nested,
+    quantities,
+    read_document,
+    technology_of,
+)
+from analogrnn.technology.records import (
+    BOLTZMANN,
+    ELEMENTARY_CHARGE,
+    SIZE,
+    CalibratedSize,
+    Provenance,
+    Table,
+    Technology,
+)
+
+__all__ = [
+    "BOLTZMANN",
+    "ELEMENTARY_CHARGE",
+    "KINDS",
+    "SIZE",
+    "STANDARD",
+    "CalibratedSize",
+    "Provenance",
+    "Table",
+    "Technology",
+    "flat",
+    "load_technology",
+    "nested",
+    "quantities",
+    "read_document",
+    "technology_of",
+]

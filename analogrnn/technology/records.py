@@ -1,0 +1,229 @@
+"""The records of a process: its constants, and what our circuits make of their currents in each size of device."""
+
+import math
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analogrnn.errors import ParameterError, in_range
+
+BOLTZMANN = 1.380649e-23  # J/K, exact
+ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
+SIZE = "size"  # the table of a calibration file that holds one table for each calibrated size
+
+
+def _quantity(unit: str, low: float, high: float, doc: str) -> float:
+    """A dataclass field that is read from a calibration table of the same name."""
+    return field(metadata={"unit": unit, "low": low, "high": high, "doc": doc})
+
+
+def _curve(unit: str, low: float, high: float, axis: str, doc: str) -> "Table":
+    """A dataclass field that is read from a calibration table of several values over an axis in the unit `axis`."""
+    return field(metadata={"unit": unit, "low": low, "high": high, "axis": axis, "doc": doc})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A measured curve: `value` over increasing, positive `at`. Linear in log(at) between points, flat outside."""
+
+    at: tuple[float, ...]
+    value: tuple[float, ...]
+
+    def __call__(self, x: float) -> float:
+        if not x > 0.0:
+            raise ParameterError(f"Table: x = {x!r} is not above zero; give a current or a ratio.")
+        return float(np.interp(math.log(x), np.log(self.at), self.value))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a calibration value comes from."""
+
+    unit: str
+    meaning: str
+    kind: str
+    source: str
+    method: str
+    count: int
+    uncertainty: float
+
+
+@dataclass(frozen=True)
+class CalibratedSize:
+    """What the blocks make of their bias currents in one size of precision device; curves are over the unit current.
+
+    But for `name` and the drawn size, the fields are those of `spice.biases.CellMaps`;
+    `bare_` stands before what holds for a ladder of one stage.
+    """
+
+    name: str
+    w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the precision devices")
+    l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the precision devices")  # noqa: E741
+    bias: Table = _curve("1", 0.5, 2.0, "A", "a bias line's current over its unit ratio, at one unit current")  # noqa: RUF009
+    bias_slope: float = _quantity("1", -0.1, 0.1, "what bias gains for each factor e in the line's current")
+    threshold: Table = _curve("1", 0.5, 2.0, "A", "I_hi / I_th of a cell")  # noqa: RUF009
+    width: Table = _curve("1", 0.5, 2.0, "A", "gain g of a cell's window: I_hi - I_lo = g I_hyst - l I_th")  # noqa: RUF009
+    width_loss: Table = _curve("1", -0.5, 0.5, "A", "loss l of a cell's window: I_hi - I_lo = g I_hyst - l I_th")  # noqa: RUF009
+    copy: Table = _curve("1", 0.5, 2.0, "A", "current into a cell over that into the input line, at rest")  # noqa: RUF009
+    copy_slope: float = _quantity("1", -0.1, 0.1, "what copy gains for each factor e in the line's current")
+    base: Table = _curve("1", 0.5, 2.0, "A", "standing current of the input line over its bias line")  # noqa: RUF009
+    clamp: Table = _curve("1", 0.0, 0.1, "A", "the line's clamp adds this x base^2 / line to the line")  # noqa: RUF009
+    first_shift: Table = _curve("1", 0.5, 2.0, "A", "shift of the first stage over its bias line")  # noqa: RUF009
+    shift: Table = _curve("1", 0.5, 2.0, "A", "DPI output inside a ladder over that of dpi_gain")  # noqa: RUF009
+    shift_slope: Table = _curve("1", -0.5, 0.5, "A", "what shift gains for each factor e in the gain current")  # noqa: RUF009
+    shift_drive: Table = _curve("1", -0.5, 0.5, "A", "what shift gains for each factor e in drive and leak")  # noqa: RUF009
+    pulse_up: float = _quantity("1", 0.0, 1.0, "half windows by which an up pulse of 8 t_in must pass its threshold")
+    pulse_down: float = _quantity("1", 0.0, 1.0, "the same for a down pulse; both fall as the square of the length")
+    trim_up: float = _quantity("1", -0.2, 0.2, "error of the up thresholds that the maps leave, half windows")
+    trim_down: float = _quantity("1", -0.2, 0.2, "error of the down thresholds that the maps leave, half windows")
+    trim_first: float = _quantity("1", -0.2, 0.2, "how much lower the first stage's thresholds are, half windows")
+    bare_pulse_up: float = _quantity("1", 0.0, 1.0, "pulse_up of a ladder of one stage")
+    bare_pulse_down: float = _quantity("1", 0.0, 1.0, "pulse_down of a ladder of one stage")
+    bare_trim_up: float = _quantity("1", -0.2, 0.2, "trim_up of a ladder of one stage")
+    bare_trim_down: float = _quantity("1", -0.2, 0.2, "trim_down of a ladder of one stage")
+
+    def __post_init__(self) -> None:
+        _check_ranges(self, f"{SIZE}.{self.name}")
+
+    def maps(self, square_current: float, square_beta: float) -> dict[str, float]:
+        """The maps at a unit current and a half window, A, of a square device times this size's W / L."""
+        found = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Table):
+                # the DPIs of a network have one drive current, whatever the half window
+                found[item.name] = value(square_current if item.name.startswith("shift") else square_beta)
+            elif item.name not in ("name", "w", "l"):
+                found[item.name] = float(value)
+        return found
+
+
+@dataclass(frozen=True)
+class Technology:
+    """One process at one supply and temperature. SI units; the meaning of each value stands in the calibration file."""
+
+    name: str
+    supply: float = _quantity("V", 0.5, 6.0, "supply of all blocks")
+    temperature: float = _quantity("K", 200.0, 450.0, "absolute temperature")
+    slope_n: float = _quantity("1", 1.0, 3.0, "weak-inversion slope factor, nfet")
+    slope_p: float = _quantity("1", 1.0, 3.0, "weak-inversion slope factor, pfet")
+    i_spec_n: float = _quantity("A", 1e-9, 1e-5, "specific current of a square nfet")
+    i_spec_p: float = _quantity("A", 1e-9, 1e-5, "specific current of a square pfet")
+    a_vt_n: float = _quantity("V m", 0.0, 1e-6, "Pelgrom constant of V_th, nfet")
+    a_vt_p: float = _quantity("V m", 0.0, 1e-6, "Pelgrom constant of V_th, pfet")
+    a_beta_n: float = _quantity("m", 0.0, 1e-6, "Pelgrom constant of the gain factor, nfet")
+    a_beta_p: float = _quantity("m", 0.0, 1e-6, "Pelgrom constant of the gain factor, pfet")
+    pelgrom_prefactor: float = _quantity("1", 0.0, 2.0, "prefactor of both mismatch laws")
+    pelgrom_dw: float = _quantity("m", -1e-6, 1e-6, "added to the drawn width in both laws")
+    pelgrom_dl: float = _quantity("m", -1e-6, 1e-6, "added to the drawn length in both laws")
+    noise_density: float = _quantity("A/Hz^0.5", 0.0, 1e-9, "white noise at the comparator node at noise_current")
+    noise_current: float = _quantity("A", 1e-12, 1e-6, "threshold current of noise_density and noise_bandwidth")
+    noise_bandwidth: float = _quantity("Hz", 1.0, 1e9, "bandwidth of the comparator at noise_current")
+    input_charge_density: float = _quantity("C/m^2", 0.0, 1.0, "input time constant x current / gate area")
+    dpi_gain: float = _quantity("1", 0.1, 2.0, "DPI gain over the textbook formula")
+    dpi_tau: float = _quantity("1", 0.1, 10.0, "DPI time constant over the textbook formula")
+    kappa: float = _quantity("1", 0.3, 1.0, "kappa of the textbook DPI formula")
+    i_leak: float = _quantity("A", 0.0, 1e-9, "floor of a DPI's output current")
+    i_max: float = _quantity("A", 1e-10, 1e-3, "largest current in weak inversion")
+    i_min: float = _quantity("A", 0.0, 1e-9, "smallest bias current")
+    w_min: float = _quantity("m", 1e-8, 1e-5, "smallest drawn width")
+    l_max: float = _quantity("m", 1e-7, 1e-3, "longest channel of one device")
+    ratio_max: float = _quantity("1", 1.0, 1e4, "largest mirror ratio")
+    ratio_min: float = _quantity("1", 0.0, 1.0, "smallest mirror ratio")
+    output_gain: float = _quantity("1", 0.5, 2.0, "output current of a set cell over its bias current")
+    map_tau: float = _quantity("1", 0.1, 10.0, "DPI time constant over (C + C_par) U_T / (kappa I_tau)")
+    map_parasitic: float = _quantity("F/m^2", 0.0, 1.0, "C_par of a DPI over the gate area of one device")
+    dpi_rise: float = _quantity("1", 0.1, 100.0, "time constants from rest to half the output at the standard drive")
+    i_leak_hot: float = _quantity("A", 0.0, 1e-9, "floor of a DPI's output current at 85 C")
+    noise_flicker: float = _quantity("A/Hz^0.5", 0.0, 1e-9, "noise at the comparator node at 1 Hz and noise_current")
+    switch_delay_up: float = _quantity("C/m^2", -1.0, 1.0, "up pulse: t = this W L / I_c + switch_slew_up W / (u-beta)")
+    switch_slew_up: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of an up move over device width")
+    switch_delay_down: float = _quantity("C/m^2", -1.0, 1.0, "the same law for a down pulse of magnitude u")
+    switch_slew_down: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of a down move over device width")
+    supply_stage: float = _quantity("1", 0.5, 2.0, "supply current of a ladder's stages over the sum of their branches")
+    threshold_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of I_hi with temperature, bias fixed")
+    threshold_supply: float = _quantity("1/V", -1.0, 1.0, "relative change of I_hi with supply, bias fixed")
+    threshold_corner: float = _quantity("1", 0.0, 1.0, "half the range of I_hi over the five corners, relative")
+    shift_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of the DPI gain with temperature")
+    shift_supply: float = _quantity("1/V", -1.0, 1.0, "relative change of the DPI gain with supply")
+    shift_corner: float = _quantity("1", 0.0, 1.0, "half the range of the DPI gain over the five corners, relative")
+    mismatch_check_n: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, nfet")
+    mismatch_check_p: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, pfet")
+    table_mirror_plain: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, no cascodes")  # noqa: RUF009
+    table_mirror_negative: Table = _curve("1", -0.5, 0.5, "A", "error of a negative weight of 1, no cascodes")  # noqa: RUF009
+    table_mirror_cascode: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, with cascodes")  # noqa: RUF009
+    table_rail: Table = _curve("1", -0.5, 0.5, "A", "error of the cascoded PMOS mirror of a row's positive weights")  # noqa: RUF009
+    table_mirror_ratio: Table = _curve("1", -0.5, 0.5, "1", "error of a positive cascoded weight over its ratio")  # noqa: RUF009
+    sizes: tuple[CalibratedSize, ...] = field(default=(), metadata={"doc": "the standard one first"})
+    provenance: dict[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_ranges(self, "Technology")
+        if not self.sizes:
+            raise ParameterError("Technology.sizes is empty; give the standard size of device, or calibrate one.")
+
+    @property
+    def standard(self) -> CalibratedSize:
+        """The size behind the simulated values that belong to no other."""
+        return self.sizes[0]
+
+    @property
+    def thermal_voltage(self) -> float:
+        """U_T = k T / q, V."""
+        return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
+
+    def cell_maps(self, w: float, l: float, unit_current: float, beta: float) -> dict[str, float]:  # noqa: E741
+        """What the blocks make of their bias currents, under the names of `spice.biases.CellMaps`.
+
+        For devices of w x l (m) at a unit current and a half window (A). The values of the calibrated device that is
+        nearest in size are taken, at the same current a square.
+        """
+        nearest = min(self.sizes, key=lambda size: abs(math.log(w / size.w)) + abs(math.log(l / size.l)))
+        squares = l / w * nearest.w / nearest.l
+        common = {"tau": self.map_tau, "parasitic": self.map_parasitic}
+        return common | nearest.maps(unit_current * squares, beta * squares)
+
+    def sigma_vth(self, polarity: str, w: float, l: float) -> float:  # noqa: E741
+        """Standard deviation of one device's threshold voltage, V, for drawn width w and length l in m.
+
+        Source  Pelgrom et al., JSSC 24(5), 1989, with the foundry's area correction.
+        """
+        return self._pelgrom(_by_polarity(self.a_vt_n, self.a_vt_p, polarity), w, l)
+
+    def sigma_beta(self, polarity: str, w: float, l: float) -> float:  # noqa: E741
+        """Relative standard deviation of one device's gain factor, same law."""
+        return self._pelgrom(_by_polarity(self.a_beta_n, self.a_beta_p, polarity), w, l)
+
+    def gm_over_i(self, polarity: str, current: ArrayLike, w: float, l: float) -> np.ndarray:  # noqa: E741
+        """Transconductance efficiency, 1/V, of a device in saturation at `current` (A, any shape).
+
+        gm/I = 1/(n U_T) / (1/2 + sqrt(1/4 + IC)), IC = I L / (I_spec W).
+        Source  Enz, Krummenacher & Vittoz, Analog Integr. Circuits Signal Process. 8, 1995 (EKV).
+        """
+        slope = _by_polarity(self.slope_n, self.slope_p, polarity)
+        i_spec = _by_polarity(self.i_spec_n, self.i_spec_p, polarity)
+        inversion = np.asarray(current) * l / (i_spec * w)
+        return np.asarray(1.0 / (slope * self.thermal_voltage) / (0.5 + np.sqrt(0.25 + inversion)))
+
+    def _pelgrom(self, constant: float, w: float, l: float) -> float:  # noqa: E741
+        area = (w + self.pelgrom_dw) * (l + self.pelgrom_dl)
+        if w + self.pelgrom_dw <= 0 or l + self.pelgrom_dl <= 0:
+            raise ParameterError(f"device of {w * 1e6:g} x {l * 1e6:g} um has no effective channel; enlarge it.")
+        return self.pelgrom_prefactor * constant / math.sqrt(area)
+
+
+def _by_polarity(n: float, p: float, polarity: str) -> float:
+    if polarity not in ("n", "p"):
+        raise ParameterError(f"polarity = {polarity!r} is neither 'n' nor 'p'.")
+    return n if polarity == "n" else p
+
+
+def _check_ranges(record: Technology | CalibratedSize, owner: str) -> None:
+    for item in fields(record):
+        m, value = item.metadata, getattr(record, item.name)
+        if isinstance(value, Table):
+            for j, point in enumerate(value.value):
+                in_range(f"{owner}.{item.name}[{j}]", point, m["low"], m["high"], m["unit"])
+        elif "unit" in m:
+            in_range(f"{owner}.{item.name}", value, m["low"], m["high"], m["unit"])
