@@ -11,6 +11,7 @@ from analogrnn.chip import Chip, ChipLadder
 from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.kernels.waveform import ladder_waveform
 from analogrnn.network import DigitalRun, Network
+from analogrnn.schedule import Schedule
 from analogrnn.simulate import Waveform, ladder_waveforms
 from analogrnn.spice.deck import RUNIT
 from analogrnn.spice.network import run_cell
@@ -52,18 +53,25 @@ def draw_ladder(view: View, reference: DigitalRun, clip: int, path: Path,
     sources = {"behavioural": _traces(wave, ladder, stage, start)}
     if spice is not None:
         sources["ngspice, ideal cells"] = _spice_traces(*spice, view, stage, start)
-    frames = np.arange(len(states) + 1) * wave.schedule.timing.period
     picture = plots.LadderPicture(
         title=f"{view.chip.design.name}: ladder {layer.name}[{cell}] on test clip {clip}",
         pulses=plots.Trace(wave.time - start, wave.line),
         beta=float(ladder.beta[cell]),
-        digital=plots.Trace(frames, np.append(states, states[-1])),
+        digital=_digital_trace(states, float(ladder.initial[cell]), wave.schedule),
         sources=sources,
         window=(float(layer.currents.i_lo[cell, stage]), float(layer.currents.i_hi[cell, stage])),
         stage=stage + 1,
         levels=(ladder.k_min, ladder.k_max),
     )
     plots.ladder_waveforms(picture, path)
+
+
+def _digital_trace(states: np.ndarray, initial: float, schedule: Schedule) -> plots.Trace:
+    """Levels (T,) each held from its pulse to the next one, `lead` after its frame's start; `initial` before."""
+    period = schedule.timing.period
+    pulses = schedule.lead + np.arange(len(states)) * period
+    time = np.concatenate([[0.0], pulses, [len(states) * period]])
+    return plots.Trace(time, np.concatenate([[initial], states, states[-1:]]))
 
 
 def draw_agreement(network: Network, design: Design, clips: tuple[np.ndarray, np.ndarray], bench: Bench,
@@ -79,7 +87,9 @@ def draw_agreement(network: Network, design: Design, clips: tuple[np.ndarray, np
     ladder, wanted = next(item for item in design.ladders if item.name == name), reference.layers[name]
     stages = found.readings[name][:, clip, cell]
     made = np.full(len(x), np.nan)
-    states = plots.Trace(np.arange(len(x)) * design.timing.period, 1.0 - stages.astype(float))
+    pulses, end = design.timing.lead + np.arange(len(x)) * design.timing.period, len(x) * design.timing.period
+    held = np.append(np.repeat(pulses, 2)[1:], end)  # a step is level from its pulse to the next
+    states = plots.Trace(held, 1.0 - np.repeat(stages.astype(float), 2, axis=0))
     if bench.level in ("ideal", "transistor"):
         deck, waves = run_cell(design, x[:, clip], (ladder, cell), simulation_of(design, bench))
         unit = float(ladder.synapses.scale[cell]) * design.unit_current
@@ -93,7 +103,8 @@ def draw_agreement(network: Network, design: Design, clips: tuple[np.ndarray, np
     picture = plots.CellPicture(
         title=f"{design.name}: {name}[{cell}] on clip {numbers[clip]}, level {bench.level}{chip}",
         label={"ideal": "ngspice, ideal", "transistor": "ngspice, transistors"}.get(bench.level, bench.level),
-        period=design.timing.period,
+        pulses=pulses,
+        end=end,
         wanted=wanted.candidates[:, clip, cell],
         made=made,
         thresholds=np.unique(edges[np.isfinite(edges)]),

@@ -25,7 +25,7 @@ class Trace:
 class LadderPicture:
     """One ladder during one clip, by several levels of description; currents in A, times in s.
 
-    digital  levels, held over each step
+    digital  levels, each held from its pulse to the next
     sources  label -> (level, input current of one stage), each over time
     window   (reset, set) thresholds of that stage's input
     """
@@ -195,6 +195,7 @@ def accuracy_over_scale(curves: list[ScaleCurve], digital: float, title: str, pa
 class CellPicture:
     """One cell in one clip, digital against another description. Candidates and thresholds in trained units.
 
+    pulses (T,)   s, when the candidate of each step arrives; end: of the last step
     wanted, made  candidates (T,) of the reference and of the other description
     thresholds    those of the candidate, (n,)
     levels        (T,) of the reference; found: level over time in s
@@ -204,7 +205,8 @@ class CellPicture:
 
     title: str
     label: str
-    period: float
+    pulses: np.ndarray
+    end: float
     wanted: np.ndarray
     made: np.ndarray
     thresholds: np.ndarray
@@ -217,17 +219,16 @@ class CellPicture:
 
 def cell_agreement(picture: CellPicture, path: Path) -> None:
     """Candidates with their thresholds, levels over each other, and the state of every stage."""
-    steps, ms = len(picture.wanted), picture.period * 1e3
+    at, end = picture.pulses * 1e3, picture.end * 1e3
     figure = Figure(figsize=(10, 8), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.3, 1.0, 1.4])
     figure.suptitle(picture.title, color=INK)
-    at = (np.arange(steps) + 0.5) * ms
     for i, threshold in enumerate(picture.thresholds):
         top.axhline(threshold, color=GREEN, lw=1.0, ls="--", label="thresholds" if i == 0 else None)
     top.plot(at, picture.wanted, "o", color=GREY, ms=7, alpha=0.6, label="digital")
     top.plot(at, picture.made, "x", color=ORANGE, ms=5, label=picture.label)
     top.set_ylabel("candidate (trained units)")
-    edges = np.arange(steps + 1) * ms
+    edges = np.append(at, end)
     middle.step(edges, np.append(picture.levels, picture.levels[-1]), where="post", color=GREY, lw=7, alpha=0.45,
                 label="digital")  # fmt: skip
     middle.plot(picture.found.time * 1e3, picture.found.value, color=ORANGE, lw=1.4, label=picture.label)
@@ -241,10 +242,10 @@ def cell_agreement(picture: CellPicture, path: Path) -> None:
         bottom.plot(picture.states.time * 1e3, height, color=BLUE, lw=1.0,
                     label=f"{picture.label}: (supply - v(a)) / supply" if n == 0 else None)  # fmt: skip
     bottom.set_yticks([n + 0.4 for n in range(count)], [f"stage {n + 1}" for n in range(count)])
-    bottom.set(xlabel="time since the first frame (ms)", xlim=(0.0, steps * ms))
+    bottom.set(xlabel="time since the first frame (ms)", xlim=(0.0, end))
     for axes in (top, middle, bottom):
         if picture.miss is not None:
-            axes.axvline((picture.miss + 0.5) * ms, color="#b3261e", lw=1.2, ls=":", label="first miss")
+            axes.axvline(at[picture.miss], color="#b3261e", lw=1.2, ls=":", label="first miss")
         legend_above(axes, columns=5)
     save_figure(figure, path)
 

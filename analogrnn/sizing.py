@@ -121,7 +121,7 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
         low, high = (math.log(scale) for scale in SCALES)
         if _at(wish, math.exp(high), unit, technology).ladder_yield < wish.ladder_yield:
             raise ParameterError(f"--yield = {wish.ladder_yield:g} needs devices wider than "
-                                 f"{SCALES[1] * technology.device_w * 1e6:g} um: lower it, or set hold and move "
+                                 f"{SCALES[1] * technology.standard.w * 1e6:g} um: lower it, or set hold and move "
                                  "further apart.")  # fmt: skip
         for _ in range(24):
             middle = (low + high) / 2.0
@@ -244,8 +244,9 @@ def _digital(candidates: np.ndarray, stages: int) -> np.ndarray:
 
 
 def _at(wish: Wish, scale: float, unit: float, technology: Technology) -> Outcome:
-    length = min(scale * technology.device_l, LONGEST * technology.l_max)
-    size = Size(scale**2 * technology.device_w * technology.device_l / length, length, unit)
+    device = technology.standard
+    length = min(scale * device.l, LONGEST * technology.l_max)
+    size = Size(scale**2 * device.w * device.l / length, length, unit)
     try:
         return evaluate(wish, size, technology)
     except MappingError as error:

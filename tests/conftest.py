@@ -8,8 +8,10 @@
 import ctypes.util
 import importlib.util
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from analogrnn.errors import MissingDependencyError
 
 os.environ["MPLBACKEND"] = "Agg"  # inherited by the examples that tests start
+# a shell makes what it runs in the background deaf to Ctrl-C, and so would be all that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: the first call of a kernel compiles it.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
@@ -83,6 +87,18 @@ def _missing(need: Callable[[], None]) -> str | None:
     return None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """With pytest-xdist (-n 2), the tests are collected where nobody could be told that a simulator is missing."""
+    if config.getoption("numprocesses", None) and config.getoption("--ngspice") == "required":
+        for marker, need in _SIMULATOR.items():
+            if reason := _missing(need):
+                raise pytest.UsageError(_cant_run(marker, reason))
+
+
+def _cant_run(marker: str, reason: str) -> str:
+    return f"--ngspice required, but tests marked {marker} can't run: {reason}"
+
+
 # Last, so that tests which -k and -m have taken out already ask for nothing.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,7 +109,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         reason = "--ngspice off" if mode == "off" and marker in _SIMULATOR else _missing(need)
         if reason and mode == "required" and marker in _SIMULATOR:
-            raise pytest.UsageError(f"--ngspice required, but tests marked {marker} can't run: {reason}")
+            raise pytest.UsageError(_cant_run(marker, reason))
         if reason:
             reasons[marker] = reason
 
@@ -103,6 +119,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in out]
     counts = Counter(out.values())
     config.stash[_LEFT_OUT] = [f"left out, marked {marker}: {n} ({reasons[marker]})" for marker, n in counts.items()]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # a process of pytest-xdist: only the first one has a summary
+        session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """All processes collect all tests, so what one says is what each says; one that crashed says nothing."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

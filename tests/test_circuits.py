@@ -37,7 +37,7 @@ def test_the_netlist_of_the_comparison_has_every_block():
 @pytest.mark.pdk
 def test_twins_carry_the_same_currents():
     found = deviations()
-    # copies of the reference are 3 to 4 % high by their drain voltage, plain mirrors 2 to 3 %: calibrated, see map_bias
+    # copies of the reference are 3 to 4 % high by their drain voltage, plain mirrors 2 to 3 %: calibrated as `bias`
     assert max(map(abs, found.values())) < 0.05
     # cascoded weights and a DPI with its calibrated gain are exact
     for name in ("positive_cascode", "negative_cascode", "sink_cascode", "dpi_left", "dpi_right"):

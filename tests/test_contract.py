@@ -94,7 +94,7 @@ def test_the_step_level_needs_no_distance_from_the_threshold():
 def test_the_waveform_level_agrees_wherever_the_inequalities_hold():
     """Random clocks, shifts and DPIs: whatever the mapping accepts must follow."""
     draw, designs, steps = stream(5, "test", "options"), 0, 0
-    for k in range(600):
+    for k in range(300):
         options = {
             "shift_ratio": draw.uniform(1.1, 5.0),
             "base_ratio": draw.uniform(1.01, 4.0),
@@ -116,7 +116,7 @@ def test_the_waveform_level_agrees_wherever_the_inequalities_hold():
         x = clips_for(net, 60, 1, seed=k, near=near, top=TOP)
         steps += holds(net, design, x, level="waveform").steps_checked
         designs += 1
-    assert designs > 150
+    assert designs > 75
     assert steps == 60 * designs
 
 
@@ -229,9 +229,9 @@ def test_unknown_controls_and_candidates_that_are_not_finite_are_refused():
 
 
 @ngspice
-@pytest.mark.parametrize(("stages", "steps", "clips"), [(1, 75, 4), (2, 75, 4), (4, 75, 4), (8, 75, 4), (16, 75, 3)])
+@pytest.mark.parametrize(("stages", "steps", "clips"), [(1, 75, 4), (2, 75, 4), (4, 75, 4), (8, 75, 2), (16, 75, 1)])
 def test_ngspice_follows_the_digital_ladder_at_every_step(stages, steps, clips):
-    """2,850 steps over the five lengths."""
+    """2,250 steps over the five lengths."""
     net = direct(stages, d=2, k_min=-(stages // 2))
     found = holds(net, mapped(net), clips_for(net, steps, clips, seed=2, top=TOP), level="ideal")
     # a node's error is a reltol of 1e-6 of its solution at most; the inputs stand BOUND above zero

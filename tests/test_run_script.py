@@ -107,6 +107,8 @@ def test_arguments_reach_the_command_untouched(clone: Clone) -> None:
     assert clone.calls[-1] == ["analogrnn", "export", *arguments]
     clone.run("test", "-k", "not slow")
     assert clone.calls[-1] == ["python", "-m", "pytest", "--ngspice", "required", "-k", "not slow"]
+    clone.run("test")
+    assert clone.calls[-1] == ["python", "-m", "pytest", "--ngspice", "required", "-n", "2", "--dist", "worksteal"]
     clone.run("validate", "contract", "--quick")
     assert clone.calls[-1] == ["python", "-m", "validation", "contract", "--quick"]
 

@@ -1,6 +1,7 @@
 """Device sizes from wishes: what is chosen meets the wish, and what is given is told honestly."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -14,8 +15,14 @@ GF180 = load_technology()
 STANDARD = sizing.Size(2e-6, 18e-6, 0.25e-9)
 
 
+@lru_cache(maxsize=1)
+def usual():
+    """What the usual wish costs."""
+    return sizing.choose(sizing.Wish(), GF180)
+
+
 def test_what_is_chosen_meets_the_wish_and_hardly_more():
-    outcome = sizing.choose(sizing.Wish(), GF180)
+    outcome = usual()
     assert outcome.limits == ()
     assert outcome.ladder_yield >= 0.99
     assert outcome.noise_margin >= 6.0
@@ -33,7 +40,7 @@ def test_the_reverse_tells_what_is_missed():
 
 def test_the_approximation_is_a_lower_bound_that_drawn_ladders_confirm():
     wish = sizing.Wish()
-    for size in (STANDARD, sizing.choose(wish, GF180).size):
+    for size in (STANDARD, usual().size):
         good, drawn = sizing.sampled_yield(wish, size, GF180, 2000, 1)
         # thresholds of a ladder are correlated: as if independent counts too many failures. Three standard errors
         expected = sizing.evaluate(wish, size, GF180).ladder_yield
@@ -49,7 +56,7 @@ def test_the_approximation_is_a_lower_bound_that_drawn_ladders_confirm():
     ],
 )
 def test_a_harder_wish_costs_what_it_should(change, name, grows):
-    easy, hard = (sizing.choose(wish, GF180) for wish in (sizing.Wish(), replace(sizing.Wish(), **change)))
+    easy, hard = usual(), sizing.choose(replace(sizing.Wish(), **change), GF180)
     assert (getattr(hard, name) > getattr(easy, name)) == grows
 
 

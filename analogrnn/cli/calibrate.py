@@ -7,11 +7,13 @@ from pathlib import Path
 from analogrnn import library
 from analogrnn.calibrate import campaign as job
 from analogrnn.calibrate.bench import Bench, Setup
+from analogrnn.campaign import write_whole
 from analogrnn.cli.arguments import add_common
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.spice.pdk import find_pdk
+from analogrnn.technology import read_document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     ui, begin = Ui(as_json=args.json), time.monotonic()
     if args.quick and args.out is not None:
         raise ParameterError("--quick writes no calibration, so --out has no use; leave one of them out.")
-    ngspice, committed = find_ngspice(), job.read_document(library.calibration_path(args.technology))
+    ngspice, committed = find_ngspice(), read_document(library.calibration_path(args.technology))
     setup = job.default_setup(Setup(find_pdk()), committed)
     campaign = job.Campaign(Bench(setup), job.carried_over(committed), args.quick)
     out = args.out or Path(f"{args.technology}.toml")
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     rows = job.compare(found, committed)
     if not args.quick:
         process = str(committed.get("process", ""))
-        job.replace_text(out, job.document(campaign, found, args.technology, process, ngspice))
+        write_whole(out, job.document(campaign, found, args.technology, process, ngspice).encode())
     partial.unlink(missing_ok=True)
     off = [row for row in rows if row[3] > 1.0]
     ui.columns(f"{args.technology}: {len(found)} values from {len(probes)} decks",

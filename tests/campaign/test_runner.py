@@ -1,6 +1,7 @@
 """The same result by any number of workers, chunks and interruptions, and clear words where there is none."""
 
 import contextlib
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -180,8 +181,10 @@ def test_the_chunk_that_kills_is_told_from_those_that_ran_beside_it(tmp_path):
 
 def test_an_executor_of_the_callers_that_is_broken_is_told(tmp_path):
     (tmp_path / "notes").mkdir()
+    # not fork, which a library with threads that some other test has imported may warn of
+    spawn = multiprocessing.get_context("spawn")
     with (
-        ProcessPoolExecutor(1, initializer=_die) as pool,
+        ProcessPoolExecutor(1, spawn, initializer=_die) as pool,
         pytest.raises(WorkerError, match=r"workers \(ProcessPoolExecutor\) died 4 times in a row on items 0 .*`if __n"),
     ):
         run_campaign([series(4)], Options(using(pool, 1)))

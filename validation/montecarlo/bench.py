@@ -8,10 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -98,6 +99,24 @@ def wait(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> Non
         time.sleep(0.01)
 
 
+def benchmark(part: str, quick: bool) -> dict[str, Any]:
+    """What `python -m benchmarks montecarlo` measures of a part, or why it `failed`. Quick: all parts at once, tiny."""
+    found = _benchmark("--small") if quick else _benchmark("--only", part)
+    return found if "failed" in found else dict(found[part])
+
+
+@lru_cache(maxsize=8)
+def _benchmark(*words: str) -> dict[str, Any]:
+    with temporary() as folder:
+        path = folder / "bench.json"
+        done = subprocess.run([sys.executable, "-m", "benchmarks", "montecarlo", "--json", str(path), *words],
+                              check=False, env=environment(), capture_output=True, text=True)  # fmt: skip
+        if done.returncode:
+            return {"failed": (done.stderr.strip() or "no message").splitlines()[-1]}
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
 def chunk_files(folder: Path) -> int:
     return len(list(folder.glob("checkpoint/*/*.chunk")))
 
@@ -107,8 +126,8 @@ def result_file(folder: Path) -> bytes:
 
 
 @contextmanager
-def dask_cluster(folder: Path) -> Iterator[tuple[str, list[Process]]]:
-    """A scheduler and two workers, each a process: its address, and the workers."""
+def dask_cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[Process]]]:
+    """A scheduler and workers of one thread, each a process: its address, and the workers."""
     shared = ["--host", LOOPBACK, "--no-dashboard"]
     start = [sys.executable, "-m"]
     where = folder / "scheduler.json"
@@ -118,5 +137,5 @@ def dask_cluster(folder: Path) -> Iterator[tuple[str, list[Process]]]:
         address = json.loads(where.read_text())["address"]
         worker = [*start, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--local-directory",
                   str(folder), *shared]  # fmt: skip
-        with running(worker, folder / "dask.log") as one, running(worker, folder / "dask.log") as two:
-            yield address, [one, two]
+        with ExitStack() as stack:
+            yield address, [stack.enter_context(running(worker, folder / "dask.log")) for _ in range(workers)]

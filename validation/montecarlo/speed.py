@@ -1,14 +1,9 @@
 """Fast: the benchmark's ratios to its peers in one run, and to what the machine could do."""
 
-import json
 import math
-import subprocess
-import sys
-from functools import lru_cache
-from typing import Any
 
 from validation.claims import Measured
-from validation.montecarlo.bench import TOPIC, environment, temporary
+from validation.montecarlo.bench import TOPIC, benchmark
 
 WORK = {
     "A": "spoken digits, d = 32, 300 clips, 1,000 chips",
@@ -17,25 +12,12 @@ WORK = {
 }
 
 
-@lru_cache(maxsize=8)
-def _measured(part: str, quick: bool) -> dict[str, Any]:
-    with temporary() as folder:
-        path = folder / "bench.json"
-        command = [sys.executable, "-m", "benchmarks", "montecarlo", "--only", part, "--json", str(path)]
-        done = subprocess.run([*command, "--small"] if quick else command, check=False, env=environment(),
-                              capture_output=True, text=True)  # fmt: skip
-        if done.returncode:
-            return {"failed": (done.stderr.strip() or "no message").splitlines()[-1]}
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content[part])
-
-
 def _least(identifier: str, part: str, key: str, bound: float, claim: str) -> None:
     """A ratio that should reach `bound`; the small workloads of a quick run only show that it is measured."""
 
     @TOPIC.measure(identifier)
     def ratio(quick: bool) -> Measured:
-        found = _measured(part, quick)
+        found = benchmark(part, quick)
         if "failed" in found:
             return Measured(0.0, "x", f">= {bound:g}", False, f"{part}: the benchmark failed: {found['failed']}")
         value = float(found[key])

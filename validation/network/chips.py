@@ -10,6 +10,7 @@ from analogrnn.agreement.reference import chip_reference
 from analogrnn.chip import draw_chip
 from analogrnn.errors import SpiceError
 from analogrnn.mismatch import draw_ladder
+from analogrnn.spice.biases import made
 from analogrnn.spice.network import NetworkRun, Simulation, run_network
 from analogrnn.spice.silicon import chip_silicon
 from analogrnn.spice.transistor import TransistorOptions
@@ -125,7 +126,10 @@ def thresholds(quick: bool) -> Measured:
     nothing = np.full(2 * stages, np.nan)
     seen = np.array([nothing if isinstance(f, SpiceError) else np.concatenate([f.up, f.down]) for f in found])
     tables = [draw_chip(design, SEED, chip).ladders[0] for chip in range(chips)]
-    told = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables])
+    # the tables are for pulses; a ramp finds the thresholds of a slow line
+    slow, pulsed = (made(design, ladder, 0, pulsed=p) for p in (False, True))
+    extra = [np.subtract(getattr(slow, way), getattr(pulsed, way))[[0] + [1] * (stages - 1)] for way in ("up", "down")]
+    told = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables]) + np.concatenate(extra)
     correlations, errors = [], []
     for k in range(2 * stages):
         ok = np.isfinite(seen[:, k]) & np.isfinite(told[:, k])

@@ -1,0 +1,20 @@
+"""Simulators that misbehave."""
+
+from pathlib import Path
+
+import pytest
+
+from analogrnn.spice.engine import Ngspice
+
+
+@pytest.fixture
+def fake(tmp_path: Path):
+    """Return a function that makes a simulator of a shell script; `$raw` is where the raw file belongs."""
+
+    def make(body: str) -> Ngspice:
+        script = tmp_path / "ngspice"
+        script.write_text(f"#!/bin/sh\nraw=$4\n{body}\n")
+        script.chmod(0o755)
+        return Ngspice(script, "39")
+
+    return make
