@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def dpi_step(d: float, on: bool, dt: float, tau: float, drive_ratio: float, floor: float) -> float:
     """Return the DPI's output, as a part of its set value, after dt seconds of constant drive.
 
@@ -42,7 +42,7 @@ def dpi_step(d: float, on: bool, dt: float, tau: float, drive_ratio: float, floo
     return d
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def ladder_waveform(
     u: np.ndarray,
     base: np.ndarray,
@@ -89,86 +89,3 @@ def ladder_waveform(
             state[2, j] = i_in[p, j]
             on[p, j] = state[0, j] > 0.5
             d[p, j] = state[1, j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ladders_waveform(
-    line: np.ndarray,
-    kind: np.ndarray,
-    follow: np.ndarray,
-    decay: np.ndarray,
-    step: np.ndarray,
-    count: np.ndarray,
-    stage: np.ndarray,
-    scalars: np.ndarray,
-    state: np.ndarray,
-    rows: np.ndarray,
-    on: np.ndarray,
-    d: np.ndarray,
-) -> None:
-    """Many ladders in vector lanes on one grid of time; the model of `ladder_waveform`.
-
-    An interval's kind k says how long it is: all that depends on its length alone is given once for each kind. A rise
-    takes count[k] Runge-Kutta steps in every lane, where `dpi_step` takes fewer once d is large.
-
-    line     (P, C)     A  current on each line, standing current included, held over each interval
-    kind     (P,)       1  int64
-    follow   (K, C)     1  1 - exp(-dt / t_in)
-    decay    (K,)       1  exp(-dt / tau)
-    step     (K,)       1  dt / (tau count)
-    count    (K,)       1  int64, such that step (R - 1) <= 0.25
-    stage    (5, N, C)  A  rows as in `ladder_waveform`
-    scalars  (3,)       1  R, floor, 1.0 if a DPI follows its stage at once
-    state    (3, N, C)     rows as in `ladder_waveform`; overwritten
-    rows     (P,)       1  int64, the row of the results that takes the state after this interval, or -1
-    on       (Q, N, C)  1  uint8
-    d        (Q, N, C)  1  float64, or (0, N, C) if not wanted
-    """
-    points, stages, cells = line.shape[0], stage.shape[1], stage.shape[2]
-    span, floor, instant = scalars[0] - 1.0, scalars[1], scalars[2] > 0.5
-    risen = np.empty(cells)
-    nothing = np.zeros(cells)
-    everything = np.ones(cells)
-    for p in range(points):
-        k = kind[p]
-        fade, h, row = decay[k], step[k], rows[p]
-        for j in range(stages):
-            below = everything if j == 0 else state[1, j - 1]
-            above = nothing if j == stages - 1 else state[1, j + 1]
-            for c in range(cells):
-                target = stage[2, j, c] * line[p, c] + stage[3, j, c] * below[c] + stage[4, j, c] * above[c]
-                state[2, j, c] += (target - state[2, j, c]) * follow[k, c]
-        for j in range(stages):
-            for c in range(cells):
-                risen[c] = state[1, j, c]
-            for _ in range(0 if instant else count[k]):
-                for c in range(cells):
-                    e = risen[c]
-                    k1 = span * e * (1.0 - e) / (1.0 + span * e)
-                    a = e + 0.5 * h * k1
-                    k2 = span * a * (1.0 - a) / (1.0 + span * a)
-                    a = e + 0.5 * h * k2
-                    k3 = span * a * (1.0 - a) / (1.0 + span * a)
-                    a = e + h * k3
-                    k4 = span * a * (1.0 - a) / (1.0 + span * a)
-                    risen[c] = e + h * (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
-            for c in range(cells):
-                was = state[0, j, c]
-                # hysteresis: below i_lo OFF, above i_hi ON, between as it was
-                now = 1.0 if state[2, j, c] >= stage[0, j, c] else was
-                now = 0.0 if state[2, j, c] <= stage[1, j, c] else now
-                fallen = floor + (state[1, j, c] - floor) * fade
-                after = risen[c] if was > 0.5 else fallen
-                state[1, j, c] = now if instant else after
-                state[0, j, c] = now
-        if row >= 0:
-            _keep(state, row, on, d)
-
-
-@njit(cache=True)
-def _keep(state, row, on, d):
-    for j in range(state.shape[1]):
-        for c in range(state.shape[2]):
-            on[row, j, c] = np.uint8(state[0, j, c])
-            if len(d):
-                d[row, j, c] = state[1, j, c]

@@ -22,6 +22,17 @@ def test_every_stage_is_that_of_the_single_ladder(control):
             assert_array_equal(together[:, clip, cell], single.stages)
 
 
+@pytest.mark.parametrize("control", CONTROLS)
+def test_single_precision_decides_every_stage_alike(control):
+    """No candidate lies as near to a threshold as rounding, 1e-4 of I_s: see `helpers.NEAR`."""
+    net = direct(5, d=3, threshold=1.0)
+    chip = draw_chip(mapped(net), 1, 0)
+    candidates = clips_for(net, 12, 23)
+    double = simulate_waveforms(chip, chip.ladders[0], candidates, control=control)
+    assert_array_equal(simulate_waveforms(chip, chip.ladders[0], candidates, control=control, single=True), double)
+    assert 0.0 < double.mean() < 1.0
+
+
 def test_a_run_of_ladders_of_one_stage_has_no_neighbours():
     net = direct(1, d=2, threshold=1.0, initial=0)
     chip = draw_chip(mapped(net), 1, 0)
