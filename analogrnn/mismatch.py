@@ -13,11 +13,12 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from analogrnn.design import Design, Geometry, Ladder, Synapses
-from analogrnn.kernels.draws import device_normals
+from analogrnn.kernels.draws import device_deviations, device_normals
 from analogrnn.streams import chip_number, stream_key
 from analogrnn.technology import Technology
 
@@ -81,16 +82,29 @@ class DeviceTypes:
 
     def draw(self, chips: np.ndarray, scale: float = 1.0) -> dict[str, DeviceDraw]:
         """Draw all devices of the chips (C,) uint64; every array gains a leading axis C. `scale` multiplies all."""
-        sizes = np.array([math.prod(shape) for shape in self.shapes.values()])
-        z0, z1 = np.empty((2, len(chips), int(sizes.sum())))
-        device_normals(self.keys, sizes, chips, z0, z1)
+        sizes, sigma_vth, sigma_beta, efficiency = self._elements
+        vth, beta, delta = np.empty((3, len(chips), len(efficiency)))
+        device_normals(self.keys, sizes, chips, vth, beta)
+        device_deviations(sigma_vth * scale, sigma_beta * scale, efficiency, vth, beta, delta)
         draws, start = {}, 0
-        for j, (name, shape) in enumerate(self.shapes.items()):
-            part, start = slice(start, start + sizes[j]), start + sizes[j]
-            vth = (self.sigma_vth[j] * scale * z0[:, part]).reshape(-1, *shape)
-            beta = (self.sigma_beta[j] * scale * z1[:, part]).reshape(-1, *shape)
-            draws[name] = DeviceDraw(vth, beta, beta - self.efficiency[j] * vth)
+        for size, (name, shape) in zip(sizes, self.shapes.items(), strict=True):
+            part, start = slice(start, start + size), start + size
+            draws[name] = DeviceDraw(*(a[:, part].reshape(-1, *shape) for a in (vth, beta, delta)))
         return draws
+
+    @cached_property
+    def _elements(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Elements of each type, and for each element in a row: spreads and efficiency."""
+        shapes = list(self.shapes.values())
+        sizes = np.array([math.prod(shape) for shape in shapes])
+
+        def row(values: Sequence[float | np.ndarray]) -> np.ndarray:
+            return np.concatenate([np.broadcast_to(np.asarray(value, dtype=float), (size,))
+                                   for value, size in zip(values, sizes, strict=True)])  # fmt: skip
+
+        efficiency = [np.broadcast_to(value, shape).ravel()
+                      for value, shape in zip(self.efficiency, shapes, strict=True)]  # fmt: skip
+        return sizes, row(self.sigma_vth), row(self.sigma_beta), row(efficiency)
 
 
 def ladder_types(design: Design, ladder: Ladder, seed: int) -> DeviceTypes:

@@ -1,53 +1,62 @@
 """What the machine could do at best: how many vector operations a second, and how many the recurrence needs.
 
-Counted from kernels/noisy_ladder.py with eight levels, single-precision lanes, in arithmetic operations a cell-step
-(loads and stores go through other ports): look-up 8 comparisons and 16 selections; two distances 2; the nearer 2, its
-sign 1, in sigmas 1; Phi 2 + 1 + 7; byte to number 3, against it 2; move 3; mark 3. Random numbers: ten rounds of
-Philox4x32 cost 2 products and 12 shifts, masks and exclusive-ors in lanes of twice the width, and give 16 bytes.
+Counted from kernels/noisy_lanes.py and kernels/philox.py, in lane operations a cell-step on a machine with fused
+products, permutations, rotations and three-way logic, up to 15 stages (loads and stores go through other ports).
+Look-up 2 permutations; distance from the centre 1; to the nearer threshold 2; byte to number 3; Phi: clip 2, square 1,
+polynomial 4; against the byte 2; its sign 1; comparisons 2; move 4. Random numbers give 16 bytes a lane: eight rounds
+of Philox4x32 with 2 products, 2 shifts and 2 three-way exclusive-ors, in lanes of twice the width; 7 in the first two
+rounds, whose counters are partly common to all lanes; two halves put together 8. What a step costs that its byte leaves
+undecided is not counted.
 """
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 
-ARITHMETIC = 8 + 16 + 2 + 2 + 1 + 1 + 10 + 3 + 2 + 3 + 3
-RANDOM = 10 * (2 + 12) * 2 / 16
+from analogrnn.kernels.compiled import compiled
+from analogrnn.kernels.lanes import aligned, fused, load, most, store
+
+ARITHMETIC = 2 + 1 + 2 + 3 + 2 + 1 + 4 + 2 + 1 + 2 + 4
+RANDOM = ((8 * 6 + 7) * 2 + 8) / 16
 OPERATIONS = ARITHMETIC + RANDOM
+_CHAINS = 12  # enough for two operations of four cycles each to be always under way
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nnan", "nsz"})
-def _busy(x, out, repeat):
-    """Four independent chains of 8 x 3 operations (fused product, maximum, comparison with selection) an element."""
-    one, half = np.float32(0.9), np.float32(0.05)
+@compiled(nogil=True, _nrt=False)
+def _busy(x, repeat):
+    """Twelve independent chains of a fused product and a maximum in full vectors; x (224,) float32."""
+    a, b, c, d = load(x, 0), load(x, 16), load(x, 32), load(x, 48)
+    e, f, g, h = load(x, 64), load(x, 80), load(x, 96), load(x, 112)
+    i, j, k, m = load(x, 128), load(x, 144), load(x, 160), load(x, 176)
+    s, t = load(x, 192), load(x, 208)
     for _ in range(repeat):
-        for i in range(len(x)):
-            a, b, c, d = x[i], x[i] + one, x[i] - one, x[i] * one
-            for _k in range(8):
-                a, b, c, d = a * one + half, b * one + half, c * one + half, d * one + half
-                a, b, c, d = max(a, half), max(b, half), max(c, half), max(d, half)
-                a, b = (one if a > b else a), (one if b > c else b)
-                c, d = (one if c > d else c), (one if d > a else d)
-            out[i] = a + b + c + d
+        a, b, c, d = fused(a, s, t), fused(b, s, t), fused(c, s, t), fused(d, s, t)
+        e, f, g, h = fused(e, s, t), fused(f, s, t), fused(g, s, t), fused(h, s, t)
+        i, j, k, m = fused(i, s, t), fused(j, s, t), fused(k, s, t), fused(m, s, t)
+        a, b, c, d = most(a, t), most(b, t), most(c, t), most(d, t)
+        e, f, g, h = most(e, t), most(f, t), most(g, t), most(h, t)
+        i, j, k, m = most(i, t), most(j, t), most(k, t), most(m, t)
+    store(x, 0, a + b + c + d + e + f + g + h + i + j + k + m)
 
 
 def operations_per_second(threads: int, seconds: float = 0.2) -> float:
-    """Single-precision lane operations a second on `threads` cores; a selection counts with its comparison as two."""
-    each = 8 * (4 + 4 + 8) + 6
+    """Single-precision lane operations a second on `threads` cores, in the widest vectors."""
+    repeat, each = 100_000, 16 * 2 * _CHAINS
 
     def piece(repeat: int) -> None:
-        x = np.linspace(0.0, 1.0, 2048, dtype=np.float32)
-        _busy(x, np.empty_like(x), repeat)
+        x = aligned((224,), np.float32)
+        x[:192], x[192:208], x[208:] = np.linspace(0.0, 1.0, 192), 0.9, 0.05
+        _busy(x, repeat)
 
     piece(1)
-    repeat, best = 50, 0.0
+    best = 0.0
     with ThreadPoolExecutor(threads) as pool:
         stop = time.perf_counter() + seconds
         while time.perf_counter() < stop:
             start = time.perf_counter()
             list(pool.map(piece, [repeat] * threads))
-            best = max(best, threads * repeat * 2048 * each / (time.perf_counter() - start))
+            best = max(best, threads * repeat * each / (time.perf_counter() - start))
     return best
 
 

@@ -1,13 +1,16 @@
 """Ours on the three workloads, with the same arrays and shape of results as the peers."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from analogrnn.kernels.noisy_ladder import byte_ends, campaign_work, ladder_campaign
-from analogrnn.kernels.waveform import ladder_waveform, ladders_waveform
+from analogrnn.kernels.lanes import aligned
+from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
+from analogrnn.kernels.waveform import ladder_waveform
+from analogrnn.kernels.waveform_lanes import LONGEST, ladders_waveform, rise_polynomials, side_by_side
 from analogrnn.score import Variability, score_chips
-from analogrnn.simulate.campaign import Lanes
 from analogrnn.simulate.steps import noise_keys
 from benchmarks.peers import Runner
 from benchmarks.workloads import Classify, Recurrence, Waves
@@ -25,12 +28,10 @@ def classes(work: Classify, *, noisy: bool = True, threads: int = 2) -> Runner:
 def recurrence(work: Recurrence, *, noisy: bool = True, threads: int = 2) -> Runner:
     """Workload B: stages ON (C, S, d) after the last step; chips split over the threads."""
     steps, samples, cells = work.candidates.shape
-    tiles = Lanes.of(work.candidates).tiles[:, :, :cells].transpose(0, 2, 1, 3)
-    lanes = np.zeros((len(tiles), cells, -(-steps // 4) * 4, tiles.shape[3]), dtype=np.float32)
-    lanes[:, :, :steps] = tiles
-    reach, ends = np.abs(work.candidates).max(axis=(0, 1)), np.zeros((2, 256))
-    if noisy:
-        byte_ends(ends)
+    width = -(-samples // 16) * 16
+    lanes = aligned((1, cells, steps, width), np.float32)
+    lanes[0, :, :, :samples] = work.candidates.transpose(2, 0, 1)
+    reach = np.abs(work.candidates).max(axis=(0, 1))
     chips = len(work.up)
     pieces = np.array_split(np.arange(chips), min(threads, chips))
 
@@ -39,8 +40,8 @@ def recurrence(work: Recurrence, *, noisy: bool = True, threads: int = 2) -> Run
         ladder_campaign(
             lanes, work.candidates, True, (np.zeros((len(part), cells, 0)), np.zeros((len(part), cells))),
             (work.up[part], work.down[part]), (work.sigma, np.zeros((0, cells)), reach),
-            np.array([True, False, noisy]), noise_keys(seed, "cell"), part.astype(np.uint64), ends,
-            campaign_work(steps, lanes.shape[3], 0, noisy), last, np.empty((0, 0, 0, 0), dtype=np.int16),
+            np.array([True, False, noisy]), noise_keys(seed, "cell"), part.astype(np.uint64),
+            campaign_work(lanes, cells, noisy, shared=True), last, np.empty((0, 0, 0, 0), dtype=np.int16),
             np.zeros(len(part), dtype=np.bool_),
         )  # fmt: skip
         return last
@@ -52,49 +53,83 @@ def recurrence(work: Recurrence, *, noisy: bool = True, threads: int = 2) -> Run
     return run
 
 
-def waves(work: Waves, *, threads: int = 2) -> Runner:
-    """Workload C: DPI outputs (P, N, C), float64, at every point; ladders split over the threads."""
-    points, cells = work.line.shape
-    stages = work.stage.shape[1]
-    count = np.array([max(1, int(np.ceil(work.dt * (work.ratio - 1.0) / work.tau / 0.25)))])
-    pieces = [slice(int(p[0]), int(p[-1]) + 1) for p in np.array_split(np.arange(cells), threads)]
+def waves(work: Waves, *, kind: Any = np.float32, threads: int = 2) -> Runner:
+    """Workload C: DPI outputs in sets of ladders (C/W, P, N, W), float32; sets split over the threads.
 
-    def piece(part: slice) -> np.ndarray:
-        line, stage = np.ascontiguousarray(work.line[:, part]), np.ascontiguousarray(work.stage[:, :, part])
-        width = line.shape[1]
-        state = np.zeros((3, stages, width))
-        state[1] = work.floor
-        on, d = np.empty((points, stages, width), dtype=np.uint8), np.empty((points, stages, width))
-        ladders_waveform(
-            line, np.zeros(points, dtype=np.int64), np.full((1, width), -np.expm1(-work.dt / work.t_in)),
-            np.exp([-work.dt / work.tau]), work.dt / work.tau / count, count, stage,
-            np.array([work.ratio, work.floor, 0.0]), state, np.arange(points), on, d,
-        )  # fmt: skip
-        return d
+    In lanes of single precision, as all peers but one, or of double. Like the NumPy and numba peers, it writes to an
+    array that is made once: new pages would take half of the time.
+    """
+    step, sets = _wave_lanes(work, kind)
+    width = work.line.shape[1] // sets
+    ends = np.linspace(0, sets, threads + 1).astype(np.int64)
+    on = np.empty((0, work.stage.shape[1], work.line.shape[1] // 8), dtype=np.uint8)
+    d = aligned((sets, len(work.line), work.stage.shape[1], width), np.float32)
+    pool = ThreadPoolExecutor(threads)
 
     def run(_: int) -> np.ndarray:
-        with ThreadPoolExecutor(threads) as pool:
-            return np.concatenate(list(pool.map(piece, pieces)), axis=2)
+        others = [pool.submit(step, ends[j : j + 2], on, d) for j in range(1, threads)]
+        step(ends[:2], on, d)
+        for other in others:
+            other.result()
+        return d
 
     return run
 
 
-def plain_waves(work: Waves) -> Runner:
-    """The plain numba loop: `ladder_waveform`, ladder after ladder, on both cores."""
-    points, cells = work.line.shape
-    stages = work.stage.shape[1]
-    scalars = np.array([work.t_in, work.tau, work.ratio, work.floor, 0.0])
+def stages_on(work: Waves, kind: Any = np.float32) -> np.ndarray:
+    """Workload C: which stages are ON (P, N, C), bool, at every point."""
+    points, (_, stages, cells) = len(work.line), work.stage.shape
+    on = np.empty((points, stages, cells // 8), dtype=np.uint8)
+    step, sets = _wave_lanes(work, kind)
+    step(np.array([0, sets]), on, np.empty((sets, 0, stages, cells // sets), dtype=np.float32))
+    return np.unpackbits(on, axis=2, bitorder="little").astype(bool)
 
-    def one(c: int) -> np.ndarray:
+
+def _wave_lanes(work: Waves, kind: Any) -> tuple[Callable[[np.ndarray, np.ndarray, np.ndarray], None], int]:
+    """A function of (part, on, d) that runs a part of the sets of ladders from rest, and the number of sets."""
+    points, cells = work.line.shape
+    h, place = work.dt / work.tau, np.arange(points)
+    count = np.array([max(1, int(np.ceil(h * (work.ratio - 1.0) / LONGEST)))])
+    line, follow = work.line.astype(kind), np.full((1, cells), -np.expm1(-work.dt / work.t_in), dtype=kind)
+    rise, fade = rise_polynomials(h / count, work.ratio), np.exp([-h])
+    kinds, scalars = np.zeros(points, dtype=np.int64), np.array([work.ratio, work.floor, 0.0])
+    state = np.zeros((3, *work.stage.shape[1:]))
+    state[1] = work.floor
+    rest, ladders = (side_by_side(work.stage, state, kind) for _ in range(2))
+
+    def step(part: np.ndarray, on: np.ndarray, d: np.ndarray) -> None:
+        own = slice(*part)
+        ladders[own] = rest[own]
+        ladders_waveform(line, place, kinds, follow, fade, count, rise, scalars, part, ladders, place, on, d)
+
+    return step, len(ladders)
+
+
+def plain_waves(work: Waves) -> Runner:
+    """The plain numba loop: `ladder_waveform`, ladder after ladder, on both cores. Doubles (P, N, C)."""
+    run = _plain_waves(work)
+    return lambda _: run()[1]
+
+
+def plain_stages_on(work: Waves) -> np.ndarray:
+    """The plain numba loop: which stages are ON (P, N, C), bool, at every point."""
+    return _plain_waves(work)()[0].astype(bool)
+
+
+def _plain_waves(work: Waves) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    points, (_, stages, cells) = len(work.line), work.stage.shape
+    scalars = np.array([work.t_in, work.tau, work.ratio, work.floor, 0.0])
+    on, d, i_in = (np.empty((cells, points, stages), kind) for kind in (np.uint8, float, float))
+
+    def one(c: int) -> None:
         state = np.zeros((3, stages))
         state[1] = work.floor
-        on, d, i_in = (np.empty((points, stages), kind) for kind in (np.uint8, float, float))
         ladder_waveform(np.ascontiguousarray(work.line[:, c]), np.zeros(points), np.full(points, work.dt),
-                        np.ascontiguousarray(work.stage[:, :, c]), scalars, state, on, d, i_in)  # fmt: skip
-        return d
+                        np.ascontiguousarray(work.stage[:, :, c]), scalars, state, on[c], d[c], i_in[c])  # fmt: skip
 
-    def run(_: int) -> np.ndarray:
+    def run() -> tuple[np.ndarray, np.ndarray]:
         with ThreadPoolExecutor(2) as pool:
-            return np.stack(list(pool.map(one, range(cells))), axis=2)
+            list(pool.map(one, range(cells)))
+        return on.transpose(1, 2, 0), d.transpose(1, 2, 0)
 
     return run

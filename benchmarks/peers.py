@@ -264,10 +264,11 @@ def _jax(core: Core, noisy: bool, generator: str) -> Runner:
 
 CONTESTANTS = {"numpy": numpy_threads, "numba loop": numba_loop, "torch eager": torch_eager,
                "torch compiled": torch_compiled, "jax scan": jax_scan, "jax scan, rbg": jax_rbg}  # fmt: skip
-_NEEDS = {"torch eager": "torch", "torch compiled": "torch", "jax scan": "jax", "jax scan, rbg": "jax"}
+_NEEDS = {"torch eager": "torch", "torch compiled": "torch", "jax scan": "jax", "jax scan, rbg": "jax",
+          "rockpool dynapsim": "jax rockpool"}  # fmt: skip
 
 
 def missing(name: str) -> str | None:
     """The package that a contestant needs and that is not installed, or None."""
-    package = _NEEDS.get(name)
-    return package if package and importlib.util.find_spec(package) is None else None
+    packages = _NEEDS.get(name, "").split()
+    return next((package for package in packages if importlib.util.find_spec(package) is None), None)

@@ -12,13 +12,13 @@ Source  Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 
 import math
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.compiled import compiled
+from analogrnn.kernels.lanes import converted, divided, ramp, reinterpreted, square_root, store, where
+from analogrnn.kernels.philox import LOW, philox_lanes, round_keys
 
 _U = np.uint64
-_M0, _M1 = _U(0xD2511F53), _U(0xCD9E8D57)
-_W0, _W1 = _U(0x9E3779B9), _U(0xBB67AE85)
-_LOW, _32 = _U(0xFFFFFFFF), _U(32)
-_0 = _U(0)
+_0, _2 = _U(0), _U(2)
 _12, _20, _52 = _U(12), _U(20), _U(52)
 _ONE = _U(1023 << 52)  # the bits of 1.0
 _FRACTION = _U((1 << 52) - 1)
@@ -29,49 +29,69 @@ _SQRT2 = math.sqrt(2.0)
 _QUARTER = math.pi / 2.0
 
 
-@njit(cache=True)
-def philox(a, b, c, d, k, l):  # noqa: E741 (the paper's word order)
-    """Return four words of 32 bits, as uint64, of Philox4x32-10 for the counter (a, b, c, d) and the key (k, l)."""
-    for _ in range(10):
-        p, q = _M0 * a, _M1 * c
-        a, b, c, d = (q >> _32) ^ b ^ k, q & _LOW, (p >> _32) ^ d ^ l, p & _LOW
-        k, l = (k + _W0) & _LOW, (l + _W1) & _LOW  # noqa: E741
-    return a, b, c, d
+@compiled(inline="always")
+def _uniform(high, low):
+    """Return 1 + (m + 1/2) 2^-52 but for the last half, for 52 bits m of two lanes of words."""
+    return reinterpreted(((((high & LOW) << _20) | ((low & LOW) >> _12)) & _FRACTION) | _ONE, np.float64)
 
 
-@njit(cache=True)
-def normal_pair(a, b, c, d):
-    """Return two independent standard normals of four random words of 32 bits (uint64)."""
-    u = np.uint64((a << _20) | (b >> _12) | _ONE).view(np.float64) - _BELOW_ONE
-    bits = np.float64(u).view(np.uint64)
-    # ln u = e ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.172: the twelfth term of the series is below 1e-18
-    e = np.float64(np.int64(bits >> _52) - 1023)
-    m = np.uint64((bits & _FRACTION) | _ONE).view(np.float64)
+@compiled(inline="always")
+def _radius(u):
+    """Return sqrt(-2 ln u): ln u = e ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.172."""
+    bits = reinterpreted(u, np.uint64)
+    e = converted(reinterpreted(bits >> _52, np.int64) - 1023, np.float64)
+    m = reinterpreted((bits & _FRACTION) | _ONE, np.float64)
     large = m > _SQRT2
-    m = 0.5 * m if large else m
-    e = e + 1.0 if large else e
+    m, e = where(large, 0.5 * m, m), where(large, e + 1.0, e)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
+    # the twelfth term of the series is below 1e-18
     r = z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + z * (
         1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21))))))))))  # fmt: skip
-    radius = math.sqrt(-2.0 * (e * _LN2_HIGH + (2.0 * (s + s * r) + e * _LN2_LOW)))
+    return square_root(-2.0 * (e * _LN2_HIGH + (2.0 * (s + s * r) + e * _LN2_LOW)))
+
+
+@compiled(inline="always")
+def normal_pairs(a, b, c, d):
+    """Return two independent standard normals (lanes of float64) of four lanes of random words of 32 bits (uint64)."""
+    radius = _radius(_uniform(a, b) - _BELOW_ONE)
     # an angle within an eighth of a turn, then one of four quarter turns
-    v = np.uint64((((c << _20) | (d >> _12)) & _FRACTION) | _ONE).view(np.float64) - 1.5
-    v = v * _QUARTER
+    v = (_uniform(c, d) - 1.5) * _QUARTER
     w = v * v
-    sine = v * (1 - w / 6 * (1 - w / 20 * (1 - w / 42 * (1 - w / 72 * (1 - w / 110 * (1 - w / 156 * (1 - w / 210)))))))
-    cosine = 1 - w / 2 * (1 - w / 12 * (1 - w / 30 * (1 - w / 56 * (1 - w / 90 * (1 - w / 132 * (1 - w / 182 * (
-        1 - w / 240)))))))  # fmt: skip
-    turn = np.int64(d & _U(3))
-    x = sine if turn & 1 else cosine
-    y = cosine if turn & 1 else sine
-    x = -x if turn in (1, 2) else x
-    y = -y if turn >= 2 else y
+    sine = v * (1 - divided(w, 6.0) * (1 - divided(w, 20.0) * (1 - divided(w, 42.0) * (1 - divided(w, 72.0) * (
+        1 - divided(w, 110.0) * (1 - divided(w, 156.0) * (1 - divided(w, 210.0))))))))  # fmt: skip
+    r = 1 - divided(w, 132.0) * (1 - divided(w, 182.0) * (1 - divided(w, 240.0)))
+    cosine = 1 - w * 0.5 * (1 - divided(w, 12.0) * (1 - divided(w, 30.0) * (1 - divided(w, 56.0) * (
+        1 - divided(w, 90.0) * r))))  # fmt: skip
+    odd = (d & _U(1)) != 0
+    x, y = where(odd, sine, cosine), where(odd, cosine, sine)
+    # x is turned round in the second and the third quarter, y in the third and the fourth
+    x = reinterpreted(reinterpreted(x, np.uint64) ^ (((d + _U(1)) & _2) << _U(62)), np.float64)
+    y = reinterpreted(reinterpreted(y, np.uint64) ^ ((d & _2) << _U(62)), np.float64)
     return radius * x, radius * y
 
 
-@njit(cache=True, nogil=True)
-def device_normals(keys, sizes, chips, z0, z1):
+@compiled(nogil=True, _nrt=False)
+def _draw(keys, sizes, chips, rounds, rest, z0, z1):
+    for row in range(len(chips)):
+        start = 0
+        for device in range(len(sizes)):
+            round_keys(keys[device], rounds)
+            for i in range(0, sizes[device], 16):
+                a, b, c, d = philox_lanes(converted(ramp(np.uint32), np.uint64) + _U(i), _0, _0, chips[row], rounds)
+                x, y = normal_pairs(a, b, c, d)
+                if i + 16 <= sizes[device]:
+                    store(z0, (row, start + i), x)
+                    store(z1, (row, start + i), y)
+                else:
+                    store(rest, (0, 0), x)
+                    store(rest, (1, 0), y)
+                    for j in range(sizes[device] - i):
+                        z0[row, start + i + j], z1[row, start + i + j] = rest[0, j], rest[1, j]
+            start += sizes[device]
+
+
+def device_normals(keys: np.ndarray, sizes: np.ndarray, chips: np.ndarray, z0: np.ndarray, z1: np.ndarray) -> None:
     """Fill z0 and z1 with the two normals of every element of every device type.
 
     keys    (n, 2)  uint64  two words of 32 bits a device type
@@ -79,12 +99,16 @@ def device_normals(keys, sizes, chips, z0, z1):
     chips   (C,)    uint64  chip numbers, below 2^32
     z0, z1  (C, sum(sizes)) float64
     """
-    for row in range(len(chips)):
-        start = 0
-        for device in range(len(sizes)):
-            k, l = keys[device, 0], keys[device, 1]  # noqa: E741
-            chip = chips[row]
-            for i in range(sizes[device]):
-                a, b, c, d = philox(np.uint64(i), _0, _0, chip, k, l)
-                z0[row, start + i], z1[row, start + i] = normal_pair(a, b, c, d)
-            start += sizes[device]
+    _draw(keys, sizes, chips, np.empty((10, 2), dtype=np.uint64), np.empty((2, 16)), z0, z1)
+
+
+@compiled(nogil=True, _nrt=False)
+def device_deviations(sigma_vth, sigma_beta, efficiency, vth, beta, delta):
+    """Turn normals into deviations, in place: vth = sigma z0, beta = sigma z1, delta = beta - efficiency vth.
+
+    sigma_vth, sigma_beta, efficiency (n,); vth, beta, delta (C, n): z0, z1 before, and delta's place
+    """
+    for row in range(len(vth)):
+        for i in range(len(efficiency)):
+            v, b = sigma_vth[i] * vth[row, i], sigma_beta[i] * beta[row, i]
+            vth[row, i], beta[row, i], delta[row, i] = v, b, b - efficiency[i] * v

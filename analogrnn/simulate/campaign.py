@@ -10,33 +10,32 @@ import numpy as np
 
 from analogrnn.chip import ChipFactory, ChipTables, draw_chip
 from analogrnn.design import Design, FeedForward, Ladder
-from analogrnn.kernels.noisy_ladder import byte_ends, campaign_work, ladder_campaign
+from analogrnn.kernels.lanes import aligned
+from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
+from analogrnn.kernels.readout import readout_classes
 from analogrnn.noise import candidate_noise
 from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate_steps
 
-_TILE = 320  # samples in one tile of lanes, at most: a chip's candidates and levels then stay in the nearest caches
 _TIE = 1e-11  # two logits closer than this part of what they sum are left to simulate_steps
 
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """Inputs of one layer as the kernel reads them: float32 by tiles of samples, and as they were given."""
+    """Inputs of one layer as the kernel reads them: float32 by vectors of 16 samples, and as they were given."""
 
-    tiles: np.ndarray  # (P, T, D', L)
+    vectors: np.ndarray  # (V, T', D, 16)
     source: np.ndarray  # (T, S, D)
     reach: np.ndarray  # (D,)
 
     @classmethod
     def of(cls, value: np.ndarray) -> "Lanes":
-        """Pack inputs (T, S, D); samples and inputs are filled up with zeros to multiples of eight."""
+        """Pack inputs (T, S, D); samples are filled up with zeros, and steps to an even number."""
         steps, samples, inputs = value.shape
-        count = -(-samples // _TILE)
-        width = -(-samples // (8 * count)) * 8
-        tiles = np.zeros((count, steps, -(-inputs // 8) * 8, width), dtype=np.float32)
-        for tile in range(count):
-            part = value[:, tile * width : (tile + 1) * width]
-            tiles[tile, :, :inputs, : part.shape[1]] = part.transpose(0, 2, 1)
-        return cls(tiles, np.ascontiguousarray(value), np.abs(value).max(axis=(0, 1)))
+        vectors = aligned((-(-samples // 16), steps + steps % 2, inputs, 16), np.float32)
+        for v, part in enumerate(vectors):
+            some = value[:, 16 * v : 16 * v + 16]
+            part[:steps, :, : some.shape[1]] = some.transpose(0, 2, 1)
+        return cls(vectors, np.ascontiguousarray(value), np.abs(value).max(axis=(0, 1)))
 
 
 class Campaign:
@@ -51,10 +50,9 @@ class Campaign:
         self._factory = ChipFactory(design, seed, scale)
         self._ladders = [j for j, layer in enumerate(design.layers) if isinstance(layer, Ladder)]
         self._lanes = Lanes.of(self._value) if self._ladders[:1] == [0] else None
+        readout = design.layers[-1]
+        self._is_linear = len(design.layers) == 2 and isinstance(readout, FeedForward) and readout.rectifier is None
         self._noise = seed if noise else None
-        self._ends = np.zeros((2, 256))
-        if noise:
-            byte_ends(self._ends)
 
     def classes(self, numbers: np.ndarray) -> np.ndarray:
         """(C, S) the classes that the chips `numbers` (C,) uint64 give."""
@@ -64,13 +62,15 @@ class Campaign:
         first = None
         if self._lanes is not None and self._ladders == [0]:  # all chips share the inputs of their only ladder layer
             first = self._run(0, self._lanes, tables[0], numbers, doubtful, every=False)
-        for row in range(len(numbers)):
-            own = [_row(table, row) for table in tables]
-            mark = doubtful[row : row + 1]
-            value = None if first is None else _outputs(own[0], first[row])
-            found[row] = self._readout(own, value, numbers[row : row + 1], mark)
-            if mark[0]:
-                found[row] = self._plain(int(numbers[row]))
+        if first is not None and self._is_linear:
+            _classify(first, tables, found, doubtful)
+        else:
+            for row in range(len(numbers)):
+                own = [_row(table, row) for table in tables]
+                value = None if first is None else _outputs(own[0], first[row])
+                found[row] = self._readout(own, value, numbers[row : row + 1], doubtful[row : row + 1])
+        for j in np.flatnonzero(doubtful):
+            found[j] = self._plain(int(numbers[j]))
         return found
 
     def _plain(self, number: int) -> np.ndarray:
@@ -112,11 +112,11 @@ class Campaign:
         last = np.empty((chips, samples, ladder.width), dtype=np.int16)
         each = np.empty((chips, steps, samples, ladder.width) if every else (0, 0, 0, 0), dtype=np.int16)
         ladder_campaign(
-            lanes.tiles, lanes.source, False, (table.weight, table.bias), (table.up, table.down),
+            lanes.vectors, lanes.source, False, (table.weight, table.bias), (table.up, table.down),
             (sigma, preset_pulses(ladder, unit), lanes.reach),
             np.array([ladder.return_to_zero, not ladder.return_to_zero, noisy]),
-            noise_keys(self._noise or 0, ladder.name), numbers, self._ends,
-            campaign_work(steps, lanes.tiles.shape[3], lanes.tiles.shape[2], noisy), last, each, doubtful,
+            noise_keys(self._noise or 0, ladder.name), numbers,
+            campaign_work(lanes.vectors, ladder.width, noisy), last, each, doubtful,
         )  # fmt: skip
         return each if every else last
 
@@ -129,6 +129,15 @@ def _row(table: ChipTables, row: int) -> ChipTables:
 
     up, down, output = (None if a is None else part(a) for a in (table.up, table.down, table.output))
     return ChipTables(part(table.weight), part(table.bias), up, down, output)
+
+
+def _classify(level: np.ndarray, tables: list[ChipTables], found: np.ndarray, doubtful: np.ndarray) -> None:
+    """Fill the classes (C, S) that a linear readout gives to the levels (C, S, d) of the ladder layer before it."""
+    ladder, readout = tables
+    assert ladder.output is not None
+    width = -(-readout.weight.shape[1] // 8) * 8
+    table, logits = aligned((*ladder.output.shape[1:], width), np.float64), np.zeros(width)
+    readout_classes(level, ladder.output, readout.weight, readout.bias, _TIE, table, logits, found, doubtful)
 
 
 def _outputs(table: ChipTables, stages_on: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
 from analogrnn.design import Ladder
 from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.kernels.noisy_ladder import noise_normals
+from analogrnn.kernels.noise_draws import noise_normals
 from analogrnn.streams import NO_CHIP, stream_key
 
 

@@ -1,11 +1,16 @@
 """Counter-based draws: published test vectors, accuracy of the normals, and independence of everything around."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import special, stats
 
-from analogrnn.kernels import draws, noisy_ladder
+from analogrnn.kernels import draws, noise_draws
+from analogrnn.kernels.compiled import compiled
+from analogrnn.kernels.lanes import load, store
+from analogrnn.kernels.philox import philox
 from analogrnn.streams import stream
 
 # counter, key -> words: the known-answer tests of the authors' library Random123, philox4x32 with 10 rounds
@@ -18,27 +23,43 @@ KNOWN = [
 LONG = np.longdouble
 PI = LONG("3.14159265358979323846264338327950288")
 KEYS = np.array([[1, 2], [3, 4]], dtype=np.uint64)
+GOLDEN = "cc53e14fcda8a6b8847105f168e3c4ce3d0cb7c4acd2cd5ec0f6a80e5b3a2eb6"
 
 
-@pytest.mark.parametrize("module", [draws, noisy_ladder], ids=["mismatch", "noise"])
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
-def test_philox_gives_the_published_words(module, counter, key, words):
-    assert module.philox(*map(np.uint64, (*counter, *key))) == words
+def test_philox_gives_the_published_words(counter, key, words):
+    assert philox(*map(np.uint64, (*counter, *key))) == words
+
+
+@compiled()
+def pairs_of(words, z):
+    """Normals (2, n) of four rows of n words, n a multiple of 8."""
+    for i in range(0, words.shape[1], 8):
+        x, y = draws.normal_pairs(load(words, (0, i)), load(words, (1, i)), load(words, (2, i)), load(words, (3, i)))
+        store(z, (0, i), x)
+        store(z, (1, i), y)
 
 
 def test_a_pair_of_normals_is_box_muller_to_the_last_bits():
     """The angle's quarter turn is taken from the lowest two bits of the fourth word."""
-    draw = stream(1, "test", "pairs")
-    for extreme in [None] * 300 + [0, 1, 2**32 - 1]:
-        a, b, c, d = (int(v) for v in draw.integers(0, 2**32, 4))
-        a = a if extreme is None else extreme
+    words = stream(1, "test", "pairs").integers(0, 2**32, (4, 304)).astype(np.uint64)
+    words[0, :3] = 0, 1, 2**32 - 1
+    z = np.empty(words.shape)
+    pairs_of(words, z)
+    for j in range(words.shape[1]):
+        a, b, c, d = (int(v) for v in words[:, j])
         radius = np.sqrt(-2 * np.log((LONG((a << 20) | (b >> 12)) + LONG(0.5)) / LONG(2**52)))
         part = LONG(((c << 20) | (d >> 12)) & (2**52 - 1)) / LONG(2**52) - LONG(0.5)
         angle = (part + (d & 3)) * PI / 2
-        got = draws.normal_pair(*map(np.uint64, (a, b, c, d)))
         # series of a dozen products in double precision: a few roundings of 1.1e-16 each
-        assert abs(got[0] - radius * np.cos(angle)) < 1e-15 * radius
-        assert abs(got[1] - radius * np.sin(angle)) < 1e-15 * radius
+        assert abs(z[0, j] - radius * np.cos(angle)) < 1e-15 * radius
+        assert abs(z[1, j] - radius * np.sin(angle)) < 1e-15 * radius
+
+
+def test_chip_4711_draws_what_it_always_drew():
+    """A golden hash of all bits: the numbers of a chip are part of what is published about it."""
+    z = normals([0, 4711])
+    assert hashlib.sha256(z.tobytes()).hexdigest() == GOLDEN
 
 
 def test_the_quantile_is_the_inverse_of_the_normal_law():
@@ -46,10 +67,10 @@ def test_the_quantile_is_the_inverse_of_the_normal_law():
     low = m < 2**51
     p = (np.where(low, m, 2**52 - 1 - m) + 0.5) * 2.0**-52  # exact, from the nearer end
     wanted = np.where(low, 1.0, -1.0) * special.ndtri(p)
-    got = np.array([noisy_ladder.quantile(int(v)) for v in m])
+    got = np.array([noise_draws.quantile(int(v)) for v in m])
     # AS 241 states 1e-16 of the value; scipy's own error adds to it
     assert np.max(np.abs(got - wanted) / np.abs(wanted)) < 3e-15
-    assert np.abs(got).max() < noisy_ladder.REACH
+    assert np.abs(got).max() < noise_draws.REACH
 
 
 def normals(chips, sizes=(3000, 50)):
@@ -81,13 +102,13 @@ def test_noise_of_a_longer_run_starts_with_that_of_a_shorter_one():
     """And of more samples, of more cells: each normal is a function of where it acts."""
     small, large = np.empty((17, 5, 3)), np.empty((40, 9, 4))
     for out in (small, large):
-        noisy_ladder.noise_normals(KEYS, np.uint64(3), out)
+        noise_draws.noise_normals(KEYS, np.uint64(3), out)
     assert_array_equal(large[:17, :5, :3], small)
 
 
 def test_noise_draws_are_independent_standard_normals():
     z = np.empty((64, 60, 40))
-    noisy_ladder.noise_normals(KEYS, np.uint64(3), z)
+    noise_draws.noise_normals(KEYS, np.uint64(3), z)
     assert stats.kstest(z.ravel(), "norm").statistic < 2.7 / np.sqrt(z.size)
     for axis in range(3):  # neighbours in step, sample and cell
         a, b = np.moveaxis(z, axis, 0)[1:], np.moveaxis(z, axis, 0)[:-1]

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.kernels.level_chain import level_probabilities
-from analogrnn.kernels.noisy_ladder import noise_normals
+from analogrnn.kernels.noise_draws import noise_normals
 from analogrnn.streams import stream
 
 PLAIN = getattr(level_probabilities, "py_func", level_probabilities)

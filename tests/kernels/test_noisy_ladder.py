@@ -7,9 +7,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.special import ndtr
 
-from analogrnn.kernels import noisy_ladder
+from analogrnn.kernels import noisy_lanes
+from analogrnn.kernels.compiled import compiled
 from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.kernels.noisy_ladder import byte_ends, campaign_work, ladder_campaign, noise_normals
+from analogrnn.kernels.lanes import aligned, load, store
+from analogrnn.kernels.noise_draws import noise_normals
+from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
 from analogrnn.streams import stream
 
 KEYS = np.array([[1, 2], [3, 4]], dtype=np.uint64)
@@ -24,26 +27,34 @@ def case(name, *, stages=8, spread=0.1, steps=37, samples=21, cells=6):
     return c, up, down
 
 
-def campaign(c, up, down, sigma, **options):
-    noisy, rest, every, chips = ({"noisy": True, "rest": True, "every": True, "chips": CHIPS} | options).values()
+def tiles(c):
+    """Shared candidates as the kernel reads them, in one tile."""
     steps, samples, cells = c.shape
-    width = -(-samples // 8) * 8
-    lanes = np.zeros((1, cells, -(-steps // 4) * 4, width), dtype=np.float32)
-    lanes[0, :, :steps, :samples] = c.transpose(2, 0, 1)
-    ends = np.zeros((2, 256))
-    if noisy:
-        byte_ends(ends)
-    last, doubtful = np.empty((len(chips), samples, cells), dtype=np.int16), np.zeros(len(chips), dtype=np.bool_)
-    each = np.empty((len(chips), *c.shape) if every else (0, 0, 0, 0), dtype=np.int16)
+    lanes = aligned((1, cells, steps, -(-samples // 16) * 16), np.float32)
+    lanes[0, :, :, :samples] = c.transpose(2, 0, 1)
+    return lanes
+
+
+def run(c, tables, sigma, law, chips, every):
+    """Levels of all chips, and whether rounding could have decided them."""
+    (up, down), lanes, count = tables, tiles(c), len(chips)
+    last, doubtful = np.empty((count, *c.shape[1:]), dtype=np.int16), np.zeros(count, dtype=np.bool_)
+    each = np.empty((count, *c.shape) if every else (0, 0, 0, 0), dtype=np.int16)
     ladder_campaign(
-        lanes, c, True, (np.zeros((len(chips), cells, 0)), np.zeros((len(chips), cells))), (up, down),
-        (np.full(cells, sigma), np.zeros((0, cells)), np.abs(c).max(axis=(0, 1))), np.array([rest, False, noisy]), KEYS,
-        chips, ends, campaign_work(steps, width, 0, noisy), last, each, doubtful,
+        lanes, c, True, (np.zeros((count, c.shape[2], 0)), np.zeros((count, c.shape[2]))), (up[:count], down[:count]),
+        (np.full(c.shape[2], sigma), np.zeros((0, c.shape[2])), np.abs(c).max(axis=(0, 1))), np.array(law), KEYS, chips,
+        campaign_work(lanes, c.shape[2], law[2], shared=True), last, each, doubtful,
     )  # fmt: skip
-    assert not doubtful.any()
     if every:
         assert_array_equal(each[:, -1], last)
-    return each if every else last
+    return each if every else last, doubtful
+
+
+def campaign(c, up, down, sigma, **options):
+    noisy, rest, every, chips = ({"noisy": True, "rest": True, "every": True, "chips": CHIPS} | options).values()
+    levels, doubtful = run(c, (up, down), sigma, [rest, False, noisy], chips, every)
+    assert not doubtful.any()
+    return levels
 
 
 def plain(c, up, down, sigma, *, rest=True, chips=CHIPS):
@@ -56,7 +67,7 @@ def plain(c, up, down, sigma, *, rest=True, chips=CHIPS):
     return out
 
 
-@pytest.mark.parametrize("stages", [1, 3, 4, 5, 8, 9, 16, 17])
+@pytest.mark.parametrize("stages", [1, 3, 8, 15, 16, 31, 32, 40])
 def test_every_level_is_that_of_plain_double_precision(stages):
     c, up, down = case("levels", stages=stages)
     assert_array_equal(campaign(c, up, down, 0.05), plain(c, up, down, 0.05))
@@ -87,6 +98,39 @@ def test_the_last_levels_alone_are_the_last_of_all():
     assert_array_equal(campaign(c, up, down, 0.05, every=False), plain(c, up, down, 0.05)[:, -1])
 
 
+@pytest.mark.parametrize("samples", [1, 16, 33])
+@pytest.mark.parametrize("inputs", [1, 5])
+def test_lanes_with_candidates_of_their_own_are_those_of_plain_double_precision(samples, inputs):
+    """Weights by chip, 11 cells in groups of eight, a third of them wild, 19 steps in blocks of 16, a floor at zero."""
+    draw = stream(1, "test", "own", samples, inputs)
+    x, cells = draw.normal(0.0, 1.0, (19, samples, inputs)), 11
+    weight, bias = draw.normal(0.0, 1.0, (2, cells, inputs)), draw.normal(0.0, 0.5, (2, cells))
+    up, down = (sign * 0.4 + 0.05 * draw.normal(size=(2, cells, 8)) for sign in (2.0, 1.0))
+    up[:, ::3] += 0.5 * draw.normal(size=up[:, ::3].shape)
+    for floor in (False, True):
+        lanes = aligned((-(-samples // 16), 20, inputs, 16), np.float32)
+        for v, part in enumerate(lanes):
+            some = x[:, 16 * v : 16 * v + 16]
+            part[:19, :, : some.shape[1]] = some.transpose(0, 2, 1)
+        last, doubtful = np.empty((2, samples, cells), dtype=np.int16), np.zeros(2, dtype=np.bool_)
+        every = np.empty((2, 19, samples, cells), dtype=np.int16)
+        preset = np.full((3, cells), 2.5)
+        cell_tables = (np.full(cells, 0.05), preset, np.abs(x).max(axis=(0, 1)))
+        ladder_campaign(lanes, x, False, (weight, bias), (up, down), cell_tables,
+                        np.array([False, floor, True]), KEYS, CHIPS, campaign_work(lanes, cells, True), last, every,
+                        doubtful)  # fmt: skip
+        for r in range(2):
+            c = x @ weight[r].T + bias[r]
+            z, levels = np.empty(c.shape), np.empty((22, samples, cells), dtype=np.int16)
+            noise_normals(KEYS, CHIPS[r], z)
+            c = np.concatenate([np.full((3, samples, cells), 2.5), (np.maximum(c, 0.0) if floor else c) + 0.05 * z])
+            ladder_steps(c, up[r], down[r], False, np.zeros((samples, cells), dtype=np.int64), levels)
+            assert_array_equal(every[r], levels[3:])
+            assert_array_equal(last[r], levels[-1])
+        assert not doubtful.any()
+        assert len(np.unique(every)) > 3
+
+
 def test_chips_in_another_order_give_the_same_levels_in_that_order():
     c, up, down = case("order")
     turned = campaign(c, up[::-1].copy(), down[::-1].copy(), 0.05, chips=CHIPS[::-1].copy())
@@ -97,34 +141,38 @@ def test_a_candidate_on_its_threshold_is_left_to_the_plain_way():
     """Rounding could decide it: without noise the candidate's last bit does."""
     c, up, down = case("tie", stages=2, spread=0.0)
     c[3] = 1.0
-    doubtful = np.zeros(1, dtype=np.bool_)
-    steps, samples, cells = c.shape
-    lanes = np.zeros((1, cells, 40, 24), dtype=np.float32)
-    lanes[0, :, :steps, :samples] = c.transpose(2, 0, 1)
-    ladder_campaign(
-        lanes, c, True, (np.zeros((1, cells, 0)), np.zeros((1, cells))), (up[:1], down[:1]),
-        (np.zeros(cells), np.zeros((0, cells)), np.abs(c).max(axis=(0, 1))), np.array([True, False, False]), KEYS,
-        CHIPS[:1], np.zeros((2, 256)), campaign_work(steps, 24, 0, False), np.empty((1, samples, cells), np.int16),
-        np.empty((0, 0, 0, 0), np.int16), doubtful,
-    )  # fmt: skip
+    _, doubtful = run(c, (up, down), 0.0, [True, False, False], CHIPS[:1], False)
     assert doubtful[0]
+
+
+@compiled()
+def beyond(byte, a, out):
+    for j in range(0, len(a), 16):
+        store(out, j, noisy_lanes._beyond(load(byte, j), load(a, j)))
 
 
 def test_the_polynomial_of_the_normal_law_keeps_its_stated_error():
     def phi(a):
-        return np.array([noisy_ladder._phi(np.float32(v)) for v in a]) + 128.0
+        """256 (Phi(a) - 1/2) as the lanes have it, for a multiple of 16 values."""
+        scaled = np.asarray(a, dtype=np.float32) * np.float32(noisy_lanes.SLOPE)
+        out = np.empty_like(scaled)
+        beyond(np.zeros_like(scaled), scaled, out)
+        return -out
 
-    inside, outside = np.linspace(-3.0, 3.0, 4001), np.linspace(3.0, 8.22, 500)
     # single precision: ten roundings of values up to 256, half a unit in the last place (7.6e-6) each
-    slack = 2e-4
-    error = np.abs(phi(inside) - 256.0 * ndtr(inside.astype(np.float32).astype(float)))
-    assert error.max() < noisy_ladder.PHI_ERROR + slack
-    # a normal that can be drawn is never ruled out: with the least margin, the line is still inside [0, 256] there
-    assert phi(outside).max() + slack < 256.0 + noisy_ladder.LEAST_MARGIN
-    assert phi(-outside).min() - slack > -noisy_ladder.LEAST_MARGIN
-    assert phi(outside).min() > 255.0
-    # and far away nothing is left in doubt
-    assert phi([25.0])[0] > 256.0 + noisy_ladder.MOST_MARGIN
+    margin = noisy_lanes.PHI_ERROR + 2e-4
+    inside, outside = np.linspace(-2.66, 2.66, 4000), np.linspace(2.66, 8.22, 512)
+    assert np.abs(phi(inside) - 256.0 * (ndtr(inside.astype(np.float32).astype(float)) - 0.5)).max() < margin
+    # beyond, 256 U may be anything from 255 on, so no byte but the last may be decided wrongly ...
+    for side in (1.0, -1.0):
+        tail, law = side * phi(side * outside), 256.0 * (ndtr(outside) - 0.5)
+        assert np.abs(tail - np.clip(tail, law, 128.0))[law < 127.0].max(initial=0.0) < margin
+        assert tail.min() > 127.0 - margin
+        # ... and the last not while a normal that can be drawn reaches the threshold
+        assert tail.max() < 128.0 + margin
+    # far away nothing is left in doubt
+    assert phi(np.full(16, 8.75))[0] > 128.0 + noisy_lanes.PHI_ERROR
+    assert phi(np.full(16, 20.0))[0] > 128.0 + noisy_lanes.MOST_MARGIN
 
 
 def transitions(sigma, seed):
