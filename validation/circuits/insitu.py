@@ -61,7 +61,7 @@ def pulses(quick: bool) -> Measured:
         "< 0.02",
         worst < 0.02,
         "candidate at which pulses behind the real front end move the ladder, worst distance from the "
-        f"wanted 1 (+-0.0025); up first and inner, down first and inner stage: {'; '.join(sorted(words))}",
+        f"wanted 1 (+-0.0025); up and down of the first stage, then of an inner one: {'; '.join(sorted(words))}",
     )
 
 
