@@ -49,14 +49,11 @@ class Silicon:
     options   corner, temperature, supply, maps, control; its draws are ignored
     ladders   layer -> draws of `mismatch.draw_ladder`; no entry: nominal
     synapses  layer -> draws of `mismatch.draw_synapses`
-    bypass    ngspice leaves out devices whose voltages hardly changed: a third faster, candidates off by up to 1 % of a
-              threshold more; for mismatched chips, whose thresholds spread by twenty times that
     """
 
     options: TransistorOptions = field(default_factory=TransistorOptions)
     ladders: Mapping[str, Draws] = field(default_factory=dict)
     synapses: Mapping[str, Draws] = field(default_factory=dict)
-    bypass: bool = False
 
     def of(self, layer: FeedForward | Ladder) -> TransistorOptions:
         """The options of one layer, its draws included."""
@@ -78,7 +75,6 @@ def chip_silicon(design: Design, seed: int, chip: int, options: TransistorOption
         options or TransistorOptions(),
         {ladder.name: scaled(draw_ladder(design, ladder, seed, chip)) for ladder in design.ladders},
         {layer.name: scaled(draw_synapses(design, layer.synapses, seed, chip)) for layer in design.layers},
-        bypass=True,
     )
 
 
@@ -273,7 +269,7 @@ class _Writer:
                 *reference_lines(design),
                 *self._run_lines(),
                 *self.top,
-                SETTINGS + " bypass=1" * self.silicon.bypass,
+                SETTINGS,
                 "* where the operating point is looked for; it does not depend on these",
                 *(f".nodeset {' '.join(sets[i : i + 6])}" for i in range(0, len(sets), 6)),
                 *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),

@@ -20,7 +20,7 @@ from validation.network.memory import memory_of
 from validation.network.topic import TOPIC, WORKERS, digits
 
 SEED, CHIPS = 1, 100
-WHOLE, PART = 40, 2  # chips of which every ladder runs, so that they give a class; of the others so many of 16
+WHOLE, PART = 8, 2  # chips of which every ladder runs, so that they give a class; of the others so many of 16
 
 
 @dataclass(frozen=True, eq=False)

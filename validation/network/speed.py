@@ -135,7 +135,7 @@ def bypass(quick: bool) -> Measured:
         account(item) for item in (deck, replace(deck, text=deck.text.replace(SETTINGS, f"{SETTINGS} bypass=1")))
     )
     return Measured(now.wall / fast.wall, "-fold", "reported", True,
-                    f"bypass=1, for mismatched chips only: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
+                    f"bypass=1, which decks do without: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
                     f"candidates within {np.abs(candidates - rough).max() * 1e12:.2f} pA")  # fmt: skip
 
 
