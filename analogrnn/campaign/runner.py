@@ -202,6 +202,7 @@ class _Part:
 class _Piece:
     part: _Part
     items: np.ndarray
+    again: bool = False  # after a fluke
 
 
 class _Run:
@@ -241,8 +242,13 @@ class _Run:
                 if not finished:
                     crew.check()
                 for future in finished:
+                    piece = self._flight[future]
+                    if not piece.again and isinstance(future.exception(), crew.flukes):
+                        piece.again = True
+                        self._again.append(self._flight.pop(future))
+                        continue
                     done = future.result()  # before it leaves the flight: a broken executor's piece runs again
-                    piece = self._flight.pop(future)
+                    del self._flight[future]
                     piece.part.finish(done)
                     self.finished += 1
                     self._pace(piece, done.seconds)

@@ -30,11 +30,13 @@ class Crew:
 
     window  how many chunks it should have at hand: running, and one waiting for each that runs
     check   called now and then while nothing is finished; raises WorkerError if nothing ever will be
+    flukes  exceptions that may be the executor's own: such a chunk runs once more
     """
 
     executor: Executor
     window: Callable[[], int]
     check: Callable[[], None] = lambda: None
+    flukes: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def dask_cluster(address: str) -> Workers:
             _inspect(client, address)
             cluster = _Cluster(client, address)
             # closing the client gives up what runs; the executor's own exit would wait for it
-            yield Crew(client.get_executor(pure=False), cluster.window, cluster.check)
+            # a chunk whose worker dies while its result is fetched ends with a TypeError of distributed's own
+            yield Crew(client.get_executor(pure=False), cluster.window, cluster.check, (TypeError,))
 
     lost = (distributed.scheduler.KilledWorker, comm.CommClosedError, CancelledError)
     return Workers(f"Dask cluster {address}", connect, lost)

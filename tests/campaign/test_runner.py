@@ -2,7 +2,7 @@
 
 import contextlib
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.campaign import Checkpoint, Options, Series, processes, run_campaign, using
 from analogrnn.campaign import runner as runner_module
+from analogrnn.campaign.workers import Crew, Workers
 from analogrnn.errors import CheckpointError, ParameterError, SpiceError, WorkerError
 
 from .work import Failing, Killed, interrupted, plain, refuses, rows, same, series
@@ -192,6 +193,34 @@ def test_an_executor_of_the_callers_that_is_broken_is_told(tmp_path):
 
 def _die():
     raise RuntimeError
+
+
+def flaky(pool, times):
+    """Workers on `pool` whose first `times` answers are a TypeError that the work never raised."""
+    left = [times]
+
+    class Flaky(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            if left[0]:
+                left[0] -= 1
+                future = Future()
+                future.set_exception(TypeError("cannot unpack"))
+                return future
+            return pool.submit(fn, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def start():
+        with Flaky(1) as executor:
+            yield Crew(executor, lambda: 1, flukes=(TypeError,))
+
+    return Workers("flaky", start)
+
+
+def test_a_chunk_whose_answer_the_executor_lost_runs_once_more_and_only_once():
+    with ThreadPoolExecutor(1) as pool:
+        same(run_campaign([series(6)], Options(flaky(pool, 1), chunk=2)), plain(series(6)))
+        with pytest.raises(TypeError, match="cannot unpack"):
+            run_campaign([series(6)], Options(flaky(pool, 2), chunk=6))
 
 
 # ------------------------------------------------------------------ items that fail
