@@ -176,6 +176,15 @@ def test_a_staircase_read_with_measured_pulses_tells_those():
         assert measured[place] == pytest.approx(value + 0.002, abs=1e-12)
 
 
+def test_a_staircase_reads_its_pulses_where_the_integration_does_not_ring():
+    run = campaign.Campaign(Bench(Setup(PDK)), campaign.carried_over(COMMITTED), quick=True)
+    decks = [probe.job.deck for probe in run.probes() if "stairs" in probe.key]
+    assert len(decks) == 4  # two half windows, four stages and one
+    for deck in decks:
+        assert " xmu=0.4\n" in deck
+        assert "\n.save i(v.xrec_" in deck
+
+
 def test_a_ladder_of_one_stage_has_no_inner_places():
     assert set(Staircases.of(1).starts) == {"up_first", "down_first"}
 
