@@ -78,13 +78,24 @@ def test_the_thermal_voltage_is_that_of_27_degrees():
     assert_allclose(GF180.thermal_voltage, 25.865e-3, rtol=2e-5)  # five digits from any table
 
 
+def law_of(polarity):
+    """Slope factor, specific current and table of gm/I of one polarity."""
+    return tuple(getattr(GF180, f"{name}_{polarity}") for name in ("slope", "i_spec", "table_efficiency"))
+
+
+def law_alone(polarity):
+    """The process without what its devices add to EKV."""
+    return replace(GF180, **{f"table_efficiency_{polarity}": Table((1e-12, 1e-6), (1.0, 1.0))})
+
+
 @polarities
-def test_in_deep_weak_inversion_gm_over_i_is_one_over_n_u_t(polarity):
-    """EKV: the excess over the limit is IC to first order."""
-    slope = {"n": GF180.slope_n, "p": GF180.slope_p}[polarity]
-    limit = 1.0 / (slope * GF180.thermal_voltage)
+def test_in_deep_weak_inversion_gm_over_i_is_constant_and_below_one_over_u_t(polarity):
+    """EKV: the loss from the limit is IC to first order. No barrier is steeper than kT/q: n is at least 1."""
+    slope, i_spec, table = law_of(polarity)
+    limit = table.value[0] / (slope * GF180.thermal_voltage)
+    assert limit < 1.0 / GF180.thermal_voltage
     assert_allclose(GF180.gm_over_i(polarity, 0.0, 4e-6, 4e-6), limit, rtol=1e-15)
-    assert_allclose(GF180.gm_over_i(polarity, 1e-15, 4e-6, 4e-6), limit, rtol=3e-8)
+    assert_allclose(GF180.gm_over_i(polarity, 1e-15, 4e-6, 4e-6), limit, rtol=1.1 * 1e-15 / i_spec)
 
 
 @polarities
@@ -97,10 +108,44 @@ def test_in_strong_inversion_gm_over_i_falls_with_the_root_of_the_current(polari
 
 @polarities
 def test_at_the_specific_current_gm_over_i_has_fallen_to_the_golden_section(polarity):
-    """IC = 1: 1 / (1/2 + sqrt(5)/2) = 0.618 of the limit."""
-    i_spec = {"n": GF180.i_spec_n, "p": GF180.i_spec_p}[polarity]
-    ratio = GF180.gm_over_i(polarity, i_spec, 4e-6, 4e-6) / GF180.gm_over_i(polarity, 0.0, 4e-6, 4e-6)
-    assert_allclose(ratio, 2.0 / (1.0 + math.sqrt(5.0)), rtol=1e-15)
+    """IC = 1: 1 / (1/2 + sqrt(5)/2) = 0.618 of the limit by EKV; the devices' own part stands in the table."""
+    _, i_spec, table = law_of(polarity)
+    golden = 2.0 / (1.0 + math.sqrt(5.0))
+    for process, factor in ((law_alone(polarity), 1.0), (GF180, table(i_spec) / table.value[0])):
+        ratio = process.gm_over_i(polarity, i_spec, 4e-6, 4e-6) / process.gm_over_i(polarity, 0.0, 4e-6, 4e-6)
+        assert_allclose(ratio, golden * factor, rtol=1e-14)  # rounding
+
+
+@polarities
+def test_the_table_multiplies_the_law_at_the_current_a_square(polarity):
+    _, _, table = law_of(polarity)
+    alone = law_alone(polarity)
+    # 2 x 18 um carries a ninth of what a square one does; rounding of the logarithm
+    for current, factor in zip(table.at, table.value, strict=True):
+        pair = [process.gm_over_i(polarity, current / 9.0, 2e-6, 18e-6) for process in (GF180, alone)]
+        assert_allclose(pair[0] / pair[1], factor, rtol=1e-12)
+    # a polarity's table is not the other's
+    other = {"n": "p", "p": "n"}[polarity]
+    assert alone.gm_over_i(other, 1e-8, 4e-6, 4e-6) == GF180.gm_over_i(other, 1e-8, 4e-6, 4e-6)
+
+
+@polarities
+def test_the_table_reaches_all_currents_of_the_standard_device(polarity):
+    """What a line of it carries: 5 pA to 12 nA."""
+    _, _, table = law_of(polarity)
+    squares = GF180.standard.l / GF180.standard.w
+    assert table.at[0] <= 5e-12 * squares
+    assert table.at[-1] >= 12e-9 * squares
+
+
+@polarities
+def test_gm_over_i_falls_all_the_way(polarity):
+    """A rise would make a larger current less certain in volts, of a device or of the interpolation."""
+    currents = np.concatenate([np.geomspace(1e-15, 1e-3, 20_000), law_of(polarity)[2].at])
+    assert np.all(np.diff(GF180.gm_over_i(polarity, np.sort(currents), 4e-6, 4e-6)) <= 0.0)
+    # below the table the step of the law, IC, is lost in rounding; inside it is not
+    inside = np.geomspace(5e-12, 1.1e-7, 20_000)
+    assert np.all(np.diff(GF180.gm_over_i(polarity, inside, 4e-6, 4e-6)) < 0.0)
 
 
 @polarities
@@ -113,26 +158,32 @@ def test_gm_over_i_depends_on_the_current_a_square_and_never_rises(polarity, w, 
 
 
 def test_gm_over_i_takes_currents_of_any_shape():
-    assert GF180.gm_over_i("n", np.full((2, 3), 1e-9), 4e-6, 4e-6).shape == (2, 3)
+    currents = np.array([[0.0, 1e-12, 1e-10], [1e-9, 1e-8, 1e-6]])
+    found = GF180.gm_over_i("n", currents, 4e-6, 4e-6)
+    assert found.shape == (2, 3)
+    assert GF180.gm_over_i("n", 1e-9, 4e-6, 4e-6).shape == ()
+    for one, current in zip(found.flat, currents.flat, strict=True):
+        # arrays and single numbers may take different instructions: a rounding or two
+        assert_allclose(GF180.gm_over_i("n", float(current), 4e-6, 4e-6), one, rtol=1e-15)
 
 
-def test_a_small_nfet_mirror_at_10_na_spreads_by_nine_percent():
+def test_a_small_nfet_mirror_at_10_na_spreads_by_8_8_percent():
     """Two 2/2 um devices: sqrt(2) hypot(gm/I sigma(V_th), sigma(beta)), worked out from the file's constants by hand.
 
-    n U_T = 1.4531 x 25.865 mV = 37.58 mV; IC = 10 / 178.4; gm/I = 26.61 / 1.0532 = 25.26 / V;
-    sqrt(2) x hypot(25.26 x 2.5643 mV, 0.2514 %) = 9.17 %.
+    n U_T = 1.4531 x 25.865 mV = 37.58 mV; IC = 10 / 178.4; gm/I = 0.9613 x 26.61 / 1.0532 = 24.28 / V;
+    sqrt(2) x hypot(24.28 x 2.5643 mV, 0.2514 %) = 8.81 %.
     """
     spread = math.hypot(GF180.gm_over_i("n", 10e-9, 2e-6, 2e-6) * GF180.sigma_vth("n", 2e-6, 2e-6),
                         GF180.sigma_beta("n", 2e-6, 2e-6))  # fmt: skip
-    assert_allclose(math.sqrt(2.0) * spread, 0.0917, rtol=1e-3)
+    assert_allclose(math.sqrt(2.0) * spread, 0.0881, rtol=1e-3)
 
 
 def test_the_spread_of_that_mirror_is_the_one_the_foundrys_own_monte_carlo_gives():
     """ngspice, sw_stat_mismatch = 1, typical, 27 C, drain at 0.6 V: 2,500 mirrors, std of log(I) 8.82 % +- 0.12 %."""
     sigma = math.hypot(GF180.gm_over_i("n", 10e-9, 2e-6, 2e-6) * GF180.sigma_vth("n", 2e-6, 2e-6),
                        GF180.sigma_beta("n", 2e-6, 2e-6))  # fmt: skip
-    # the spread is proportional to gm/I, so to 1/n: the stated uncertainty of the slope covers the difference
-    assert_allclose(math.sqrt(2.0) * sigma, 0.0882, rtol=GF180.provenance["slope_n"].uncertainty)
+    # two standard errors of those 2,500; the law alone gives 9.17 %
+    assert_allclose(math.sqrt(2.0) * sigma, 0.0882, rtol=2.0 / math.sqrt(2 * 2500))
 
 
 # ---------------------------------------------------------------- curves, and what the models make of the file
@@ -145,6 +196,14 @@ def test_a_curve_is_linear_in_the_logarithm_and_flat_outside():
     assert (curve(1e-12), curve(1.0)) == (1.0, 4.0)
     with pytest.raises(ParameterError, match=r"^Table: x = 0\.0 is not above zero; give a current or a ratio\."):
         curve(0.0)
+
+
+def test_a_curve_over_an_array_has_its_shape_and_begins_at_zero():
+    curve = Table((1e-10, 1e-9, 1e-8), (1.0, 2.0, 4.0))
+    assert_allclose(curve.over(np.array([[0.0, 1e-10], [1e-9, 1.0]])), [[1.0, 1.0], [2.0, 4.0]], rtol=1e-12)
+    assert (curve.over(3e-9).shape, float(curve.over(3e-9))) == ((), curve(3e-9))
+    # what is not a number stays none
+    assert np.isnan(curve.over(np.nan))
 
 
 def test_the_maps_have_the_names_that_the_transistor_deck_takes():

@@ -19,7 +19,7 @@ from analogrnn.campaign import write_whole
 from analogrnn.errors import CalibrationError, SpiceError
 from analogrnn.outputs import make_folder
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
-from analogrnn.technology import Technology, flat, nested, quantities
+from analogrnn.technology import Table, Technology, flat, nested, quantities
 
 CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration keeps as they are
 HEADER = """\
@@ -71,7 +71,8 @@ class Campaign:
         gain = found["dpi_gain"].value
         assert not isinstance(gain, list)
         found |= maps.supply_entries(setup, results) | entries.switching_entries(setup, results)
-        simulated = {name: e.value for name, e in found.items() if not isinstance(e.value, list)}
+        simulated = {name: Table(e.at, tuple(e.value)) if isinstance(e.value, list) else e.value
+                     for name, e in found.items()}  # fmt: skip
         for bench in self.benches:
             measured = maps.columns(bench.setup, results, gain)
             found |= maps.map_entries(bench.setup, measured)
@@ -94,7 +95,7 @@ class Campaign:
     def _bench_technology(self, bench: Bench) -> Technology:
         return ladders.bench_technology(bench.setup, self._known())
 
-    def _known(self) -> dict[str, float]:
+    def _known(self) -> dict[str, float | Table]:
         return {name: float(table["value"]) for name, table in self.carried.items()}
 
 

@@ -30,14 +30,20 @@ class Entry:
 
 
 def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
-    """Weak-inversion law of both devices, and the errors of mirrors."""
+    """Weak-inversion law of both devices, gm/I over it, and the errors of mirrors."""
     found: dict[str, Entry] = {}
     about = f"single device, gate sweep, V_DS = {statics.DRAIN} V"
-    fit = "fit of gm/I = G0/(1/2 + sqrt(1/4 + I/I_spec)) from 3 pA to 12 nA; uncertainty: largest error of gm/I"
+    fit = "fit of gm/I = G0/(1/2 + sqrt(1/4 + I/I_spec)) from 3 pA to 12 nA; uncertainty: largest error, law alone"
     for p in "np":
         error, points = number_of(results, f"device_{p}", "error"), int(number_of(results, f"device_{p}", "points"))
         found[f"slope_{p}"] = Entry(number_of(results, f"device_{p}", "slope"), about, fit, points, error)
         found[f"i_spec_{p}"] = Entry(number_of(results, f"device_{p}", "i_spec"), about, fit, points, 2.0 * error)
+        found[f"table_efficiency_{p}"] = Entry(
+            list_of(results, f"device_{p}", "table").tolist(), about,
+            f"d log I / d V_G over the law of slope_{p} and i_spec_{p}; uncertainty: largest error of law x table "
+            "against the sweep between the first and the last current, that of interpolation",
+            int(number_of(results, f"device_{p}", "table_points")),
+            max(number_of(results, f"device_{p}", "table_error"), REPEAT), statics.EFFICIENCY_CURRENTS)  # fmt: skip
     for name, key in (("plain", "plain_positive"), ("negative", "plain_negative"), ("cascode", "cascode_positive")):
         found[f"table_mirror_{name}"] = Entry(
             list_of(results, "mirrors", key).tolist(), f"synapse, .op, output node at {statics.NODE} V",

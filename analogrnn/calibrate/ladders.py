@@ -33,17 +33,17 @@ READ = ("bias", "bias_slope", "copy", "copy_slope", "base", "clamp", "first_shif
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
 
-def bench_technology(setup: Setup, known: Mapping[str, float]) -> Technology:
+def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Technology:
     """A Technology from its declared and foundry values; what is measured stands at `BENCH` or in mid range.
 
     None of the mid-range values reaches a deck.
     """
     values: dict[str, Any] = {}
     for name, m in quantities().items():
-        middle = known.get(name, (m["low"] + m["high"]) / 2.0)
+        middle = (m["low"] + m["high"]) / 2.0
         # errors of mirrors are none, ratios at their upper limit
         curve = Table((1e-12, 1e-6), (0.0 if m["low"] < 0.0 else m["high"],) * 2)
-        values[name] = curve if "axis" in m else BENCH.get(name, middle)
+        values[name] = known.get(name, curve) if "axis" in m else BENCH.get(name, known.get(name, middle))
     values |= {"supply": setup.supply, "temperature": setup.temperature + ZERO_CELSIUS}
     return technology_of("bench", values)
 

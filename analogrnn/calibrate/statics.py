@@ -6,12 +6,18 @@ import numpy as np
 from scipy.optimize import curve_fit
 
 from analogrnn.calibrate.bench import Bench, Numbers, Probe, saves
+from analogrnn.design import Geometry
+from analogrnn.errors import SpiceError
 from analogrnn.spice.deck import number
 from analogrnn.spice.raw import Waveforms
+from analogrnn.technology import Table
 
 DRAIN = 0.6  # V
-SWEEP = (0.02, 0.7, 0.005)  # V, gate
+SWEEP = (0.02, 0.9, 0.005)  # V, gate
 FIT = (3e-12, 12e-9)  # A: what devices carry
+# A of a square device: 0.6 pA to 12 nA in the standard one. Denser where gm/I bends away from its law: straight lines
+# between these points miss the sweep by less than 0.2 %
+EFFICIENCY_CURRENTS = (5e-12, 4e-11, 1.5e-10, 5e-10, 1.5e-9, 3e-9, 6e-9, 1e-8, 1.8e-8, 3e-8, 4.5e-8, 7e-8, 1.1e-7)
 NODE = 0.45  # V, where mirrors end
 MIRROR_CURRENTS = (0.03e-9, 0.1e-9, 0.25e-9, 1e-9, 4e-9, 12e-9)
 MIRROR_RATIOS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -23,7 +29,7 @@ GATE = {"n": 0.5, "p": 0.65}  # V, weak inversion
 
 
 def device_probe(bench: Bench, polarity: str) -> Probe:
-    """Gate sweep of one device in saturation; fit of gm/I = G0 / (1/2 + sqrt(1/4 + I/I_spec))."""
+    """Gate sweep of one device in saturation: gm/I = G0 / (1/2 + sqrt(1/4 + I/I_spec)) by a fit, and gm/I over it."""
     setup = bench.setup
     if polarity == "n":
         body = ["Vg g 0 0", f"Vd d 0 {number(DRAIN)}", f"X1 d g 0 0 nfet {setup.size}"]
@@ -33,22 +39,38 @@ def device_probe(bench: Bench, polarity: str) -> Probe:
     job = bench.job([*body, *saves(["i(vd)"])], (), f".dc Vg {start} {stop} {step}", static=True)
 
     def read(waves: Waveforms) -> Numbers:
-        gate, current = waves.axis, np.abs(waves["i(vd)"])
-        efficiency = np.gradient(np.log(current), gate)
-        inside = (current > FIT[0]) & (current < FIT[1])
-
-        def law(current: np.ndarray, limit: float, spec: float) -> np.ndarray:
-            return np.asarray(limit / (0.5 + np.sqrt(0.25 + current / spec)))
-
-        (limit, spec), _ = curve_fit(
-            law, current[inside], efficiency[inside], p0=(27.0, 1e-8), bounds=([1.0, 1e-12], [100.0, 1e-3])
-        )
-        error = float(np.abs(law(current[inside], limit, spec) / efficiency[inside] - 1.0).max())
-        square = spec * setup.device.l / setup.device.w
-        return {"slope": 1.0 / (limit * setup.thermal_voltage), "i_spec": square, "points": float(inside.sum()),
-                "error": error}  # fmt: skip
+        return efficiency_fit(waves.axis, np.abs(waves["i(vd)"]), setup.device, setup.thermal_voltage)
 
     return Probe(f"device_{polarity}", job, read)
+
+
+def efficiency_fit(gate: np.ndarray, current: np.ndarray, device: Geometry, thermal_voltage: float) -> Numbers:
+    """The law's two parameters for a square device, and the table that the sweep of `device` is over the law.
+
+    `gate` (V) and `current` (A) are of one sweep. `error` is the law's largest one within `FIT`, `table_error` that of
+    law x table over the table's currents. Raises SpiceError if the sweep does not reach them.
+    """
+    square = current * device.l / device.w
+    low, high = EFFICIENCY_CURRENTS[0], EFFICIENCY_CURRENTS[-1]
+    # the first and the last derivative are one-sided: not to be used
+    if square[1] > low or square[-2] < high:
+        raise SpiceError(f"calibration: a gate sweep covers {square[0]:.3g} to {square[-1]:.3g} A a square, but gm/I "
+                         f"is for {low:g} to {high:g} A; widen the sweep.")  # fmt: skip
+    efficiency = np.gradient(np.log(current), gate)
+
+    def law(current: np.ndarray, limit: float, spec: float) -> np.ndarray:
+        return np.asarray(limit / (0.5 + np.sqrt(0.25 + current / spec)))
+
+    inside = (current > FIT[0]) & (current < FIT[1])
+    start, bounds = (27.0, 1e-8), ([1.0, 1e-12], [100.0, 1e-3])
+    (limit, spec), _ = curve_fit(law, current[inside], efficiency[inside], p0=start, bounds=bounds)
+    over_law = efficiency / law(current, limit, spec)
+    table = Table(EFFICIENCY_CURRENTS, tuple(np.interp(np.log(EFFICIENCY_CURRENTS), np.log(square), over_law)))
+    covered = (square > low) & (square < high)
+    return {"slope": 1.0 / (limit * thermal_voltage), "i_spec": spec * device.l / device.w,
+            "points": float(inside.sum()), "error": float(np.abs(1.0 / over_law[inside] - 1.0).max()),
+            "table": list(table.value), "table_points": float(covered.sum()),
+            "table_error": float(np.abs(table.over(square[covered]) / over_law[covered] - 1.0).max())}  # fmt: skip
 
 
 def mirror_probe(bench: Bench) -> Probe:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from analogrnn.errors import ParameterError, in_range
 BOLTZMANN = 1.380649e-23  # J/K, exact
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
 SIZE = "size"  # the table of a calibration file that holds one table for each calibrated size
+_T = TypeVar("_T")
 
 
 def _quantity(unit: str, low: float, high: float, doc: str) -> float:
@@ -33,7 +35,11 @@ class Table:
     def __call__(self, x: float) -> float:
         if not x > 0.0:
             raise ParameterError(f"Table: x = {x!r} is not above zero; give a current or a ratio.")
-        return float(np.interp(math.log(x), np.log(self.at), self.value))
+        return float(self.over(x))
+
+    def over(self, x: ArrayLike) -> np.ndarray:
+        """The curve at `x` of any shape; zero has no logarithm and is below the first point like any small value."""
+        return np.asarray(np.interp(np.log(np.maximum(x, self.at[0])), np.log(self.at), self.value))
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,8 @@ class Technology:
     shift_corner: float = _quantity("1", 0.0, 1.0, "half the range of the DPI gain over the five corners, relative")
     mismatch_check_n: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, nfet")
     mismatch_check_p: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, pfet")
+    table_efficiency_n: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the law of slope_n and i_spec_n, square nfet")  # noqa: RUF009
+    table_efficiency_p: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the law of slope_p and i_spec_p, square pfet")  # noqa: RUF009
     table_mirror_plain: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_negative: Table = _curve("1", -0.5, 0.5, "A", "error of a negative weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_cascode: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, with cascodes")  # noqa: RUF009
@@ -198,13 +206,17 @@ class Technology:
     def gm_over_i(self, polarity: str, current: ArrayLike, w: float, l: float) -> np.ndarray:  # noqa: E741
         """Transconductance efficiency, 1/V, of a device in saturation at `current` (A, any shape).
 
-        gm/I = 1/(n U_T) / (1/2 + sqrt(1/4 + IC)), IC = I L / (I_spec W).
+        gm/I = table(I L / W) / (n U_T) / (1/2 + sqrt(1/4 + IC)), IC = I L / (I_spec W). No pair of n and I_spec fits
+        our devices over four decades, so `table_efficiency_*` multiplies the law; outside the table's currents its
+        ends stay, and the law alone shapes the curve.
         Source  Enz, Krummenacher & Vittoz, Analog Integr. Circuits Signal Process. 8, 1995 (EKV).
         """
         slope = _by_polarity(self.slope_n, self.slope_p, polarity)
         i_spec = _by_polarity(self.i_spec_n, self.i_spec_p, polarity)
-        inversion = np.asarray(current) * l / (i_spec * w)
-        return np.asarray(1.0 / (slope * self.thermal_voltage) / (0.5 + np.sqrt(0.25 + inversion)))
+        table = _by_polarity(self.table_efficiency_n, self.table_efficiency_p, polarity)
+        square = np.asarray(current) * l / w
+        law = 1.0 / (slope * self.thermal_voltage) / (0.5 + np.sqrt(0.25 + square / i_spec))
+        return np.asarray(law * table.over(square))
 
     def _pelgrom(self, constant: float, w: float, l: float) -> float:  # noqa: E741
         area = (w + self.pelgrom_dw) * (l + self.pelgrom_dl)
@@ -213,7 +225,7 @@ class Technology:
         return self.pelgrom_prefactor * constant / math.sqrt(area)
 
 
-def _by_polarity(n: float, p: float, polarity: str) -> float:
+def _by_polarity(n: _T, p: _T, polarity: str) -> _T:
     if polarity not in ("n", "p"):
         raise ParameterError(f"polarity = {polarity!r} is neither 'n' nor 'p'.")
     return n if polarity == "n" else p

@@ -246,9 +246,10 @@ def test_an_allocation_on_chips_gains_where_one_group_has_too_little(design, exa
     size = found.sizes["dpi"]
     assert size.area == pytest.approx(design.sizing.cell.area * found.scale[found.groups.index("dpi")])
     bench = Bench(design, examples, 1)
-    starved = confirm(bench, {"threshold": 1.0 / 16.0}, study)
+    many = Study(chips=96)  # a loss of 0.08 by 96 chips is five of its standard errors
+    starved = confirm(bench, {"threshold": 1.0 / 16.0}, many)
     assert starved.accuracy_gain < -3 * starved.accuracy_error
-    assert_array_equal(starved.scores[0], bench.accuracy(Change(), 24, 24))
+    assert_array_equal(starved.scores[0], bench.accuracy(Change(), 96, 96))
     assert found.confirmed.accuracy_gain > -3 * found.confirmed.accuracy_error
 
 
