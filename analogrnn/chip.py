@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn import mismatch
-from analogrnn.design import Design, FeedForward, Ladder, Synapses
+from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
 from analogrnn.streams import chip_number
@@ -107,6 +107,7 @@ class ChipFactory:
         """`adjust` gives other spreads or streams to some devices, for a study of what each of them does."""
         adjust = adjust or _as_drawn
         self._design, self._seed, self._scale = design, seed, scale
+        self._rows = [mismatch.rows_of(design, layer.synapses) for layer in design.layers]
         self._synapses = [adjust(layer.name, mismatch.synapse_types(design, layer.synapses, seed))
                           for layer in design.layers]  # fmt: skip
         self._ladders = [adjust(layer.name, mismatch.ladder_types(design, layer, seed))
@@ -130,7 +131,7 @@ class ChipFactory:
 
     def _layer(self, j: int, numbers: np.ndarray) -> tuple[ChipTables, dict[str, DeviceDraw]]:
         layer, types = self._design.layers[j], self._ladders[j]
-        weight, bias = _synapses(layer.synapses, self._synapses[j].draw(numbers, self._scale))
+        weight, bias = self._rows[j].deviate(self._synapses[j].draw(numbers, self._scale))
         if not isinstance(layer, Ladder) or types is None:
             return ChipTables(weight, bias), {}
         draws = types.draw(numbers, self._scale)
@@ -175,19 +176,6 @@ def _assemble(design: Design, seed: int, index: int | None,
         layers.append(ChipLadder(layer, synapses, tables.up[0], tables.down[0], tables.output[0],
                                  candidate_noise(design, layer) / unit, unit, currents))  # fmt: skip
     return Chip(design, index, seed, tuple(layers))
-
-
-def _synapses(synapses: Synapses, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (C, d, D) and biases (C, d) of many chips, in the unit of the trained network."""
-    rail = draws["rail_out"].delta - draws["rail_in"].delta
-    # a positive weight passes the rail mirror of its row; a negative one sinks from the candidate node directly
-    log_gain = draws["weight"].delta - draws["input"].delta[:, None, :]
-    log_gain = log_gain + np.where(synapses.ratio > 0, rail[:, :, None], 0.0)
-    log_bias = draws["bias"].delta + np.where(synapses.bias > 0, rail, 0.0)
-    weight_error = synapses.weight * np.expm1(log_gain)
-    bias_error = (synapses.bias / synapses.scale) * np.expm1(log_bias)
-    offset = (weight_error * synapses.offset).sum(axis=2)
-    return synapses.weight + weight_error, synapses.trained_bias + offset + bias_error
 
 
 def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

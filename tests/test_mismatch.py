@@ -28,12 +28,24 @@ DESIGN = design_of()
 LADDER = DESIGN.ladders[0]
 
 
-def deviation(name, design=DESIGN, ladder=LADDER):
-    """sigma of delta = dbeta/beta - (gm/I) dVth for one device, by the laws of the technology."""
+def efficiency(name, design=DESIGN, ladder=LADDER):
+    """gm/I of one device where it works; a DPI's devices act on its output, which follows them compressed."""
     polarity, current = {**LADDER_DEVICES, **STAGE_DEVICES}[name]
     technology, cell = design.technology, design.sizing.cell
-    amperes = getattr(design.timing, current) if current in ("i_on", "i_tau") else getattr(ladder, current)[0]
-    gm = float(technology.gm_over_i(polarity, amperes, cell.w, cell.l))
+    if current == "i_unit":  # a sixteenth of the reference in a quarter of the width
+        amperes = design.unit_current / 4.0
+    else:
+        amperes = getattr(design.timing, current) if current in ("i_on", "i_tau") else getattr(ladder, current)[0]
+    maps = technology.cell_maps(cell.w, cell.l, design.unit_current, ladder.beta[0])
+    power = 1.0 + maps["shift_slope"] / maps["shift"] if name in OF_THE_DPI else 1.0
+    return power * float(technology.gm_over_i(polarity, amperes, cell.w, cell.l))
+
+
+def deviation(name, design=DESIGN, ladder=LADDER):
+    """sigma of delta = dbeta/beta - (gm/I) dVth for one device, by the laws of the technology."""
+    polarity = {**LADDER_DEVICES, **STAGE_DEVICES}[name][0]
+    technology, cell = design.technology, design.sizing.cell
+    gm = efficiency(name, design, ladder)
     vth, beta = (law(polarity, cell.w, cell.l) for law in (technology.sigma_vth, technology.sigma_beta))
     return math.hypot(gm * vth, beta)
 
@@ -44,6 +56,7 @@ I_HYST = ("rhyst", "bhyst", "m4")
 COPY = ("u1", "u2", "u3", "mu")
 FIRST_SHIFT = ("rs", "bs", "d0")
 SHIFT = ("ron", "bon", "m7", "md", "mw", "mi", "mt", "rtau", "btau", "mtau", "rgain", "bgain", "mor")
+OF_THE_DPI = set(SHIFT) - {"mor"}
 OWN_OF_THE_BLOCK = {"rth", "bth", "rhyst", "bhyst", "u1", "u2", "u3", "rs", "bs", "d0", "ron", "bon", "rtau", "btau",
                     "rgain", "bgain"}  # fmt: skip
 POSITIVE = {"rth", "m3", "m1", "rhyst", "m4", "u2", "mu", "rs", "d0", "ron", "m7", "mw", "mi", "btau", "rgain", "mor"}
@@ -180,10 +193,7 @@ def test_every_device_is_drawn_with_its_own_deviation():
         # Gaussian: a sample standard deviation has the relative standard error 1/sqrt(2n); 48 devices, five of them
         assert draw.delta.std() == pytest.approx(deviation(name, wide, ladder), rel=5.0 / math.sqrt(2.0 * n))
         # the current follows from the two parts that a transistor deck is given
-        polarity, current = {**LADDER_DEVICES, **STAGE_DEVICES}[name]
-        amperes = getattr(wide.timing, current) if current in ("i_on", "i_tau") else getattr(ladder, current)[0]
-        gm = float(wide.technology.gm_over_i(polarity, amperes, 10e-6, 10e-6))
-        assert_allclose(draw.delta, draw.beta - gm * draw.vth, rtol=1e-12)
+        assert_allclose(draw.delta, draw.beta - efficiency(name, wide, ladder) * draw.vth, rtol=1e-12)
 
 
 def test_no_two_devices_share_their_draws():

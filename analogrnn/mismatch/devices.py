@@ -1,15 +1,13 @@
-"""Device mismatch: one draw a device, composed into what a cell's thresholds, shifts and outputs become.
+"""Device mismatch: one draw a device, and what it does to the current that the device carries.
 
-A device in weak inversion that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian
-by Pelgrom's law. A threshold is a sum of mirrored currents, so it is a sum of terms I exp(+-delta_1 +-delta_2 ...). The
-same list of terms gives the thresholds of one chip and, by the moments of a log-normal, their spread over all chips.
+A device that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian by Pelgrom's law;
+gm/I is that of the current which the device carries in its circuit, where the network rests.
 
 The draws are kept per device (dV_th in V, dbeta/beta), so that the same chip can be written into a transistor deck.
 
 Source  Pelgrom et al., JSSC 24(5), 1989.
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from analogrnn.kernels.draws import device_deviations, device_normals
 from analogrnn.streams import chip_number, stream_key
 from analogrnn.technology import Technology
 
-# name: (polarity, the current it carries). Names are those of the transistor ladder's instances.
+# name: (polarity, the current it carries). Names are those of the transistor ladder's instances. A unit device of a
+# programmed source r* has a quarter of a cell's width and carries a sixteenth of the reference, whatever its line does.
 STAGE_DEVICES = {
     "m1": ("n", "i_th"), "m2": ("n", "i_th"), "m3": ("p", "i_th"), "m4": ("p", "i_hyst"), "m7": ("p", "i_on"),
     "m9": ("p", "i_alpha"), "mu": ("p", "i_base"), "md": ("n", "i_on"), "mw": ("n", "i_on"), "mi": ("n", "i_on"),
@@ -32,19 +31,12 @@ STAGE_DEVICES = {
 LADDER_DEVICES = {
     "bth": ("p", "i_th"), "bhyst": ("p", "i_hyst"), "bon": ("p", "i_on"), "balpha": ("p", "i_alpha"),
     "btau": ("p", "i_tau"), "bgain": ("p", "i_gain"), "bs": ("p", "i_shift"), "d0": ("p", "i_shift"),
-    "rth": ("n", "i_th"), "rhyst": ("n", "i_hyst"), "ron": ("n", "i_on"), "ralpha": ("n", "i_alpha"),
-    "rtau": ("n", "i_tau"), "rgain": ("n", "i_gain"), "rs": ("n", "i_shift"), "rbase": ("n", "i_base"),
+    "rth": ("n", "i_unit"), "rhyst": ("n", "i_unit"), "ron": ("n", "i_unit"), "ralpha": ("n", "i_unit"),
+    "rtau": ("n", "i_unit"), "rgain": ("n", "i_unit"), "rs": ("n", "i_unit"), "rbase": ("n", "i_unit"),
     "u1": ("n", "i_base"), "u2": ("n", "i_base"), "u3": ("p", "i_base"),
 }  # fmt: skip
-
-# which way each device moves a current; a diode counts against the mirror that follows it
-_THRESHOLD = {"rth": 1, "bth": -1, "m3": 1, "m2": -1, "m1": 1}
-_HYSTERESIS = {"rhyst": 1, "bhyst": -1, "m4": 1}
-_COPY = {"u1": -1, "u2": 1, "u3": -1, "mu": 1}
-_FIRST_SHIFT = {"rs": 1, "bs": -1, "d0": 1}
-_DPI = {"ron": 1, "bon": -1, "m7": 1, "md": -1, "mw": 1, "mi": 1, "mt": -1, "rtau": -1, "btau": 1, "mtau": -1,
-        "rgain": 1, "bgain": -1}  # fmt: skip
-_OUTPUT = {"ralpha": 1, "balpha": -1, "m9": 1}
+SOURCE_DENSITY = 0.25  # current of a programmed source's unit device over its width, relative to a cell's at one unit
+DPI_DEVICES = frozenset(("ron", "bon", "m7", "md", "mw", "mi", "mt", "rtau", "btau", "mtau", "rgain", "bgain"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +48,14 @@ class DeviceDraw:
 
     vth: np.ndarray  # V
     beta: np.ndarray  # relative
-    delta: np.ndarray  # log of the current
-
-
-@dataclass(frozen=True)
-class Term:
-    """current exp(sum of sign delta(device)); devices that start with `prev.` belong to the stage before."""
-
-    current: np.ndarray  # (d,) A, signed
-    devices: Mapping[str, int]
+    delta: np.ndarray  # log of the current that it moves: its own, a DPI's output for those of DPI_DEVICES
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceTypes:
     """The device types of one block under one seed, ready to be drawn for any chip.
 
-    `shapes` are those of one chip, keyed by device name; `efficiency` is gm/I in 1/V, broadcast to the shape.
+    `shapes` are those of one chip, keyed by device name; `efficiency` is -d delta / dV_th, 1/V, broadcast to the shape.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -109,11 +93,11 @@ class DeviceTypes:
 
 def ladder_types(design: Design, ladder: Ladder, seed: int) -> DeviceTypes:
     """All devices of a ladder: one a ladder (d,), or one a stage (d, N)."""
-    rows = []
+    rows: list[_Row] = []
     for table, shape in ((LADDER_DEVICES, (ladder.width,)), (STAGE_DEVICES, (ladder.width, ladder.stages))):
-        for name, (polarity, current) in table.items():
-            level = _device_current(design, ladder, current)
-            rows.append((name, polarity, shape, level if len(shape) == 1 else level[:, None]))
+        for name, (polarity, _) in table.items():
+            efficiency = ladder_efficiency(design, ladder, name)
+            rows.append((name, polarity, shape, efficiency if len(shape) == 1 else efficiency[:, None]))
     return _types(design.technology, design.sizing.cell, (seed, "mismatch", ladder.name), rows)
 
 
@@ -122,10 +106,58 @@ def synapse_types(design: Design, synapses: Synapses, seed: int) -> DeviceTypes:
 
     A mirror of ratio r keeps the unit device's area (W sqrt(r), L / sqrt(r)), and with it its spread.
     """
-    unit, width = np.array(design.unit_current), (synapses.width,)
-    rows: list[_Row] = [("input", "n", (synapses.inputs,), unit), ("weight", "n", synapses.ratio.shape, unit),
-            ("bias", "n", width, unit), ("rail_in", "p", width, unit), ("rail_out", "p", width, unit)]  # fmt: skip
-    return _types(design.technology, design.sizing.synapse, (seed, "mismatch", synapses.name, "synapse"), rows)
+    size, width = design.sizing.synapse, (synapses.width,)
+
+    def efficiency(polarity: str, units: np.ndarray) -> np.ndarray:
+        return design.technology.gm_over_i(polarity, units * design.unit_current, size.w, size.l)
+
+    line, rail = efficiency("n", resting_inputs(synapses)), efficiency("p", resting_rails(synapses))
+    source = efficiency("n", np.array(SOURCE_DENSITY))
+    rows: list[_Row] = [
+        ("input", "n", (synapses.inputs,), line),
+        ("weight", "n", synapses.ratio.shape, line),
+        ("bias", "n", width, source),
+        ("rail_in", "p", width, rail),
+        ("rail_out", "p", width, rail),
+    ]
+    return _types(design.technology, size, (seed, "mismatch", synapses.name, "synapse"), rows)
+
+
+def resting_inputs(synapses: Synapses) -> np.ndarray:
+    """(D,) current of each input's diode at an input of zero, in units; 1 where a rectifier leaves none."""
+    return np.where(synapses.offset > 0.0, synapses.offset, 1.0)
+
+
+def resting_rails(synapses: Synapses) -> np.ndarray:
+    """(d,) current of each row's rail with its inputs at rest, in units; 1 for a row without a rail."""
+    current = np.maximum(synapses.ratio, 0.0) @ resting_inputs(synapses) + np.maximum(synapses.bias, 0.0)
+    return np.where(current > 0.0, current, 1.0)
+
+
+def dpi_compression(design: Design) -> float:
+    """What a DPI's output gains for each factor in its gain current, as a power: below 1.
+
+    All its devices act through the voltage of its capacitor, at the gate of the output devices, which carry the most.
+    """
+    size = design.sizing.cell
+    maps = design.technology.cell_maps(size.w, size.l, design.unit_current, design.unit_current)
+    return 1.0 + maps["shift_slope"] / maps["shift"]
+
+
+def ladder_efficiency(design: Design, ladder: Ladder, device: str) -> np.ndarray:
+    """(d,) -d delta / dV_th of one of a ladder's devices, 1/V."""
+    polarity, current = {**LADDER_DEVICES, **STAGE_DEVICES}[device]
+    size = design.sizing.cell
+    own = design.technology.gm_over_i(polarity, _device_current(design, ladder, current), size.w, size.l)
+    return own * dpi_compression(design) if device in DPI_DEVICES else own
+
+
+def ladder_sigma(design: Design, ladder: Ladder, device: str) -> np.ndarray:
+    """(d,) standard deviation of delta of one of a ladder's devices."""
+    polarity, _ = {**LADDER_DEVICES, **STAGE_DEVICES}[device]
+    technology, size = design.technology, design.sizing.cell
+    vth = ladder_efficiency(design, ladder, device) * technology.sigma_vth(polarity, size.w, size.l)
+    return np.hypot(vth, technology.sigma_beta(polarity, size.w, size.l))
 
 
 def draw_ladder(design: Design, ladder: Ladder, seed: int, chip: int) -> dict[str, DeviceDraw]:
@@ -138,117 +170,15 @@ def draw_synapses(design: Design, synapses: Synapses, seed: int, chip: int) -> d
     return _one(synapse_types(design, synapses, seed), chip)
 
 
-def threshold_terms(ladder: Ladder, stage: int, *, upper: bool) -> list[Term]:
-    """The candidate current at which stage `stage` (from 0) sets (`upper`) or resets, as terms.
-
-    u = (I_hi [- I_hyst] - I_shift d_{j-1}) / copy - I_base,   with d_{j-1} = 1 and d_{j+1} = 0.
-    """
-    shift = shift_devices("mor") if stage else _FIRST_SHIFT
-    shift = {f"prev.{name}" if name in STAGE_DEVICES else name: sign for name, sign in shift.items()}
-    terms = [Term(ladder.i_th, _over_copy(_THRESHOLD)), Term(-ladder.i_base, {"rbase": 1})]
-    if ladder.has_dpi:
-        terms.append(Term(-ladder.i_shift, _over_copy(shift)))
-    if not upper:
-        terms.append(Term(-ladder.i_hyst, _over_copy(_HYSTERESIS)))
-    return terms
-
-
-def stage_terms(ladder: Ladder) -> dict[str, Term]:
-    """The currents of one stage as terms: i_th, i_hyst, copy (1), left_out and right_out of its DPI, i_alpha."""
-    one = np.ones(ladder.width)
-    return {
-        "i_th": Term(ladder.i_th, _THRESHOLD),
-        "i_hyst": Term(ladder.i_hyst, _HYSTERESIS),
-        "copy": Term(one, _COPY),
-        "first_shift": Term(ladder.i_shift, _FIRST_SHIFT),
-        "left_out": Term(ladder.i_shift, shift_devices("mol")),
-        "right_out": Term(ladder.i_shift, shift_devices("mor")),
-        "base": Term(ladder.i_base, {"rbase": 1}),
-        "i_alpha": Term(ladder.i_alpha, _OUTPUT),
-    }
-
-
-def shift_devices(output: str) -> dict[str, int]:
-    """The devices between the bias currents and one output (`mol`, `mor`) of a stage's DPI."""
-    return {**_DPI, output: 1}
-
-
-def evaluate(term: Term, draws: Mapping[str, DeviceDraw], stage: int) -> np.ndarray:
-    """(d,) the value of a term in one chip, for stage `stage`."""
-    exponent = np.zeros_like(term.current)
-    for name, sign in term.devices.items():
-        delta = draws[name.removeprefix("prev.")].delta
-        exponent = exponent + sign * (delta if delta.ndim == 1 else delta[:, stage - name.startswith("prev.")])
-    return np.asarray(term.current * np.exp(exponent))
-
-
-def log_ratio(devices: Mapping[str, int], draws: Mapping[str, DeviceDraw]) -> np.ndarray:
-    """(C, d, N) or (C, d, 1) the exponent of a term's current over its nominal value, for all chips and stages at once.
-
-    The `prev.` devices of stage 0 don't exist: 0 stands there.
-    """
-    total: np.ndarray | float = 0.0
-    for name, sign in devices.items():
-        delta = draws[name.removeprefix("prev.")].delta
-        if name.startswith("prev."):
-            delta = np.concatenate([np.zeros_like(delta[:, :, :1]), delta[:, :, :-1]], axis=2)
-        total = total + sign * (delta if delta.ndim == 3 else delta[:, :, None])
-    return np.asarray(total)
-
-
-def threshold_deviations(ladder: Ladder, draws: Mapping[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
-    """(C, d, N) how far the up and the down thresholds of all chips lie above their nominal values, A.
-
-    The sum of `threshold_terms` over all stages at once, each term as I expm1(exponent): zero for a chip of no spread.
-    """
-
-    def moved(current: np.ndarray, exponent: np.ndarray) -> np.ndarray:
-        return current[:, None] * np.expm1(exponent)
-
-    copy = log_ratio(_COPY, draws)
-    up = moved(ladder.i_th, log_ratio(_THRESHOLD, draws) - copy) - moved(ladder.i_base, log_ratio({"rbase": 1}, draws))
-    if ladder.has_dpi:
-        shift = log_ratio({f"prev.{n}" if n in STAGE_DEVICES else n: s for n, s in shift_devices("mor").items()}, draws)
-        shift[:, :, :1] = log_ratio(_FIRST_SHIFT, draws)
-        up = up - moved(ladder.i_shift, shift - copy)
-    return up, up - moved(ladder.i_hyst, log_ratio(_HYSTERESIS, draws) - copy)
-
-
-def spread(design: Design, ladder: Ladder, terms: list[Term]) -> tuple[np.ndarray, np.ndarray]:
-    """(d,) mean and standard deviation of a sum of terms over all chips, exact for independent Gaussian devices.
-
-    E[c e^X] = c e^{v/2};  Cov(c_1 e^X, c_2 e^Y) = c_1 c_2 e^{(v_X + v_Y)/2} (e^{Cov(X, Y)} - 1).
-    """
-    sigma2 = {name: _sigma_delta(design, ladder, name.removeprefix("prev.")) ** 2
-              for term in terms for name in term.devices}  # fmt: skip
-    own = [np.asarray(sum(sigma2[name] for name in term.devices), dtype=float) for term in terms]
-    mean = sum(term.current * np.exp(v / 2.0) for term, v in zip(terms, own, strict=True))
-    variance = np.zeros(ladder.width)
-    for (a, v_a), (b, v_b) in itertools.product(zip(terms, own, strict=True), repeat=2):
-        shared = sum(a.devices[name] * b.devices[name] * sigma2[name] for name in a.devices.keys() & b.devices.keys())
-        variance += a.current * b.current * np.exp((v_a + v_b) / 2.0) * np.expm1(np.asarray(shared, dtype=float))
-    return np.asarray(mean), np.sqrt(variance)
-
-
-def _over_copy(devices: Mapping[str, int]) -> dict[str, int]:
-    return {**devices, **{name: -sign for name, sign in _COPY.items()}}
-
-
 def _device_current(design: Design, ladder: Ladder, name: str) -> np.ndarray:
+    if name == "i_unit":
+        return np.full(ladder.width, SOURCE_DENSITY * design.unit_current)
     if name in ("i_on", "i_tau"):
         return np.full(ladder.width, getattr(design.timing, name))
     return np.asarray(getattr(ladder, name))
 
 
-def _sigma_delta(design: Design, ladder: Ladder, device: str) -> np.ndarray:
-    polarity, current = {**LADDER_DEVICES, **STAGE_DEVICES}[device]
-    technology, cell = design.technology, design.sizing.cell
-    efficiency = technology.gm_over_i(polarity, _device_current(design, ladder, current), cell.w, cell.l)
-    vth = technology.sigma_vth(polarity, cell.w, cell.l)
-    return np.hypot(efficiency * vth, technology.sigma_beta(polarity, cell.w, cell.l))
-
-
-_Row = tuple[str, str, tuple[int, ...], np.ndarray]  # name, polarity, shape, current
+_Row = tuple[str, str, tuple[int, ...], np.ndarray]  # name, polarity, shape, efficiency
 
 
 def _types(
@@ -259,7 +189,7 @@ def _types(
         keys=np.stack([stream_key(*path, name) for name, *_ in rows]),
         sigma_vth=tuple(technology.sigma_vth(polarity, size.w, size.l) for _, polarity, *_ in rows),
         sigma_beta=tuple(technology.sigma_beta(polarity, size.w, size.l) for _, polarity, *_ in rows),
-        efficiency=tuple(technology.gm_over_i(polarity, level, size.w, size.l) for _, polarity, _, level in rows),
+        efficiency=tuple(efficiency for *_, efficiency in rows),
     )
 
 

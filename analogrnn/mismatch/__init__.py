@@ -1,0 +1,46 @@
+"""Device mismatch: the draw of every device of a chip, and what becomes of thresholds, shifts, outputs and weights."""
+
+from analogrnn.mismatch.devices import (
+    DPI_DEVICES,
+    LADDER_DEVICES,
+    STAGE_DEVICES,
+    DeviceDraw,
+    DeviceTypes,
+    draw_ladder,
+    draw_synapses,
+    ladder_types,
+    synapse_types,
+)
+from analogrnn.mismatch.rows import Rows, rows_of
+from analogrnn.mismatch.thresholds import (
+    Term,
+    evaluate,
+    log_ratio,
+    shift_devices,
+    spread,
+    stage_terms,
+    threshold_deviations,
+    threshold_terms,
+)
+
+__all__ = [
+    "DPI_DEVICES",
+    "LADDER_DEVICES",
+    "STAGE_DEVICES",
+    "DeviceDraw",
+    "DeviceTypes",
+    "Rows",
+    "Term",
+    "draw_ladder",
+    "draw_synapses",
+    "evaluate",
+    "ladder_types",
+    "log_ratio",
+    "rows_of",
+    "shift_devices",
+    "spread",
+    "stage_terms",
+    "synapse_types",
+    "threshold_deviations",
+    "threshold_terms",
+]
