@@ -85,12 +85,12 @@ def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = 
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder, timing, stairs = design.ladders[0], design.timing, Staircases.of(stages)
     half = float(ladder.beta[cell]) / bench.setup.unit
-    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design))
+    # a trapezoid with less damping rings in the current that is read
+    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design), damping=0.4)
     deck = transistor.ladder_transistors(design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk,
                                          options)  # fmt: skip
     current = f"i(v.{deck.instance}.vcand)"
-    # a trapezoid with less damping rings in the current that is read
-    text = deck.text.replace(" xmu=0.49\n", " xmu=0.4\n").replace("\n.tran ", f"\n.save {current}\n.tran ", 1)
+    text = deck.text.replace("\n.tran ", f"\n.save {current}\n.tran ", 1)
     ends = deck.schedule.starts()[-len(stairs.candidates) :] + timing.lead + 0.9 * timing.pulse
 
     def read(waves: Waveforms) -> Numbers:

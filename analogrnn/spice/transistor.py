@@ -24,7 +24,7 @@ from analogrnn.spice.raw import Waveforms
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 # Gear overshoots: with it a DPI settles 3 % too high for ten time constants
-OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=3 method=trap xmu=0.49"
+OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=3 method=trap"
 # A, the reference for which the error of a PMOS mirror is stated. At another one the cascodes' voltages move with all
 # currents, and the error is that of the same current over the reference: from 0.08 to 1 nA within a factor of 1.6
 RAIL_UNIT = 0.24e-9
@@ -46,6 +46,7 @@ class TransistorOptions:
     synapse_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     drive: int | None = None  # strength of the candidate's line, unit devices; None: half the stages, rounded up
     control: str = "none"  # a negative control, which must fail: see CONTROLS
+    damping: float = 0.49  # xmu of a single ladder's deck: 0.5 is the plain trapezoid; less rings less in currents
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def ladder_transistors(design: Design, ladder: Ladder, cell: int, x: np.ndarray,
             f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss ladder_{name}",
             "Vh hout hload DC 0",
             f"Xload hload vss input_diode {_size(design.sizing.synapse)}",
-            OPTIONS,
+            f"{OPTIONS} xmu={number(options.damping)}",
             *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
             f".tran {number(timing.pulse / 10)} {number(schedule.duration)} 0 {number(timing.period / 10)}",
             ".end",
