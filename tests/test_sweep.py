@@ -7,10 +7,25 @@ import numpy as np
 import pytest
 from helpers import TECHNOLOGY
 
-from analogrnn.errors import OutputError, ParameterError
+from analogrnn.errors import OutputError, ParameterError, SpiceError
+from analogrnn.mapping import MappingOptions
+from analogrnn.spice.engine import run_decks
+from analogrnn.spice.pdk import find_pdk
+from analogrnn.spice.transistor import ladder_transistors
 from analogrnn.sweep import PARAMETERS, Condition, Spec, read_specs, run_sweep
-from analogrnn.sweep.bench import Found, bench_design, crossing, digital_stages, exercise
-from analogrnn.sweep.bench import Ramp as Slope
+from analogrnn.sweep.bench import (
+    BOUND,
+    Found,
+    Ramp,
+    Slope,
+    bench_design,
+    crossing,
+    digital_stages,
+    exercise,
+    ladder_design,
+    read,
+    with_ramps,
+)
 from analogrnn.sweep.run import Measurement, SweepReport, judge, parameters
 from analogrnn.sweep.specs import Bench, parse_specs
 from analogrnn.sweep.table import as_dict, cells, markdown, picture
@@ -169,13 +184,13 @@ def test_the_exercise_keeps_to_the_demand_and_reaches_every_level():
 def test_a_crossing_is_interpolated_and_must_start_at_its_level():
     time = np.linspace(0.0, 2.0, 5)
     node = np.array([1.8, 1.8, 1.8, 0.0, 0.0])  # falls from 1.0 to 1.5 s: half way at 1.25 s
-    ramp = Slope(start=0.5, length=1.0, sign=1, level=0)
+    ramp = Ramp(start=0.5, length=1.0, sign=1, level=0)
     # 0.75 of the way from 0.05 to 1.95
     assert crossing(time, np.array([node]), ramp, 0, 0.9) == pytest.approx(0.05 + 0.75 * 1.9)
     assert np.isnan(crossing(time, np.array([1.8 - node]), ramp, 0, 0.9))
     # one stage is ON, but not the lowest: no level of the ladder
     island = np.array([np.full(5, 1.8), np.zeros(5), node])
-    assert np.isnan(crossing(time, island, Slope(start=0.5, length=1.0, sign=1, level=1), 2, 0.9))
+    assert np.isnan(crossing(time, island, Ramp(start=0.5, length=1.0, sign=1, level=1), 2, 0.9))
     assert np.isnan(crossing(time, np.array([np.full(5, 1.8)]), ramp, 0, 0.9))
 
 
@@ -233,3 +248,18 @@ def test_a_clock_too_fast_fails_by_its_steps():
     assert not by_name["correct_steps"].passes
     assert "below min 1" in by_name["correct_steps"].reasons[0]
     assert by_name["ladder_power"].passes
+
+
+@pytest.mark.ngspice
+@pytest.mark.pdk
+def test_ramps_find_the_same_threshold_at_every_inner_level():
+    """Inner stages are alike: what tells them apart is the resolution of the ramps, 0.02 beta with few time points."""
+    design = ladder_design(4, TECHNOLOGY, replace(MappingOptions.standard(), input_bound=BOUND))
+    candidates = np.zeros(2)
+    deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], find_pdk())
+    build = with_ramps(design, candidates, deck, Slope(3.0, 3.0))
+    ((_, waves),) = run_decks([build.job], workers=1)
+    assert not isinstance(waves, SpiceError)
+    found = read(build, waves)
+    for thresholds in (found.up, found.down):
+        assert np.ptp(thresholds[1:]) < 0.005
