@@ -120,10 +120,11 @@ def accuracy(quick: bool) -> Measured:
     n, told, seen = found.clips * len(heard), found.told.mean(), found.seen.mean()
     gap, error = abs(float(told - seen)), float(_chance(told, n))
     nominal = np.concatenate([chip_reference(nominal_chip(design), given_to(h, x)).classes == h.labels for h in heard])
+    as_told = int((found.told == found.seen).sum())
     return Measured(gap, "of clips", f"<= {error:.3f} (2 binomial errors)", gap <= error,
                     f"{len(heard)} whole chips with mismatch, {n} clips: accuracy {told:.3f} told, {seen:.3f} in "
                     f"ngspice, {nominal.mean():.3f} of a chip without mismatch; the class that was told on "
-                    f"{found.same} clips; the accuracy that was told on {int((found.told == found.seen).sum())} chips")  # fmt: skip
+                    f"{found.same} clips; the accuracy that was told on {as_told} chips")  # fmt: skip
 
 
 @TOPIC.measure("chips-alone")
