@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,24 @@ def test_a_miss_names_the_nearest_threshold_that_could_move_the_cell():
         (miss,) = compared(wrong).first_misses
         assert miss.threshold == expected
         assert miss.distance == pytest.approx(abs(X[step, 0, 0] - expected) / threshold)
+
+
+def test_a_level_too_low_from_the_start_is_told_of_the_preset_that_failed():
+    """Two presets of twice the half window; on this chip the second stage sets just below that."""
+    reference, half = nominal_reference(DESIGN, REFERENCE), NET.layers[0].threshold[0]
+    up = WANTED.layers["cell"].up.copy()
+    up[0, 1] = 1.97 * half
+    far = np.full_like(WANTED.layers["cell"].candidates, -2.7 * half)
+    layer = replace(reference.layers["cell"], up=up, candidates=far, states=np.full(far.shape, -1))
+    reference = replace(reference, layers={"cell": layer})
+    wrong = thermometer(layer.states, LADDER)
+    wrong[:, 0, 0] = False
+    (miss,) = compare("waveform", DESIGN, reference, {"cell": wrong}).first_misses
+    assert (miss.step, miss.candidate, miss.threshold) == (0, pytest.approx(2.0 * half), pytest.approx(1.97 * half))
+    # too high a level is no preset that failed
+    wrong[:, 0, 0] = True
+    (miss,) = compare("waveform", DESIGN, reference, {"cell": wrong}).first_misses
+    assert miss.candidate == pytest.approx(-2.7 * half)
 
 
 def seen(stages, **changes):

@@ -8,6 +8,8 @@ import numpy as np
 from analogrnn.design import Design, Ladder
 from analogrnn.spice.network import NetworkRun
 
+NEAR = 0.25  # of its threshold: a preset pulse, which should pass it by all of it, has come as near as this
+
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
@@ -41,6 +43,8 @@ class Reference:
 class Miss:
     """The first step at which a cell left its reference level in a clip.
 
+    candidate  of that step; at the first step that of a preset pulse before it, if its threshold is nearer and the
+               level came out too low
     threshold  the nearest one that could move the cell from the level where it was
     measured   the candidate as the simulator's front end made it, NaN where it is not known
     """
@@ -165,8 +169,10 @@ def compare(level: str, design: Design, reference: Reference, stages: dict[str, 
         totals += [len(same) * int(known.sum()), int((same & known).sum()), int((code & known).sum()),
                    int((right & known[..., None]).sum()), int((~decided & known[..., None]).sum())]  # fmt: skip
         stage_steps += len(same) * int(known.sum()) * ladder.stages
-        misses += [_miss(ladder, wanted, found, run, (int(np.argmin(same[:, clip, cell])), int(clip), int(cell)))
-                   for clip, cell in np.argwhere(~same.all(axis=0))]  # fmt: skip
+        preset = ladder.i_preset / (ladder.synapses.scale * design.unit_current)
+        for clip, cell in np.argwhere(~same.all(axis=0)):
+            at = int(np.argmin(same[:, clip, cell])), int(clip), int(cell)
+            misses.append(_miss(ladder, wanted, found, run, at, preset))
     if run is not None:
         extra = _currents(design, reference, run) | extra
     clips = next(iter(reference.layers.values())).states.shape[1]
@@ -175,16 +181,24 @@ def compare(level: str, design: Design, reference: Reference, stages: dict[str, 
                      readings=stages, **extra)  # fmt: skip
 
 
-def _miss(ladder: Ladder, wanted: Wanted, found: np.ndarray, run: NetworkRun | None, at: tuple[int, int, int]) -> Miss:
+def _miss(ladder: Ladder, wanted: Wanted, found: np.ndarray, run: NetworkRun | None, at: tuple[int, int, int],
+          preset: np.ndarray) -> Miss:  # fmt: skip
+    """`preset` (d,): what a preset pulse is, in trained units."""
     step, _, cell = at
     before = wanted.states[step - 1][at[1:]] if step else ladder.initial[cell]
     on = round((float(before) - ladder.k_min) / ladder.level_step)
-    reach = [*wanted.up[cell, on : on + 1], *wanted.down[cell, max(on - 1, 0) : on]]
     candidate = float(wanted.candidates[at])
-    nearest = float(min((t for t in reach if np.isfinite(t)), key=lambda t: abs(candidate - t), default=np.nan))
-    measured = float("nan") if run is None else float(run.candidates[ladder.name][at])
-    return Miss(ladder.name, cell, at[1], step, int(wanted.states[at]), tuple(bool(b) for b in found[at]), candidate,
-                nearest, measured)  # fmt: skip
+    reach = [(candidate, t) for t in (*wanted.up[cell, on : on + 1], *wanted.down[cell, max(on - 1, 0) : on])]
+    low = found[at].sum() < thermometer(wanted.states[at], ladder).sum()
+    if step == 0 and low:  # one of the presets before it may not have set its stage
+        presets = wanted.up[cell, : ladder.preset_pulses[cell]]
+        reach += [(float(preset[cell]), t) for t in presets if abs(preset[cell] - t) < NEAR * abs(t)]
+    acted, nearest = min((pair for pair in reach if np.isfinite(pair[1])), key=lambda pair: abs(pair[0] - pair[1]),
+                         default=(candidate, np.nan))  # fmt: skip
+    # of a preset no candidate was measured
+    measured = float(run.candidates[ladder.name][at]) if run is not None and acted == candidate else float("nan")
+    return Miss(ladder.name, cell, at[1], step, int(wanted.states[at]), tuple(bool(b) for b in found[at]), acted,
+                float(nearest), measured)  # fmt: skip
 
 
 def _currents(design: Design, reference: Reference, run: NetworkRun) -> dict[str, Any]:
