@@ -111,6 +111,10 @@ class Synapses:
         """Whether a row has positive currents, which a PMOS mirror turns round."""
         return bool(np.any(self.ratio[row] > 0) or self.bias[row] > 0)
 
+    def rails(self, inputs: np.ndarray) -> np.ndarray:
+        """(d,) current of each row's PMOS mirror over the unit current, at currents `inputs` (D,) of the diodes."""
+        return np.asarray((np.maximum(self.ratio, 0.0) * inputs).sum(axis=1) + np.maximum(self.bias, 0.0))
+
     def checked(self, x: np.ndarray, *, samples: bool = False) -> np.ndarray:
         """Return inputs x (T, D), or (T, S, D) with `samples`, as float64 if the mirrors can carry them.
 

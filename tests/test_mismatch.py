@@ -1,6 +1,7 @@
 """Spread of thresholds: exact moments against plain sampling, against error propagation by hand, and against chips."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,19 @@ def test_the_exact_moments_are_those_of_plain_sampling(stage, upper):
     x = sampled(stage, upper, 200_000)
     assert abs(x.mean() - mean[0]) < 5.0 * x.std() / math.sqrt(len(x))
     assert abs(x.std() - sigma[0]) < 5.0 * standard_error(x)
+
+
+@pytest.mark.parametrize("name", sorted({*I_TH, *I_HYST, *COPY, *SHIFT, "rbase"}))
+def test_more_current_in_a_device_moves_a_threshold_the_way_of_the_schematic(name):
+    """In all devices of that name: thresholds rise with the threshold current, and fall with what joins the input."""
+    draws = {n: replace(d, delta=np.full_like(d.delta, 0.01 * (n == name)))
+             for n, d in mismatch.draw_ladder(DESIGN, LADDER, 1, 0).items()}  # fmt: skip
+    down = [sum(float(mismatch.evaluate(term, draws, 2)[0]) for term in threshold_terms(LADDER, 2, upper=False))
+            for draws in (draws, {n: replace(d, delta=0.0 * d.delta) for n, d in draws.items()})]  # fmt: skip
+    raises = sign(name) if name in I_TH else -sign(name)
+    if name == "rbase":
+        raises = -1
+    assert np.sign(down[0] - down[1]) == raises
 
 
 @both

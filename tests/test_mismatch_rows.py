@@ -1,5 +1,7 @@
 """Rows of weight mirrors on a mismatched chip, against mirrors that follow gm/I at every current."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import cmru, mapped, network
@@ -85,6 +87,22 @@ def test_a_bias_deviates_as_its_source_does_and_a_positive_one_passes_the_rail()
         assert_allclose(one - quiet, -gm * eps * synapses.bias[0], rtol=1e-3)
         ratio = ((both - rail) / (one - quiet))[0]
         assert (ratio > 1.05) if passes else (ratio == pytest.approx(1.0, rel=1e-6))
+
+
+def test_behind_a_rectifier_a_mirror_is_at_rest_at_one_unit():
+    """Inputs without an offset: at one unit the deviation is the whole factor, at none only the line's small rest."""
+    design = row([-2.0])
+    bare = replace(design.ladders[0].synapses, offset=np.zeros(1))
+    draws = {name: DeviceDraw(np.zeros((1, *shape)), np.zeros((1, *shape)), np.full((1, *shape), 0.1))
+             for name, shape in synapse_types(design, bare, 1).shapes.items() if name != "bias"}  # fmt: skip
+    draws["weight"] = replace(draws["weight"], delta=np.full((1, 1, 1), 0.3))  # over a diode of 0.1: 0.2
+    draws["bias"] = replace(draws["input"], delta=np.zeros((1, 1)))
+    rows = rows_of(design, bare)
+    weight, bias = rows.deviate(draws)
+    at_one = weight[0, 0, 0] * bare.scale[0] + (bias[0, 0] - bare.trained_bias[0]) * bare.scale[0]
+    assert_allclose(at_one, -2.0 * np.exp(0.2), rtol=1e-12)
+    assert_allclose(weight[0, 0, 0] * bare.scale[0], -2.0 * np.exp(0.2 * (1.0 + rows.fall[0])), rtol=1e-12)
+    assert rows.fall[0] < 0.0
 
 
 def test_a_chip_without_spread_has_the_trained_numbers_to_the_last_bit():

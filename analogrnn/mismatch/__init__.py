@@ -1,7 +1,6 @@
 """Device mismatch: the draw of every device of a chip, and what becomes of thresholds, shifts, outputs and weights."""
 
 from analogrnn.mismatch.devices import (
-    DPI_DEVICES,
     LADDER_DEVICES,
     STAGE_DEVICES,
     DeviceDraw,
@@ -24,7 +23,6 @@ from analogrnn.mismatch.thresholds import (
 )
 
 __all__ = [
-    "DPI_DEVICES",
     "LADDER_DEVICES",
     "STAGE_DEVICES",
     "DeviceDraw",

@@ -35,8 +35,11 @@ LADDER_DEVICES = {
     "rtau": ("n", "i_unit"), "rgain": ("n", "i_unit"), "rs": ("n", "i_unit"), "rbase": ("n", "i_unit"),
     "u1": ("n", "i_base"), "u2": ("n", "i_base"), "u3": ("p", "i_base"),
 }  # fmt: skip
+DEVICES = {**LADDER_DEVICES, **STAGE_DEVICES}
 SOURCE_DENSITY = 0.25  # current of a programmed source's unit device over its width, relative to a cell's at one unit
-DPI_DEVICES = frozenset(("ron", "bon", "m7", "md", "mw", "mi", "mt", "rtau", "btau", "mtau", "rgain", "bgain"))
+# those that act on the voltage of a DPI's capacitor, and which way each moves its output
+DPI_DEVICES = {"ron": 1, "bon": -1, "m7": 1, "md": -1, "mw": 1, "mi": 1, "mt": -1, "rtau": -1, "btau": 1, "mtau": -1,
+               "rgain": 1, "bgain": -1}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +133,7 @@ def resting_inputs(synapses: Synapses) -> np.ndarray:
 
 def resting_rails(synapses: Synapses) -> np.ndarray:
     """(d,) current of each row's rail with its inputs at rest, in units; 1 for a row without a rail."""
-    current = np.maximum(synapses.ratio, 0.0) @ resting_inputs(synapses) + np.maximum(synapses.bias, 0.0)
+    current = synapses.rails(resting_inputs(synapses))
     return np.where(current > 0.0, current, 1.0)
 
 
@@ -146,7 +149,7 @@ def dpi_compression(design: Design) -> float:
 
 def ladder_efficiency(design: Design, ladder: Ladder, device: str) -> np.ndarray:
     """(d,) -d delta / dV_th of one of a ladder's devices, 1/V."""
-    polarity, current = {**LADDER_DEVICES, **STAGE_DEVICES}[device]
+    polarity, current = DEVICES[device]
     size = design.sizing.cell
     own = design.technology.gm_over_i(polarity, _device_current(design, ladder, current), size.w, size.l)
     return own * dpi_compression(design) if device in DPI_DEVICES else own
@@ -154,7 +157,7 @@ def ladder_efficiency(design: Design, ladder: Ladder, device: str) -> np.ndarray
 
 def ladder_sigma(design: Design, ladder: Ladder, device: str) -> np.ndarray:
     """(d,) standard deviation of delta of one of a ladder's devices."""
-    polarity, _ = {**LADDER_DEVICES, **STAGE_DEVICES}[device]
+    polarity, _ = DEVICES[device]
     technology, size = design.technology, design.sizing.cell
     vth = ladder_efficiency(design, ladder, device) * technology.sigma_vth(polarity, size.w, size.l)
     return np.hypot(vth, technology.sigma_beta(polarity, size.w, size.l))

@@ -59,6 +59,5 @@ def rows_of(design: Design, synapses: Synapses) -> Rows:
                      for factor in (1.0 / SPAN, SPAN))  # fmt: skip
         return np.asarray(np.log(high / low))
 
-    rail = np.maximum(synapses.ratio, 0.0) @ synapses.offset + np.maximum(synapses.bias, 0.0)
-    inputs = resting_inputs(synapses)
+    inputs, rail = resting_inputs(synapses), synapses.rails(synapses.offset)
     return Rows(synapses, inputs, fall("n", inputs), rail, fall("p", resting_rails(synapses)))

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.design import Design, Ladder
-from analogrnn.mismatch.devices import STAGE_DEVICES, DeviceDraw, ladder_sigma
+from analogrnn.mismatch.devices import DPI_DEVICES, STAGE_DEVICES, DeviceDraw, ladder_sigma
 
 # which way each device moves a current; a diode counts against the mirror that follows it
 _THRESHOLD = {"rth": 1, "bth": -1, "m3": 1, "m2": -1, "m1": 1}
 _HYSTERESIS = {"rhyst": 1, "bhyst": -1, "m4": 1}
 _COPY = {"u1": -1, "u2": 1, "u3": -1, "mu": 1}
 _FIRST_SHIFT = {"rs": 1, "bs": -1, "d0": 1}
-_DPI = {"ron": 1, "bon": -1, "m7": 1, "md": -1, "mw": 1, "mi": 1, "mt": -1, "rtau": -1, "btau": 1, "mtau": -1,
-        "rgain": 1, "bgain": -1}  # fmt: skip
 _OUTPUT = {"ralpha": 1, "balpha": -1, "m9": 1}
 
 
@@ -63,7 +61,7 @@ def stage_terms(ladder: Ladder) -> dict[str, Term]:
 
 def shift_devices(output: str) -> dict[str, int]:
     """The devices between the bias currents and one output (`mol`, `mor`) of a stage's DPI."""
-    return {**_DPI, output: 1}
+    return {**DPI_DEVICES, output: 1}
 
 
 def evaluate(term: Term, draws: Mapping[str, DeviceDraw], stage: int) -> np.ndarray:

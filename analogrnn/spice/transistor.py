@@ -210,9 +210,8 @@ def rail_gain(design: Design, synapses: Synapses, row: int) -> float:
     """By how much a row's PMOS mirror multiplies its positive weights, at inputs of zero; they are divided by it."""
     if not synapses.has_rail(row):
         return 1.0
-    positive = np.maximum(synapses.ratio[row], 0.0) * synapses.offset
-    current = (positive.sum() + max(float(synapses.bias[row]), 0.0)) * RAIL_UNIT
-    return 1.0 + design.technology.table_rail(max(float(current), design.technology.i_leak))
+    current = float(synapses.rails(synapses.offset)[row]) * RAIL_UNIT
+    return 1.0 + design.technology.table_rail(max(current, design.technology.i_leak))
 
 
 def diode_line(design: Design, node: str, draws: Mapping[str, DeviceDraw], which: int) -> str:

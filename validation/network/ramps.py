@@ -1,0 +1,46 @@
+"""Thresholds of mismatched ladders by ramps in ngspice, against the tables of the same chips."""
+
+import numpy as np
+
+from analogrnn.chip import draw_chip
+from analogrnn.errors import SpiceError
+from analogrnn.mismatch import draw_ladder
+from analogrnn.spice.biases import made
+from analogrnn.spice.transistor import TransistorOptions
+from validation.circuits.bench import Case, Demand, Found, exercise, ladder_design, measure
+from validation.claims import Measured
+from validation.network.chips import CHIPS, SEED
+from validation.network.topic import TOPIC
+
+
+@TOPIC.measure("chips-threshold-correlation")
+def thresholds(quick: bool) -> Measured:
+    """Ramps of every level of one ladder of four a chip, with the draws of that chip."""
+    stages, chips = (2, 3) if quick else (4, CHIPS)
+    design = ladder_design(stages)
+    ladder = design.ladders[0]
+    cases = [Case(design, exercise(4, stages, chip, Demand(hold=0.0, move=2.0, most=2.2)),
+                  TransistorOptions(draws=draw_ladder(design, ladder, SEED, chip)), ramps=True)
+             for chip in range(chips)]  # fmt: skip
+    found = measure(cases)
+    nothing = np.full(2 * stages, np.nan)
+    seen = np.array([nothing if isinstance(f, SpiceError) else np.concatenate([f.up, f.down]) for f in found])
+    tables = [draw_chip(design, SEED, chip).ladders[0] for chip in range(chips)]
+    # the tables are for pulses; a ramp finds the thresholds of a slow line
+    slow, pulsed = (made(design, ladder, 0, pulsed=p) for p in (False, True))
+    extra = [np.subtract(getattr(slow, way), getattr(pulsed, way))[[0] + [1] * (stages - 1)] for way in ("up", "down")]
+    told = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables]) + np.concatenate(extra)
+    correlations, errors = [], []
+    for k in range(2 * stages):
+        ok = np.isfinite(seen[:, k]) & np.isfinite(told[:, k])
+        if ok.sum() > 2:
+            correlations.append(float(np.corrcoef(seen[ok, k], told[ok, k])[0, 1]))
+            errors.append(seen[ok, k] - told[ok, k])
+    error = np.concatenate(errors) if errors else np.zeros(1)
+    least = min(correlations, default=0.0)
+    lost = int((~np.isfinite(seen)).sum())
+    gave_up = sum(not isinstance(f, Found) for f in found)
+    return Measured(least, "correlation", "reported" if quick else ">= 0.98", least >= 0.98 or quick,
+                    f"thresholds of {chips} chips, ladder of {stages}, 2 x 18 um, predicted and in ngspice, "
+                    f"least of {2 * stages} correlations; rms error {np.sqrt(np.mean(error**2)):.4f} beta, mean "
+                    f"{error.mean():+.4f}; outside the ramps {lost}, runs given up {gave_up}")  # fmt: skip
