@@ -108,10 +108,13 @@ class ChipFactory:
         adjust = adjust or _as_drawn
         self._design, self._seed, self._scale = design, seed, scale
         self._rows = [mismatch.rows_of(design, layer.synapses) for layer in design.layers]
-        self._synapses = [adjust(layer.name, mismatch.synapse_types(design, layer.synapses, seed))
-                          for layer in design.layers]  # fmt: skip
-        self._ladders = [adjust(layer.name, mismatch.ladder_types(design, layer, seed))
-                         if isinstance(layer, Ladder) else None for layer in design.layers]  # fmt: skip
+        self._synapses = [
+            adjust(layer.name, mismatch.synapse_types(design, layer.synapses, seed)) for layer in design.layers
+        ]
+        self._ladders = [
+            adjust(layer.name, mismatch.ladder_types(design, layer, seed)) if isinstance(layer, Ladder) else None
+            for layer in design.layers
+        ]
 
     def chip(self, index: int) -> Chip:
         """Chip number `index`. Raises ParameterError for a number that is no whole number from zero up."""
@@ -160,8 +163,9 @@ def draw_chip(design: Design, seed: int, index: int, *, scale: float = 1.0) -> C
     return ChipFactory(design, seed, scale).chip(index)
 
 
-def _assemble(design: Design, seed: int, index: int | None,
-              parts: list[tuple[ChipTables, StageCurrents | None]]) -> Chip:  # fmt: skip
+def _assemble(
+    design: Design, seed: int, index: int | None, parts: list[tuple[ChipTables, StageCurrents | None]]
+) -> Chip:
     layers: list[ChipFeedForward | ChipLadder] = []
     for layer, (tables, currents) in zip(design.layers, parts, strict=True):
         synapses = ChipSynapses(tables.weight[0], tables.bias[0])
@@ -173,8 +177,18 @@ def _assemble(design: Design, seed: int, index: int | None,
         assert tables.down is not None
         assert tables.output is not None
         assert currents is not None
-        layers.append(ChipLadder(layer, synapses, tables.up[0], tables.down[0], tables.output[0],
-                                 candidate_noise(design, layer) / unit, unit, currents))  # fmt: skip
+        layers.append(
+            ChipLadder(
+                layer,
+                synapses,
+                tables.up[0],
+                tables.down[0],
+                tables.output[0],
+                candidate_noise(design, layer) / unit,
+                unit,
+                currents,
+            )
+        )
     return Chip(design, index, seed, tuple(layers))
 
 

@@ -30,6 +30,25 @@ class Sequences:
         return len(self.labels)
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledClips:
+    """Encoded clips x (T, S, D) with labels (S,)."""
+
+    x: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 3 or self.labels.shape != (self.x.shape[1],) or not len(self.labels):
+            raise ParameterError(
+                f"labels has shape {self.labels.shape} and x {self.x.shape}; give x (T, S, D) of at "
+                "least one clip, and one label for each."
+            )
+
+    @property
+    def clips(self) -> int:
+        return len(self.labels)
+
+
 def spoken_digits(part: str) -> Sequences:
     """Return the `train` (2,400), `validation` (300) or `test` (300) clips, stratified by digit with a fixed seed.
 

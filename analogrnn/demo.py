@@ -13,16 +13,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from analogrnn import datasets, library, pictures, plots, report
+from analogrnn import bill_of_materials, datasets, library
 from analogrnn.agreement import Agreement, Bench, Progress, check_agreement
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError, in_range
+from analogrnn.figures import pictures, plots
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.montecarlo import MonteCarlo, Variability, run_monte_carlo
 from analogrnn.network import DigitalRun, Network, forward
 from analogrnn.network.files import load
-from analogrnn.outputs import make_folder, write_json, write_text
+from analogrnn.outputs.files import make_folder, write_json, write_text
 from analogrnn.simulate import simulate_steps
 from analogrnn.spice.engine import find_ngspice, run_deck
 from analogrnn.spice.testbench import ladder_deck, network_deck
@@ -81,8 +82,8 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
     job = _prepare(options, narrator)
     accuracy: dict[str, Any] = {"digital": _score(job.reference.classes, job.labels)}
     narrator.say(f"1. {job.network.name}: {len(job.labels)} held-out clips, digital accuracy {accuracy['digital']:.1%}")
-    rows = report.write_bill_of_materials(job.design, job.folder / "bill_of_materials.csv")
-    narrator.table("2. The circuit", report.summary_rows(job.design))
+    rows = bill_of_materials.write_bill_of_materials(job.design, job.folder / "bill_of_materials.csv")
+    narrator.table("2. The circuit", bill_of_materials.summary_rows(job.design))
     narrator.say(f"   bill of materials: {rows} trained parameters, one row each")
     accuracy |= _simulate(job)
     campaigns = _campaigns(job)
@@ -96,14 +97,16 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
         "accuracy": accuracy,
         "agreement": None if spice is None else spice.as_dict() | {"clip_indices": job.spice_clips.tolist()},
         "agreement_waveform": waveform.as_dict(),
-        "design": report.summary(job.design),
+        "design": bill_of_materials.summary(job.design),
         "decks": decks,
         "seed": options.seed,
         "seconds": round(time.perf_counter() - started, 2),
     }
     write_json(job.folder / "summary.json", summary)
-    narrator.say(f"5. {job.folder}: summary.json, bill_of_materials.csv, {len(decks)} decks, 4 pictures; "
-                 f"{summary['seconds']:.0f} s")  # fmt: skip
+    narrator.say(
+        f"5. {job.folder}: summary.json, bill_of_materials.csv, {len(decks)} decks, 4 pictures; "
+        f"{summary['seconds']:.0f} s"
+    )
     return summary
 
 
@@ -157,8 +160,10 @@ def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
     """Behavioural waveforms, then ngspice if it is there, against digital."""
     x, say = job.x[:, job.spice_clips], job.narrator.say
     waveform = check_agreement(job.network, job.design, x, Bench(level="waveform"))
-    say(f"4. behavioural waveforms: {waveform.steps_equal} of {waveform.steps_checked} steps equal to digital on all "
-        f"{waveform.stages} stages, {waveform.clips} clips")  # fmt: skip
+    say(
+        f"4. behavioural waveforms: {waveform.steps_equal} of {waveform.steps_checked} steps equal to digital on all "
+        f"{waveform.stages} stages, {waveform.clips} clips"
+    )
     try:
         ngspice = find_ngspice()
     except MissingDependencyError as error:

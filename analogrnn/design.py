@@ -234,8 +234,13 @@ class Design:
 
     def transistors(self) -> dict[str, int]:
         """Transistors by block, as in the deck of the whole network; see `spice.silicon`."""
-        count = {"memory stages": 0, "ladder bias and input lines": 0, "pulse shapers": 0, "weights and biases": 0,
-                 "reference": REFERENCE}  # fmt: skip
+        count = {
+            "memory stages": 0,
+            "ladder bias and input lines": 0,
+            "pulse shapers": 0,
+            "weights and biases": 0,
+            "reference": REFERENCE,
+        }
         for layer in self.layers:
             synapses, width = layer.synapses, layer.synapses.width
             used = int(np.count_nonzero(synapses.ratio)) + int(np.count_nonzero(synapses.bias))

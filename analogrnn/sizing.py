@@ -23,7 +23,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mapping.inequalities import LEAST_PULSE
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
-from analogrnn.spice import transistor
+from analogrnn.spice import transistor_ladder
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.streams import stream
@@ -106,8 +106,20 @@ def evaluate(wish: Wish, size: Size, technology: Technology) -> Outcome:
     # the last bits of a search must not decide
     limits += [f"period below {shortest:.3g} s"] if shortest > wish.period * (1 + 1e-6) else []
     area = len(mismatch.STAGE_DEVICES) * size.w * size.l
-    return Outcome(size, timing.c_dpi, timing.pulse, timing.tau, stage_yield, stage_yield**wish.cells, sigma, noise,
-                   power, area, shortest, tuple(limits))  # fmt: skip
+    return Outcome(
+        size,
+        timing.c_dpi,
+        timing.pulse,
+        timing.tau,
+        stage_yield,
+        stage_yield**wish.cells,
+        sigma,
+        noise,
+        power,
+        area,
+        shortest,
+        tuple(limits),
+    )
 
 
 def choose(wish: Wish, technology: Technology) -> Outcome:
@@ -120,9 +132,11 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
     def sized(unit: float) -> Outcome:
         low, high = (math.log(scale) for scale in SCALES)
         if _at(wish, math.exp(high), unit, technology).ladder_yield < wish.ladder_yield:
-            raise ParameterError(f"--yield = {wish.ladder_yield:g} needs devices wider than "
-                                 f"{SCALES[1] * technology.standard.w * 1e6:g} um: lower it, or set hold and move "
-                                 "further apart.")  # fmt: skip
+            raise ParameterError(
+                f"--yield = {wish.ladder_yield:g} needs devices wider than "
+                f"{SCALES[1] * technology.standard.w * 1e6:g} um: lower it, or set hold and move "
+                "further apart."
+            )
         for _ in range(24):
             middle = (low + high) / 2.0
             good = _at(wish, math.exp(middle), unit, technology).ladder_yield >= wish.ladder_yield
@@ -131,8 +145,10 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
 
     low, high = (math.log(unit) for unit in UNITS)
     if limits := sized(UNITS[1]).limits:
-        raise ParameterError(f"no unit current up to {UNITS[1]:g} A meets the wish: {'; '.join(limits)}; lengthen the "
-                             "period, or set hold and move further apart.")  # fmt: skip
+        raise ParameterError(
+            f"no unit current up to {UNITS[1]:g} A meets the wish: {'; '.join(limits)}; lengthen the "
+            "period, or set hold and move further apart."
+        )
     for _ in range(16):
         middle = (low + high) / 2.0
         low, high = (middle, high) if sized(math.exp(middle)).limits else (low, middle)
@@ -141,17 +157,33 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
 
 def standard_design(wish: Wish, size: Size, technology: Technology, cells: int = 1) -> Design:
     """`cells` equal standard ladders of threshold 1, each with one input of weight 1, at the shortest pulse allowed."""
-    cell = Cmru(name="rec", weight=np.ones((cells, 1)), bias=np.zeros(cells), threshold=np.ones(cells),
-                alpha=np.full(cells, 0.5), eps=1.0, k_min=0, k_max=wish.stages, initial=np.zeros(cells))  # fmt: skip
+    cell = Cmru(
+        name="rec",
+        weight=np.ones((cells, 1)),
+        bias=np.zeros(cells),
+        threshold=np.ones(cells),
+        alpha=np.full(cells, 0.5),
+        eps=1.0,
+        k_min=0,
+        k_max=wish.stages,
+        initial=np.zeros(cells),
+    )
     pulse = shortest_pulse(wish, size, technology)
     tau, i_tau = pulse / PULSE_RATIO, max(TAU_PART * size.unit_current, LEAST_TAU)
     parasitic = technology.map_parasitic * size.w * size.l
     charge = technology.dpi_tau * technology.thermal_voltage / (technology.kappa * tau)
     options = MappingOptions(
-        unit_current=size.unit_current, cell_w=size.w, cell_l=size.l, base_ratio=wish.base, shift_ratio=SHIFT,
-        pulse_ratio=PULSE_RATIO, pulse=pulse, drive_ratio=DRIVE, c_dpi=max(i_tau / charge - parasitic, LEAST_C),
+        unit_current=size.unit_current,
+        cell_w=size.w,
+        cell_l=size.l,
+        base_ratio=wish.base,
+        shift_ratio=SHIFT,
+        pulse_ratio=PULSE_RATIO,
+        pulse=pulse,
+        drive_ratio=DRIVE,
+        c_dpi=max(i_tau / charge - parasitic, LEAST_C),
         input_bound=wish.move + 2.0,  # no input current near zero: its mirror would be slower than a pulse
-    )  # fmt: skip
+    )
     design = map_network(Network((cell,)), replace(technology, supply=wish.supply), options)
     period = max(wish.period, design.timing.pulse * 1.01)
     lead = design.timing.lead / design.timing.period * period
@@ -169,7 +201,7 @@ def shortest_pulse(wish: Wish, size: Size, technology: Technology) -> float:
         (technology.switch_delay_up, technology.switch_slew_up, wish.move),
         (technology.switch_delay_down, technology.switch_slew_down, min(wish.move, wish.base)),
     ):
-        times.append(delay * area / centre + slew * size.w / ((reach - 1.0) * size.unit_current))  # fmt: skip
+        times.append(delay * area / centre + slew * size.w / ((reach - 1.0) * size.unit_current))
     return max(times)
 
 
@@ -184,8 +216,7 @@ def sampled_yield(wish: Wish, size: Size, technology: Technology, ladders: int, 
     return int(good.all(axis=1).sum()), ladders
 
 
-def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: int,
-            workers: int | None = None) -> int:  # fmt: skip
+def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: int, workers: int | None = None) -> int:
     """How many of `ladders` mismatched ladders follow the digital unit in ngspice, at every step of a random pattern.
 
     Raises MissingDependencyError without ngspice or the models.
@@ -195,30 +226,26 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
     candidates = exercise(wish, seed)
     levels = _digital(candidates, wish.stages)
     decks = [
-        transistor.ladder_transistors(
-            design, ladder, 0, candidates[:, None], pdk,
-            transistor.TransistorOptions(draws=mismatch.draw_ladder(design, ladder, seed, chip)),
+        transistor_ladder.ladder_transistors(
+            design,
+            ladder,
+            0,
+            candidates[:, None],
+            pdk,
+            transistor_ladder.TransistorOptions(draws=mismatch.draw_ladder(design, ladder, seed, chip)),
         )
         for chip in range(ladders)
-    ]  # fmt: skip
+    ]
     follow = 0
     for index, waves in run_decks([deck.job() for deck in decks], workers):
         if isinstance(waves, SpiceError):
             raise waves
         try:
-            states = transistor.read_stages(decks[index], waves)
+            states = transistor_ladder.read_stages(decks[index], waves)
         except SpiceError:  # a stage between ON and OFF has not followed
             continue
         follow += int(np.array_equal(states, np.arange(wish.stages) < levels[:, None]))
     return follow
-
-
-def interval(good: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a proportion."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(stats.beta.ppf(tail, good, total - good + 1)) if good else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, good + 1, total - good)) if good < total else 1.0
-    return low, high
 
 
 def exercise(wish: Wish, seed: int, steps: int = 40) -> np.ndarray:

@@ -32,7 +32,13 @@ def stages_by_level(design: Design, ladder: Ladder, cell: int = 0) -> np.ndarray
     """(N + 1,) A, the predicted supply current of the stages of one ladder at each level, calibrated."""
     dpi = ladder.has_dpi
     shift = float(ladder.i_shift[cell])
-    branches = {"th": float(ladder.i_th[cell]), "hyst": float(ladder.i_hyst[cell]),
-                "alpha": float(ladder.i_alpha[cell]), "base": float(ladder.i_base[cell]),
-                "on": design.timing.i_on if dpi else 0.0, "shift": shift, "first": shift}  # fmt: skip
+    branches = {
+        "th": float(ladder.i_th[cell]),
+        "hyst": float(ladder.i_hyst[cell]),
+        "alpha": float(ladder.i_alpha[cell]),
+        "base": float(ladder.i_base[cell]),
+        "on": design.timing.i_on if dpi else 0.0,
+        "shift": shift,
+        "first": shift,
+    }
     return np.asarray(design.technology.supply_stage * branch_sum(branches, ladder.stages))

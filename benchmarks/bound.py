@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import aligned, fused, load, most, store
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import aligned, fused, load, most, store
 
 ARITHMETIC = 2 + 1 + 2 + 3 + 2 + 1 + 4 + 2 + 1 + 2 + 4
 RANDOM = ((8 * 6 + 7) * 2 + 8) / 16

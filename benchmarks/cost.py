@@ -73,8 +73,13 @@ def wide(cells: int) -> Classify:
     assert isinstance(cell, Cmru)
     assert isinstance(readout, Linear)
     take = np.arange(cells) % len(cell.threshold)
-    parts = {"weight": cell.weight[take], "bias": cell.bias[take], "threshold": cell.threshold[take],
-             "alpha": cell.alpha[take], "initial": cell.initial[take]}  # fmt: skip
+    parts = {
+        "weight": cell.weight[take],
+        "bias": cell.bias[take],
+        "threshold": cell.threshold[take],
+        "alpha": cell.alpha[take],
+        "initial": cell.initial[take],
+    }
     layers = (replace(cell, **parts), *others, replace(readout, weight=readout.weight[:, take] * CELLS / cells))
     work = workloads.classify(1, CLIPS, FRAMES)
     return replace(work, design=map_network(replace(network, layers=layers), load_technology()))
@@ -99,10 +104,17 @@ def _axis(name: str, sizes: list[int], make: Make, effort: Effort) -> dict[str, 
         for n, work in works.items():
             least[n] = min(least[n], _cpu(work, seed))
     large, few = _exponent(least, sizes[-JUDGED:]), _exponent(least, sizes[:-JUDGED])
-    print(f"  {name:7} {'  '.join(f'{n}: {1e3 * t:.1f} ms' for n, t in least.items())}   exponent {large:.3f} "
-          f"(of the two smallest {few:.2f})", file=sys.stderr)  # fmt: skip
-    return {"cpu_seconds": {str(n): t for n, t in least.items()}, "exponent": large, "exponent_of_small": few,
-            "chips": [work.chips for work in works.values()]}  # fmt: skip
+    print(
+        f"  {name:7} {'  '.join(f'{n}: {1e3 * t:.1f} ms' for n, t in least.items())}   exponent {large:.3f} "
+        f"(of the two smallest {few:.2f})",
+        file=sys.stderr,
+    )
+    return {
+        "cpu_seconds": {str(n): t for n, t in least.items()},
+        "exponent": large,
+        "exponent_of_small": few,
+        "chips": [work.chips for work in works.values()],
+    }
 
 
 def _exponent(least: dict[int, float], sizes: list[int]) -> float:
@@ -128,8 +140,10 @@ def _cores(effort: Effort) -> dict[str, Any]:
             ours.classes(work, threads=threads)(seed)
             least[threads] = min(least[threads], time.perf_counter() - start)
     speedup = least[1] / least[THREADS]
-    print(f"  cores   {'  '.join(f'{n}: {1e3 * t:.1f} ms' for n, t in least.items())}   {speedup:.3f} times as fast",
-          file=sys.stderr)  # fmt: skip
+    print(
+        f"  cores   {'  '.join(f'{n}: {1e3 * t:.1f} ms' for n, t in least.items())}   {speedup:.3f} times as fast",
+        file=sys.stderr,
+    )
     return {"seconds": {str(n): t for n, t in least.items()}, "speedup": speedup, "chips": work.chips}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from analogrnn.kernels.waveform_lanes import in_order
-from analogrnn.score import Variability, score_chips
+from analogrnn.montecarlo.score import Variability, score_chips
 from benchmarks import bound, ours, wave_peers, workloads
 from benchmarks.cost import cost
 from benchmarks.peers import CONTESTANTS, THREADS, Core, Runner, by_level, missing, shared_core
@@ -40,9 +40,12 @@ def run(args: argparse.Namespace) -> int:
     size = SMALL if args.small else FULL
     skip = SMALL_WITHOUT if args.small else ()
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "A": lambda: classify(size, skip), "B": lambda: recurrence(size, skip), "C": lambda: waves(size),
-        "cost": lambda: cost(args.small), "memory": lambda: memory(args.small),
-    }  # fmt: skip
+        "A": lambda: classify(size, skip),
+        "B": lambda: recurrence(size, skip),
+        "C": lambda: waves(size),
+        "cost": lambda: cost(args.small),
+        "memory": lambda: memory(args.small),
+    }
     found: dict[str, Any] = {"machine": machine(), "small": args.small}
     for name, part in parts.items():
         if args.only in (None, name):
@@ -54,9 +57,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def part_title(name: str) -> str:
-    return {"A": "A: spoken digits, d = 32, |k| <= 4, mismatch everywhere, noise; chips drawn, stepped and classified",
-            "B": "B: the recurrence alone, 8 levels, with mismatch and noise", "C": "C: waveforms, nonlinear DPI",
-            "cost": "cost of A", "memory": "peak memory of A"}[name]  # fmt: skip
+    return {
+        "A": "A: spoken digits, d = 32, |k| <= 4, mismatch everywhere, noise; chips drawn, stepped and classified",
+        "B": "B: the recurrence alone, 8 levels, with mismatch and noise",
+        "C": "C: waveforms, nonlinear DPI",
+        "cost": "cost of A",
+        "memory": "peak memory of A",
+    }[name]
 
 
 def classify(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
@@ -74,8 +81,12 @@ def classify(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
         runners = [build(core.part(part), True) for part in parts]
 
         def run_all(seed: int) -> np.ndarray:
-            return np.concatenate([_read_out(tables, part, runner(seed + j))
-                                   for j, (part, runner) in enumerate(zip(parts, runners, strict=True))])  # fmt: skip
+            return np.concatenate(
+                [
+                    _read_out(tables, part, runner(seed + j))
+                    for j, (part, runner) in enumerate(zip(parts, runners, strict=True))
+                ]
+            )
 
         return run_all
 
@@ -91,8 +102,17 @@ def classify(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
 def _classify_core(work: workloads.Classify, tables: dict[str, np.ndarray]) -> Core:
     up, down = by_level(tables["up"], tables["down"])
     x = np.ascontiguousarray(work.x.transpose(0, 2, 1), dtype=np.float32)
-    return Core(up, down, tables["sigma"].astype(np.float32)[:, None], tables["start"], x.shape[2], None, x,
-                tables["weight"].astype(np.float32), tables["bias"].astype(np.float32))  # fmt: skip
+    return Core(
+        up,
+        down,
+        tables["sigma"].astype(np.float32)[:, None],
+        tables["start"],
+        x.shape[2],
+        None,
+        x,
+        tables["weight"].astype(np.float32),
+        tables["bias"].astype(np.float32),
+    )
 
 
 def _read_out(tables: dict[str, np.ndarray], part: slice, stages_on: np.ndarray) -> np.ndarray:
@@ -104,8 +124,9 @@ def recurrence(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
     """Workload B, with the bound of the machine and the scaling over cores."""
     work = workloads.recurrence(*size["b"])
     core = shared_core(work)
-    contestants = {name: (lambda build=build: build(core, True)) for name, build in CONTESTANTS.items()
-                   if name not in skip}  # fmt: skip
+    contestants = {
+        name: (lambda build=build: build(core, True)) for name, build in CONTESTANTS.items() if name not in skip
+    }
     answer = compete(ours.recurrence(work), contestants, work.cell_steps, size["repeats"], agree=_same_levels)
     one = ours.recurrence(work, threads=1)
     one(0)
@@ -115,20 +136,33 @@ def recurrence(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
     memory_rate = bound.bytes_per_second(THREADS) * (len(work.up) / THREADS) / 4.0 if size is FULL else float("inf")
     limit = min(peak / bound.OPERATIONS, memory_rate)
     rate = answer["rates"]["ours"]
-    print(f"  one core {single / 1e6:.0f} M/s, two {rate / 1e6:.0f} M/s; {rate / limit:.0%} of the bound, "
-          f"{limit / 1e6:.0f} M/s = {peak / 1e9:.0f} G lane operations/s / {bound.OPERATIONS:.1f}")  # fmt: skip
-    return answer | {"fraction_of_bound": rate / limit, "bound_cell_steps_per_second": limit,
-                     "operations_per_second": peak, "operations_per_cell_step": bound.OPERATIONS,
-                     "memory_bound_cell_steps_per_second": memory_rate if np.isfinite(memory_rate) else None,
-                     "one_core_cell_steps_per_second": single, "speedup_of_two_cores": rate / single}  # fmt: skip
+    print(
+        f"  one core {single / 1e6:.0f} M/s, two {rate / 1e6:.0f} M/s; {rate / limit:.0%} of the bound, "
+        f"{limit / 1e6:.0f} M/s = {peak / 1e9:.0f} G lane operations/s / {bound.OPERATIONS:.1f}"
+    )
+    return answer | {
+        "fraction_of_bound": rate / limit,
+        "bound_cell_steps_per_second": limit,
+        "operations_per_second": peak,
+        "operations_per_cell_step": bound.OPERATIONS,
+        "memory_bound_cell_steps_per_second": memory_rate if np.isfinite(memory_rate) else None,
+        "one_core_cell_steps_per_second": single,
+        "speedup_of_two_cores": rate / single,
+    }
 
 
 def waves(size: dict[str, Any]) -> dict[str, Any]:
     """Workload C: stage-steps a second, and the largest difference to the plain kernel that ngspice confirms."""
     work = workloads.waves(*size["c"])
     contestants = {name: (lambda build=build: build(work)) for name, build in wave_peers.CONTESTANTS.items()}
-    answer = compete(ours.waves(work), contestants, work.stage_steps, 4 * size["repeats"], agree=_same_waves,
-                     other_models=wave_peers.OTHER_MODELS)  # fmt: skip
+    answer = compete(
+        ours.waves(work),
+        contestants,
+        work.stage_steps,
+        4 * size["repeats"],
+        agree=_same_waves,
+        other_models=wave_peers.OTHER_MODELS,
+    )
     difference = float(np.abs(in_order(ours.waves(work)(0)) - ours.plain_waves(work)(0)).max())
     unlike = int(np.count_nonzero(ours.stages_on(work) != ours.plain_stages_on(work)))
     print(f"  to the plain kernel: {difference:.1e} of a DPI's set value, {unlike} of {work.stage_steps} states unlike")
@@ -137,10 +171,14 @@ def waves(size: dict[str, Any]) -> dict[str, Any]:
     in_double = work.stage_steps / min(_timed(double, seed) for seed in range(size["repeats"]))
     print(f"  ours in double precision {in_double / 1e6:.0f} M steps/s")
     ratio = rates["ours"] / rates["rockpool dynapsim"] if "rockpool dynapsim" in rates else None
-    return answer | {"stage_steps_per_second": answer["cell_steps_per_second"], "ratio_to_dynapsim": ratio,
-                     "stage_steps_per_second_in_double_precision": in_double,
-                     "error_to_plain_kernel": difference, "states_unlike_plain_kernel": unlike,
-                     "error_to_ngspice": _ngspice_error()}  # fmt: skip
+    return answer | {
+        "stage_steps_per_second": answer["cell_steps_per_second"],
+        "ratio_to_dynapsim": ratio,
+        "stage_steps_per_second_in_double_precision": in_double,
+        "error_to_plain_kernel": difference,
+        "states_unlike_plain_kernel": unlike,
+        "error_to_ngspice": _ngspice_error(),
+    }
 
 
 def _ngspice_error() -> dict[str, Any] | None:
@@ -152,9 +190,15 @@ def _ngspice_error() -> dict[str, Any] | None:
     return {key: row[key] for key in ("claim", "value", "unit")} if row else None
 
 
-def compete(own: Runner, contestants: dict[str, Callable[[], Runner]], steps: int, repeats: int, *,
-            agree: Callable[[np.ndarray, np.ndarray], str], other_models: Mapping[str, str] = MappingProxyType({}),
-            ) -> dict[str, Any]:  # fmt: skip
+def compete(
+    own: Runner,
+    contestants: dict[str, Callable[[], Runner]],
+    steps: int,
+    repeats: int,
+    *,
+    agree: Callable[[np.ndarray, np.ndarray], str],
+    other_models: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Time all in turn, `repeats` times each, and keep the best of each. A peer that is not installed is named.
 
     All but `other_models`, which maps a peer to what it is instead, must find what ours finds.
@@ -181,9 +225,16 @@ def compete(own: Runner, contestants: dict[str, Callable[[], Runner]], steps: in
         )
     for name, reason in absent.items():
         print(f"  {name:17} not measured: {reason}")
-    return {"cell_steps_per_second": rates["ours"], "best_peer": best,
-            "ratio_to_best_peer": rates["ours"] / peers[best], "ratio_to_numpy": rates["ours"] / rates["numpy"],
-            "rates": rates, "checks": checks, "missing": absent, "best_of": repeats}  # fmt: skip
+    return {
+        "cell_steps_per_second": rates["ours"],
+        "best_peer": best,
+        "ratio_to_best_peer": rates["ours"] / peers[best],
+        "ratio_to_numpy": rates["ours"] / rates["numpy"],
+        "rates": rates,
+        "checks": checks,
+        "missing": absent,
+        "best_of": repeats,
+    }
 
 
 def _timed(runner: Runner, seed: int) -> float:
@@ -247,5 +298,10 @@ def _count_memory(chips: int) -> int:
 
 
 def machine() -> dict[str, Any]:
-    return {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version(),
-            "numpy": np.__version__, "load": os.getloadavg()[0]}  # fmt: skip
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "load": os.getloadavg()[0],
+    }

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from analogrnn.kernels.lanes import aligned
 from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
+from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.kernels.waveform import ladder_waveform
 from analogrnn.kernels.waveform_lanes import LONGEST, ladders_waveform, rise_polynomials, side_by_side
-from analogrnn.score import Variability, score_chips
+from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.simulate.steps import noise_keys
 from benchmarks.peers import Runner
 from benchmarks.workloads import Classify, Recurrence, Waves
@@ -38,12 +38,20 @@ def recurrence(work: Recurrence, *, noisy: bool = True, threads: int = 2) -> Run
     def piece(part: np.ndarray, seed: int) -> np.ndarray:
         last = np.empty((len(part), samples, cells), dtype=np.int16)
         ladder_campaign(
-            lanes, work.candidates, True, (np.zeros((len(part), cells, 0)), np.zeros((len(part), cells))),
-            (work.up[part], work.down[part]), (work.sigma, np.zeros((0, cells)), reach),
-            np.array([True, False, noisy]), noise_keys(seed, "cell"), part.astype(np.uint64),
-            campaign_work(lanes, cells, noisy, shared=True), last, np.empty((0, 0, 0, 0), dtype=np.int16),
+            lanes,
+            work.candidates,
+            True,
+            (np.zeros((len(part), cells, 0)), np.zeros((len(part), cells))),
+            (work.up[part], work.down[part]),
+            (work.sigma, np.zeros((0, cells)), reach),
+            np.array([True, False, noisy]),
+            noise_keys(seed, "cell"),
+            part.astype(np.uint64),
+            campaign_work(lanes, cells, noisy, shared=True),
+            last,
+            np.empty((0, 0, 0, 0), dtype=np.int16),
             np.zeros(len(part), dtype=np.bool_),
-        )  # fmt: skip
+        )
         return last
 
     def run(seed: int) -> np.ndarray:
@@ -124,8 +132,17 @@ def _plain_waves(work: Waves) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
     def one(c: int) -> None:
         state = np.zeros((3, stages))
         state[1] = work.floor
-        ladder_waveform(np.ascontiguousarray(work.line[:, c]), np.zeros(points), np.full(points, work.dt),
-                        np.ascontiguousarray(work.stage[:, :, c]), scalars, state, on[c], d[c], i_in[c])  # fmt: skip
+        ladder_waveform(
+            np.ascontiguousarray(work.line[:, c]),
+            np.zeros(points),
+            np.full(points, work.dt),
+            np.ascontiguousarray(work.stage[:, :, c]),
+            scalars,
+            state,
+            on[c],
+            d[c],
+            i_in[c],
+        )
 
     def run() -> tuple[np.ndarray, np.ndarray]:
         with ThreadPoolExecutor(2) as pool:

@@ -53,8 +53,17 @@ class Core:
 
     def part(self, chips: slice) -> "Core":
         weight, bias = (None if a is None else a[chips] for a in (self.weight, self.bias))
-        return Core(self.up[chips], self.down[chips], self.sigma, self.start, self.samples, self.candidates, self.x,
-                    weight, bias)  # fmt: skip
+        return Core(
+            self.up[chips],
+            self.down[chips],
+            self.sigma,
+            self.start,
+            self.samples,
+            self.candidates,
+            self.x,
+            weight,
+            bias,
+        )
 
 
 def by_level(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,8 +208,11 @@ def _torch(core: Core, noisy: bool, *, compiled: bool) -> Runner:
         at = (origin + torch.from_numpy(core.start)[:, None]).expand(chips, cells, core.samples).contiguous()
         with torch.no_grad():
             for t in range(core.steps):
-                candidate = given[t].expand(at.shape) if given is not None else torch.baddbmm(
-                    bias[:, :, None], weight, x[t].expand(chips, -1, -1))  # fmt: skip
+                candidate = (
+                    given[t].expand(at.shape)
+                    if given is not None
+                    else torch.baddbmm(bias[:, :, None], weight, x[t].expand(chips, -1, -1))
+                )
                 at = advance(at, candidate, up, down, sigma, noisy)
         return (at - origin).numpy().transpose(0, 2, 1)
 
@@ -251,9 +263,15 @@ def _jax(core: Core, noisy: bool, generator: str) -> Runner:
 
     chips, cells, levels = core.up.shape
     whole = _jax_scan((chips, cells, core.samples), levels, noisy, core.weight is not None)
-    given = [core.x if core.candidates is None else core.candidates, core.up, core.down, core.sigma,
-             core.start.astype(np.int32), 0.0 if core.weight is None else core.weight,
-             0.0 if core.bias is None else core.bias]  # fmt: skip
+    given = [
+        core.x if core.candidates is None else core.candidates,
+        core.up,
+        core.down,
+        core.sigma,
+        core.start.astype(np.int32),
+        0.0 if core.weight is None else core.weight,
+        0.0 if core.bias is None else core.bias,
+    ]
     arrays = [jnp.asarray(a) for a in given]
 
     def run(seed: int) -> np.ndarray:
@@ -262,10 +280,21 @@ def _jax(core: Core, noisy: bool, generator: str) -> Runner:
     return run
 
 
-CONTESTANTS = {"numpy": numpy_threads, "numba loop": numba_loop, "torch eager": torch_eager,
-               "torch compiled": torch_compiled, "jax scan": jax_scan, "jax scan, rbg": jax_rbg}  # fmt: skip
-_NEEDS = {"torch eager": "torch", "torch compiled": "torch", "jax scan": "jax", "jax scan, rbg": "jax",
-          "rockpool dynapsim": "jax rockpool"}  # fmt: skip
+CONTESTANTS = {
+    "numpy": numpy_threads,
+    "numba loop": numba_loop,
+    "torch eager": torch_eager,
+    "torch compiled": torch_compiled,
+    "jax scan": jax_scan,
+    "jax scan, rbg": jax_rbg,
+}
+_NEEDS = {
+    "torch eager": "torch",
+    "torch compiled": "torch",
+    "jax scan": "jax",
+    "jax scan, rbg": "jax",
+    "rockpool dynapsim": "jax rockpool",
+}
 
 
 def missing(name: str) -> str | None:

@@ -101,8 +101,10 @@ def dynapsim_waves(work: Waves) -> Runner:
 
     neurons, draw = work.stage.shape[1] * work.stage.shape[2], stream(1, "benchmark", "neurons")
     # its own generator of mismatch takes seven seconds
-    mismatch = {name: default_currents[name] * (1.0 + 0.03 * draw.normal(size=neurons)).astype(np.float32)
-                for name in ("Igain_mem", "Ispkthr", "Itau_mem", "Iref", "Ipulse")}  # fmt: skip
+    mismatch = {
+        name: default_currents[name] * (1.0 + 0.03 * draw.normal(size=neurons)).astype(np.float32)
+        for name in ("Igain_mem", "Ispkthr", "Itau_mem", "Iref", "Ipulse")
+    }
     module = DynapSim((neurons,), has_rec=False, rng_key=jax.random.PRNGKey(1), **mismatch)
     spikes = jnp.asarray(draw.random((1, len(work.line), neurons)) < 0.05, jnp.float32)
     whole = jax.jit(lambda given: module.evolve(given)[2]["imem"][0])
@@ -127,6 +129,10 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-CONTESTANTS = {"numpy": numpy_waves, "numba loop": plain_waves, "jax scan": jax_waves,
-               "rockpool dynapsim": dynapsim_waves}  # fmt: skip
+CONTESTANTS = {
+    "numpy": numpy_waves,
+    "numba loop": plain_waves,
+    "jax scan": jax_waves,
+    "rockpool dynapsim": dynapsim_waves,
+}
 OTHER_MODELS = {"rockpool dynapsim": "another model: DPI synapse and membrane"}

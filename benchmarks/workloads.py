@@ -101,6 +101,14 @@ def tables_of(work: Classify, chips: int) -> dict[str, np.ndarray]:
     design, ladder = work.design, work.design.ladders[0]
     first, readout = ChipFactory(design, 1).tables(np.arange(chips, dtype=np.uint64))
     unit = ladder.synapses.scale * design.unit_current
-    return {"weight": first.weight, "bias": first.bias, "up": first.up, "down": first.down, "output": first.output,
-            "readout": readout.weight, "offset": readout.bias, "sigma": candidate_noise(design, ladder) / unit,
-            "start": ladder.preset_pulses}  # fmt: skip
+    return {
+        "weight": first.weight,
+        "bias": first.bias,
+        "up": first.up,
+        "down": first.down,
+        "output": first.output,
+        "readout": readout.weight,
+        "offset": readout.bias,
+        "sigma": candidate_noise(design, ladder) / unit,
+        "start": ladder.preset_pulses,
+    }

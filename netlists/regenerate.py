@@ -15,8 +15,8 @@ from analogrnn import library
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network.files import load
 from analogrnn.spice.pdk import Pdk
-from analogrnn.spice.silicon import ladder_slice, network_transistors
 from analogrnn.spice.testbench import NetworkDeck, network_deck
+from analogrnn.spice.transistor_network import ladder_slice, network_transistors
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
 

@@ -22,18 +22,37 @@ def cmru(name="cell", d=2, inputs=3, *, ladder=(-2, 2), eps=1.0, seed=1, **chang
     draw = stream(seed, "test", name, d, inputs)
     low, high = ladder
     initial = draw.integers(low, high + 1, d) if eps else draw.choice([-1, 1], d)
-    return Cmru(**{"name": name, "weight": mirrors(draw, d, inputs), "bias": draw.uniform(-0.4, 0.4, d),
-                   "threshold": draw.uniform(0.3, 1.5, d), "alpha": draw.uniform(0.2, 1.0, d), "eps": eps,
-                   "k_min": low, "k_max": high, "initial": initial} | changes)  # fmt: skip
+    return Cmru(
+        **{
+            "name": name,
+            "weight": mirrors(draw, d, inputs),
+            "bias": draw.uniform(-0.4, 0.4, d),
+            "threshold": draw.uniform(0.3, 1.5, d),
+            "alpha": draw.uniform(0.2, 1.0, d),
+            "eps": eps,
+            "k_min": low,
+            "k_max": high,
+            "initial": initial,
+        }
+        | changes
+    )
 
 
 def first_quadrant(name="cell", d=2, inputs=3, *, seed=1, **changes):
     """A random first-quadrant BMRU that starts OFF."""
     draw = stream(seed, "test", name, d, inputs)
     b_lo = draw.uniform(0.2, 0.6, d)
-    return FirstQuadrantBmru(**{"name": name, "weight": mirrors(draw, d, inputs), "bias": draw.uniform(0.0, 1.0, d),
-                                "b_lo": b_lo, "b_hi": b_lo + draw.uniform(0.3, 1.2, d),
-                                "alpha": draw.uniform(0.2, 1.0, d)} | changes)  # fmt: skip
+    return FirstQuadrantBmru(
+        **{
+            "name": name,
+            "weight": mirrors(draw, d, inputs),
+            "bias": draw.uniform(0.0, 1.0, d),
+            "b_lo": b_lo,
+            "b_hi": b_lo + draw.uniform(0.3, 1.2, d),
+            "alpha": draw.uniform(0.2, 1.0, d),
+        }
+        | changes
+    )
 
 
 def linear(name="out", d=3, inputs=2, *, seed=1):
@@ -63,15 +82,23 @@ def kinds():
         "stacked": network(cmru("low", 2, 3), cmru("high", 2, 2, ladder=(0, 3))),
         "rectified": network(linear("front", 4, 3), ReLU("relu"), cmru("cell", 2, 4)),
         "not_pooled": network(cmru(), readout=False),
-    }  # fmt: skip
+    }
 
 
 def direct(stages, *, d=2, seed=1, k_min=0, threshold=None, initial=None):
     """A CMRU whose candidates are its inputs; thresholds and initial levels drawn, unless given."""
     draw = stream(seed, "test", "direct", stages, d)
     drawn = draw.uniform(0.3, 1.5, d)
-    cell = cmru("cell", d, d, ladder=(k_min, k_min + stages), seed=seed, weight=np.eye(d), bias=np.zeros(d),
-                threshold=drawn if threshold is None else np.full(d, threshold))  # fmt: skip
+    cell = cmru(
+        "cell",
+        d,
+        d,
+        ladder=(k_min, k_min + stages),
+        seed=seed,
+        weight=np.eye(d),
+        bias=np.zeros(d),
+        threshold=drawn if threshold is None else np.full(d, threshold),
+    )
     if initial is not None:
         cell = replace(cell, initial=np.full(d, initial))
     return network(cell, readout=False)

@@ -81,8 +81,9 @@ def sequences(draw):
 @given(sequences(), st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.sampled_from(LADDERS))
 def test_the_loop_is_the_equation_to_the_last_bit(sequence, eps, ladder):
     c, b, s0 = sequence
-    assert_array_equal(cells.cmru_loop(c, b, s0, eps=eps, k_min=ladder[0], k_max=ladder[1]),
-                       each_unit(c, b, s0, eps, *ladder))  # fmt: skip
+    assert_array_equal(
+        cells.cmru_loop(c, b, s0, eps=eps, k_min=ladder[0], k_max=ladder[1]), each_unit(c, b, s0, eps, *ladder)
+    )
 
 
 @pytest.mark.parametrize("cell", [cells.cmru_loop, cells.cmru_scan])
@@ -134,8 +135,9 @@ def test_with_a_leak_scan_and_loop_differ_by_rounding_alone(steps, eps, ladder):
     c, s0 = candidates((steps, 5)), np.array([-1.0, 0.0, 1.0, 0.0, -1.0])
     limits = {"eps": eps, "k_min": ladder[0], "k_max": ladder[1]}
     for b in (np.full(5, 0.5), np.abs(candidates((steps, 5), seed=4))):
-        assert_allclose(cells.cmru_scan(c, b, s0, **limits), cells.cmru_loop(c, b, s0, **limits), rtol=0,
-                        atol=rounding(steps))  # fmt: skip
+        assert_allclose(
+            cells.cmru_scan(c, b, s0, **limits), cells.cmru_loop(c, b, s0, **limits), rtol=0, atol=rounding(steps)
+        )
 
 
 @given(sequences(), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from(LADDERS))

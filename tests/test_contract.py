@@ -255,9 +255,7 @@ def test_the_flat_deck_of_every_kind_of_network_agrees(kind):
 
 @ngspice
 @pytest.mark.parametrize(
-    "cell",
-    [cmru(), cmru(eps=0.0, ladder=(-1, 1)), first_quadrant()],
-    ids=["cmru", "bmru", "first quadrant"],
+    "cell", [cmru(), cmru(eps=0.0, ladder=(-1, 1)), first_quadrant()], ids=["cmru", "bmru", "first quadrant"]
 )
 def test_slices_say_the_same_as_the_flat_deck(cell):
     """Ladders share no feedback."""

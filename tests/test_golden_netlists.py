@@ -51,8 +51,9 @@ def test_the_bytes_depend_on_no_process(tmp_path, hash_seed):
     """Two other processes, with other orders of sets, in another folder: the same files."""
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
     (tmp_path / "stale.spice").write_text("* of a network that is no longer shipped\n")
-    subprocess.run([sys.executable, NETLISTS / "regenerate.py", tmp_path], check=True, cwd=tmp_path, env=environment,
-                   timeout=120)  # fmt: skip
+    subprocess.run(
+        [sys.executable, NETLISTS / "regenerate.py", tmp_path], check=True, cwd=tmp_path, env=environment, timeout=120
+    )
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert written == {path.name: path.read_bytes() for path in NETLISTS.glob("*.spice")}, REGENERATE
 

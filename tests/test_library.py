@@ -7,8 +7,23 @@ import pytest
 from analogrnn import library
 from analogrnn.errors import MissingDependencyError, ParameterError
 
-OUTSIDE = ["../pyproject", "/etc/passwd", "a/b", "./gf180mcu", "..", ".", "", "../calibration/gf180mcu", "x\0y",
-           "~root", "gf180mcu/", "gf180mcu/.", "../networks/digits_d32_k4", "no_such_name", "gf180mcu\n"]  # fmt: skip
+OUTSIDE = [
+    "../pyproject",
+    "/etc/passwd",
+    "a/b",
+    "./gf180mcu",
+    "..",
+    ".",
+    "",
+    "../calibration/gf180mcu",
+    "x\0y",
+    "~root",
+    "gf180mcu/",
+    "gf180mcu/.",
+    "../networks/digits_d32_k4",
+    "no_such_name",
+    "gf180mcu\n",
+]
 
 
 def test_the_shipped_files_are_found():

@@ -10,8 +10,9 @@ from validation.network.memory import DiskMemory, memory_of
 def reading(steps=3, classes=2):
     key, rng = ("cell", 7), np.random.default_rng(1)
     on = rng.random((steps, 4)) < 0.5
-    return DeckReading({key: on}, {key: ~on}, {key: rng.random(steps)}, {key: rng.random(steps)},
-                       rng.random((steps, classes)))  # fmt: skip
+    return DeckReading(
+        {key: on}, {key: ~on}, {key: rng.random(steps)}, {key: rng.random(steps)}, rng.random((steps, classes))
+    )
 
 
 def test_a_reading_comes_back_bit_for_bit(tmp_path):

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted(ROOT.glob("docs/**/*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|<(?:img|a|source)\b[^>]*?(?:src|href|srcset)=\"([^\"]+)\"|^\[[^\]]+\]:\s*(\S+)",
-                  re.MULTILINE)  # fmt: skip
+LINK = re.compile(
+    r"\]\(\s*<?([^)\s>]+)|<(?:img|a|source)\b[^>]*?(?:src|href|srcset)=\"([^\"]+)\"|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE
+)
 
 
 def blocks(text, language, start=""):
@@ -85,8 +86,9 @@ def test_a_shell_block_runs_line_by_line(line, code, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 def test_every_file_that_a_document_links_to_is_there(document):
-    missing = [target for target in links(document.read_text(encoding="utf-8"))
-               if not (document.parent / target).exists()]  # fmt: skip
+    missing = [
+        target for target in links(document.read_text(encoding="utf-8")) if not (document.parent / target).exists()
+    ]
     assert missing == []
 
 

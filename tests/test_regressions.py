@@ -76,8 +76,9 @@ def test_a_campaign_on_nothing_sensible_is_refused(change, message):
     net = network(cmru())
     x = np.zeros((4, change.get("clips", 2), 3))
     with pytest.raises(ParameterError, match=message):
-        run_monte_carlo(mapped(net), x, np.zeros(x.shape[1], int), change.get("chips", 2),
-                        change.get("variability", Variability)())  # fmt: skip
+        run_monte_carlo(
+            mapped(net), x, np.zeros(x.shape[1], int), change.get("chips", 2), change.get("variability", Variability)()
+        )
 
 
 def test_a_number_of_chips_may_be_numpys():

@@ -84,12 +84,6 @@ def test_a_wish_outside_its_range_is_refused(name, value):
         sizing.Wish(**{name: value})
 
 
-def test_the_interval_is_clopper_and_pearsons():
-    # none of n: 1 - (alpha/2)^(1/n)
-    assert_allclose(sizing.interval(0, 20), (0.0, 1 - 0.025 ** (1 / 20)), rtol=1e-9)
-    assert_allclose(sizing.interval(20, 20), (0.025 ** (1 / 20), 1.0), rtol=1e-9)
-
-
 @pytest.mark.ngspice
 @pytest.mark.pdk
 def test_a_standard_ladder_without_mismatch_follows_in_ngspice():

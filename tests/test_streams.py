@@ -84,9 +84,12 @@ def test_the_draws_are_those_of_the_first_release():
 
 
 NEIGHBOURS = [((1, "chip", i), (1, "chip", i + 1)) for i in range(6)] + [
-    ((1, "a"), (2, "a")), ((0, "a"), (1, "a")), ((1, "a", 1), (1, "a", "1")), ((1, "a"), (1, "b")),
+    ((1, "a"), (2, "a")),
+    ((0, "a"), (1, "a")),
+    ((1, "a", 1), (1, "a", "1")),
+    ((1, "a"), (1, "b")),
     ((1, "mismatch", 3, "cell", "m1"), (1, "mismatch", 3, "cell", "m2")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("one", "other"), NEIGHBOURS)

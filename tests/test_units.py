@@ -46,9 +46,18 @@ def test_capital_m_is_mega_and_small_m_is_milli():
 
 @pytest.mark.parametrize(
     ("text", "unit", "value"),
-    [("300 K", "K", 300.0), ("300K", "K", 300.0), ("3 kK", "K", 3e3), ("1 m", "m", 1.0), ("2 mm", "m", 2e-3),
-     ("2 m", "s", 2e-3), ("1 F", "F", 1.0), ("5 fF", "F", 5e-15), ("2 a", "A", 2e-18)],
-)  # fmt: skip
+    [
+        ("300 K", "K", 300.0),
+        ("300K", "K", 300.0),
+        ("3 kK", "K", 3e3),
+        ("1 m", "m", 1.0),
+        ("2 mm", "m", 2e-3),
+        ("2 m", "s", 2e-3),
+        ("1 F", "F", 1.0),
+        ("5 fF", "F", 5e-15),
+        ("2 a", "A", 2e-18),
+    ],
+)
 def test_a_unit_that_is_also_a_prefix_is_read_as_the_unit(text, unit, value):
     # one rounding for the prefix
     assert parse(text, unit) == pytest.approx(value, rel=4e-16, abs=0)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.analysis.bits import Examples, Settings, analyze_bits
-from analogrnn.analysis.bits_warnings import warnings_of
-from analogrnn.analysis.bits_words import Convention, groups_of, quantise
-from analogrnn.analysis.integer import integer_network, run_integer
+from analogrnn.analysis.bits.integer import integer_network, run_integer
+from analogrnn.analysis.bits.quantise import Convention, groups_of, quantise
+from analogrnn.analysis.bits.search import Settings, analyze_bits
+from analogrnn.analysis.bits.warnings import warnings_of
+from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import map_network
@@ -23,11 +24,11 @@ TOPIC = Topic("bits")
 NETWORKS = {"d16": "digits_d16_k2", "d32": "digits_d32_k4", "bmru": "digits_bmru_d16"}
 
 
-def _design(name: str) -> tuple[Design, dict[str, Examples]]:
+def _design(name: str) -> tuple[Design, dict[str, LabelledClips]]:
     network = load(library.network_path(NETWORKS[name]))
     assert network.encoding is not None
     parts = {part: datasets.spoken_digits(part) for part in ("validation", "test")}
-    clips = {part: Examples(network.encoding(data.features), data.labels) for part, data in parts.items()}
+    clips = {part: LabelledClips(network.encoding(data.features), data.labels) for part, data in parts.items()}
     return map_network(network, load_technology()), clips
 
 
@@ -37,16 +38,18 @@ def _minimal(name: str, label: str, convention: Convention, settings: Settings) 
         design, clips = _design(name)
         shown = quick and bool(label)  # the three networks are judged; another convention only has to run
         if shown:
-            clips = {part: Examples(data.x[:, ::2], data.labels[::2]) for part, data in clips.items()}
+            clips = {part: LabelledClips(data.x[:, ::2], data.labels[::2]) for part, data in clips.items()}
         report = analyze_bits(design, clips["validation"], clips["test"], convention, settings=settings)
         if report.test is None:
             return Measured(float("nan"), "accuracy", ">= -0.01", False, f"{NETWORKS[name]}: {report.warnings[0]}")
         words = ", ".join(f"{group} {bits}" for group, bits in report.words.items())
         rule = "95 % sure" if settings.sure > 0.5 else "by bare accuracy"
         held = shown or report.test.difference >= -0.01 - 1e-12
-        claim = (f"{NETWORKS[name]}, {convention.grid} steps: accuracy on {report.test.clips} test clips less as "
-                 f"trained, s.e. {report.test.error:.4f}, McNemar p {report.test.p_value:.2g}; words chosen on "
-                 f"validation clips, {rule} of 1 %: {words}; {report.storage} bits in all")  # fmt: skip
+        claim = (
+            f"{NETWORKS[name]}, {convention.grid} steps: accuracy on {report.test.clips} test clips less as "
+            f"trained, s.e. {report.test.error:.4f}, McNemar p {report.test.p_value:.2g}; words chosen on "
+            f"validation clips, {rule} of 1 %: {words}; {report.storage} bits in all"
+        )
         return Measured(report.test.difference, "accuracy", "reported" if shown else ">= -0.01", held, claim)
 
 
@@ -75,8 +78,12 @@ def integer_exact(quick: bool) -> Measured:
                 levels = run.levels["cell"] == reference.levels["cell"]
                 logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == reference.logits
                 same, checked = same + int(levels.sum() + logits.sum()), checked + levels.size + logits.size
-    return equal(same, checked, "integer twin = float simulation of the same words, levels at every step and logits, "
-                 "3 networks, 4 to 16 bits, 4 conventions")  # fmt: skip
+    return equal(
+        same,
+        checked,
+        "integer twin = float simulation of the same words, levels at every step and logits, "
+        "3 networks, 4 to 16 bits, 4 conventions",
+    )
 
 
 @TOPIC.measure("fxpmath")
@@ -113,9 +120,14 @@ def accumulator(quick: bool) -> Measured:
         reached.append(reach / cell.bound)
         widest = max(widest, *(layer.accumulator_bits for layer in twin.layers))
         said.append(f"{network} {' and '.join(str(layer.accumulator_bits) for layer in twin.layers)}")
-    return Measured(widest, "bits", "<= 32", widest <= 32 and min(reached) == 1.0,
-                    f"widest accumulator that can't overflow, all words 8 bits ({'; '.join(said)}); an input that "
-                    f"reaches {min(reached):.3f} of the bound exists")  # fmt: skip
+    return Measured(
+        widest,
+        "bits",
+        "<= 32",
+        widest <= 32 and min(reached) == 1.0,
+        f"widest accumulator that can't overflow, all words 8 bits ({'; '.join(said)}); an input that "
+        f"reaches {min(reached):.3f} of the bound exists",
+    )
 
 
 @TOPIC.measure("warnings")
@@ -142,8 +154,9 @@ def warnings(quick: bool) -> Measured:
     ladder = drift.design.ladders[0]
     moved = ladder.threshold.copy()
     moved[4, 1] = -0.1
-    drift = replace(drift, design=replace(drift.design, layers=(replace(ladder, threshold=moved),
-                                                                *drift.design.layers[1:])))  # fmt: skip
+    drift = replace(
+        drift, design=replace(drift.design, layers=(replace(ladder, threshold=moved), *drift.design.layers[1:]))
+    )
     told = " ".join(warnings_of(drift, x))
     caught += ["cell[4] drifts to the top" in told, "cell[4] is pinned at the top" in told]
     caught.append(not warnings_of(quantise(design, dict.fromkeys(groups_of(design), 12)), x))

@@ -44,8 +44,15 @@ def random_ladders(stages: int, cells: int, seed: int) -> tuple[Network, Design]
     rng = np.random.Generator(np.random.Philox(key=[seed, stages]))
     threshold = np.exp(rng.uniform(np.log(0.12), np.log(1.2), cells))
     k_min = -int(rng.integers(0, stages + 1))
-    layer = Cmru("cell", np.eye(cells), np.zeros(cells), threshold=threshold, alpha=np.ones(cells),
-                 k_min=k_min, k_max=k_min + stages)  # fmt: skip
+    layer = Cmru(
+        "cell",
+        np.eye(cells),
+        np.zeros(cells),
+        threshold=threshold,
+        alpha=np.ones(cells),
+        k_min=k_min,
+        k_max=k_min + stages,
+    )
     network = Network((layer, Pooling("pool")))
     options = MappingOptions(input_bound=BOUND, cell_w=4e-6, cell_l=4e-6)
     return network, map_network(network, load_technology(), options)
@@ -67,16 +74,22 @@ def _random(level: str, steps: int, cells: int, sizes: range, **bench: str) -> t
 @TOPIC.measure("step-clips")
 def step_clips(quick: bool) -> Measured:
     found = [check_agreement(n, d, x, Bench("step")) for n, d, x, _ in map(_digits, NETWORKS)]
-    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
-                 "step level = digital on every stage, all 300 test clips, both networks")  # fmt: skip
+    return equal(
+        sum(a.steps_equal for a in found),
+        sum(a.steps_checked for a in found),
+        "step level = digital on every stage, all 300 test clips, both networks",
+    )
 
 
 @TOPIC.measure("waveform-clips")
 def waveform_clips(quick: bool) -> Measured:
     clips = 4 if quick else 60
     found = [check_agreement(n, d, x[:, :: 300 // clips], Bench("waveform")) for n, d, x, _ in map(_digits, NETWORKS)]
-    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
-                 f"waveform level = digital on every stage, {clips} test clips, both networks")  # fmt: skip
+    return equal(
+        sum(a.steps_equal for a in found),
+        sum(a.steps_checked for a in found),
+        f"waveform level = digital on every stage, {clips} test clips, both networks",
+    )
 
 
 @TOPIC.measure("ngspice-clips")
@@ -86,17 +99,23 @@ def ngspice_clips(quick: bool) -> Measured:
         network, design, x, _ = _digits(name)
         chosen = np.linspace(0, x.shape[1] - 1, 3).astype(int)[: 1 if quick else None]
         found.append(check_agreement(network, design, x[:, chosen], Bench("ideal")))
-    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found),
-                 f"ngspice, ideal cells = digital on every stage, the demo's {len(chosen)} clips")  # fmt: skip
+    return equal(
+        sum(a.steps_equal for a in found),
+        sum(a.steps_checked for a in found),
+        f"ngspice, ideal cells = digital on every stage, the demo's {len(chosen)} clips",
+    )
 
 
 @TOPIC.measure("ngspice-flat")
 def ngspice_flat(quick: bool) -> Measured:
     network, design, x, _ = _digits("digits_d16_k2" if quick else "digits_d32_k4")
     found = check_agreement(network, design, x[:8, :1] if quick else x[:, :1], Bench("ideal", flat=True))
-    return equal(found.steps_equal, found.steps_checked,
-                 f"ngspice, whole network in one deck = digital on every stage; largest logit error "
-                 f"{found.logit_error:.1e} units")  # fmt: skip
+    return equal(
+        found.steps_equal,
+        found.steps_checked,
+        f"ngspice, whole network in one deck = digital on every stage; largest logit error "
+        f"{found.logit_error:.1e} units",
+    )
 
 
 @TOPIC.measure("step-random")
@@ -106,15 +125,19 @@ def step_random(quick: bool) -> Measured:
 
 @TOPIC.measure("waveform-random")
 def waveform_random(quick: bool) -> Measured:
-    return equal(*_random("waveform", 100 if quick else 200, 8, range(1, 17)),
-                 "waveform level = digital, random ladders of 1 to 16 stages")  # fmt: skip
+    return equal(
+        *_random("waveform", 100 if quick else 200, 8, range(1, 17)),
+        "waveform level = digital, random ladders of 1 to 16 stages",
+    )
 
 
 @TOPIC.measure("ngspice-random")
 def ngspice_random(quick: bool) -> Measured:
     sizes = range(1, 17, 5) if quick else range(1, 17)
-    return equal(*_random("ideal", 32 if quick else 160, 2 if quick else 4, sizes),
-                 "ngspice, ideal cells = digital, random ladders of 1 to 16 stages")  # fmt: skip
+    return equal(
+        *_random("ideal", 32 if quick else 160, 2 if quick else 4, sizes),
+        "ngspice, ideal cells = digital, random ladders of 1 to 16 stages",
+    )
 
 
 def _broken(name: str, claim: str) -> None:
@@ -146,8 +169,10 @@ def _control(name: str, level: str) -> None:
     @TOPIC.measure(f"{level}-{name.replace('_', '-')}")
     def control(quick: bool) -> Measured:
         steps, cells = (60, 2) if level == "ideal" else (200, 8)
-        return unequal(*_random(level, steps, cells, range(4, 5), control=name),
-                       f"negative control '{name}' fails at level {level}")  # fmt: skip
+        return unequal(
+            *_random(level, steps, cells, range(4, 5), control=name),
+            f"negative control '{name}' fails at level {level}",
+        )
 
 
 for _level in ("waveform", "ideal"):
@@ -176,8 +201,13 @@ def waveform_error(quick: bool) -> Measured:
             ours = np.interp(times, wave.time, wave.i_in[:, j])
             error = np.sqrt(np.mean((ours - theirs) ** 2)) / np.ptp(theirs)
             worst = max(worst, float(error))
-    return Measured(worst, "of range", "< 0.05", worst < 0.05,
-                    "NRMSE of the input current of each stage, waveform level against ngspice, 60 steps")  # fmt: skip
+    return Measured(
+        worst,
+        "of range",
+        "< 0.05",
+        worst < 0.05,
+        "NRMSE of the input current of each stage, waveform level against ngspice, 60 steps",
+    )
 
 
 @TOPIC.measure("dpi-step")
@@ -186,8 +216,15 @@ def dpi_against_ode(quick: bool) -> Measured:
     tau, ratio, floor = 1e-3, 25.0, 1e-6
     times = np.linspace(0.0, 6.0 * tau, 301)
     span = ratio - 1.0
-    exact = solve_ivp(lambda _, d: span * d * (1 - d) / (1 + span * d) / tau, (0, times[-1]), [floor], t_eval=times,
-                      rtol=1e-11, atol=1e-15, method="LSODA").y[0]  # fmt: skip
+    exact = solve_ivp(
+        lambda _, d: span * d * (1 - d) / (1 + span * d) / tau,
+        (0, times[-1]),
+        [floor],
+        t_eval=times,
+        rtol=1e-11,
+        atol=1e-15,
+        method="LSODA",
+    ).y[0]
     d, ours = floor, [floor]
     for _ in times[1:]:
         d = dpi_step(d, True, times[1], tau, ratio, floor)
@@ -219,8 +256,13 @@ def sigma_of_thresholds(quick: bool) -> Measured:
             centred = (table - table.mean()) / table.std()
             error = expected * np.sqrt((np.mean(centred**4) - 1.0) / (4.0 * chips))
             worst = max(worst, abs(table.std(ddof=1) - expected) / error)
-    return Measured(float(worst), "standard errors", "< 5", worst < 5,
-                    f"sigma of cell thresholds over {chips:,} chips against composed Pelgrom, worst of 4")  # fmt: skip
+    return Measured(
+        float(worst),
+        "standard errors",
+        "< 5",
+        worst < 5,
+        f"sigma of cell thresholds over {chips:,} chips against composed Pelgrom, worst of 4",
+    )
 
 
 def _mismatched(size_um: float, bound: float) -> None:
@@ -275,9 +317,14 @@ def _trained(name: str, goal: float) -> None:
         network, _, x, labels = _digits(name)
         here = float(np.mean(forward(network, x).classes == labels))
         mean = float(network.metadata["accuracy_test_mean"])
-        return Measured(mean, "accuracy", f">= {goal}", mean >= goal,
-                        f"{name}: test accuracy, mean of seeds {network.metadata['seeds']} as recorded by the training "
-                        f"script; the shipped one scores {here:.3f} here")  # fmt: skip
+        return Measured(
+            mean,
+            "accuracy",
+            f">= {goal}",
+            mean >= goal,
+            f"{name}: test accuracy, mean of seeds {network.metadata['seeds']} as recorded by the training "
+            f"script; the shipped one scores {here:.3f} here",
+        )
 
 
 _trained("digits_d32_k4", 0.94)
@@ -291,9 +338,14 @@ def _accuracy(name: str, size_um: float) -> None:
         size = size_um * 1e-6
         design = map_network(network, load_technology(), MappingOptions(cell_w=size, cell_l=size))
         s = run_monte_carlo(design, x, labels, 20 if quick else 200, Variability(1)).statistics()
-        return Measured(s["mean"], "accuracy", "reported", True,
-                        f"{name}, {s['chips']} mismatched chips with noise, {size_um:g} um devices: mean (spread "
-                        f"{s['std']:.3f}, 5th percentile {s['p05']:.3f}, worst {s['min']:.3f})")  # fmt: skip
+        return Measured(
+            s["mean"],
+            "accuracy",
+            "reported",
+            True,
+            f"{name}, {s['chips']} mismatched chips with noise, {size_um:g} um devices: mean (spread "
+            f"{s['std']:.3f}, 5th percentile {s['p05']:.3f}, worst {s['min']:.3f})",
+        )
 
 
 for _network in NETWORKS:

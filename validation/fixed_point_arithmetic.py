@@ -3,7 +3,7 @@
 import numpy as np
 from fxpmath import Fxp
 
-from analogrnn.analysis.bits_words import Quantised
+from analogrnn.analysis.bits.quantise import Quantised
 
 
 def fixed(value: np.ndarray, lsb: np.ndarray | float, bits: int) -> Fxp:

@@ -7,8 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.analysis.resilience import level_law, noise_cut, start_levels, wrong_moves
-from analogrnn.analysis.resilience_crossover import (
+from analogrnn.analysis.noise.crossover import (
     HoldTask,
     analog_error,
     crossover_steps,
@@ -19,9 +18,10 @@ from analogrnn.analysis.resilience_crossover import (
     simulate_hold,
     slip,
 )
-from analogrnn.analysis.resilience_hold import kramers_passage, mean_passage, simulate_passages
-from analogrnn.analysis.resilience_report import accuracy_under_noise, network_noise
-from analogrnn.analysis.resilience_spice import (
+from analogrnn.analysis.noise.hold_times import kramers_passage, mean_passage, simulate_passages
+from analogrnn.analysis.noise.moves import level_law, noise_cut, start_levels, wrong_moves
+from analogrnn.analysis.noise.report import accuracy_under_noise, network_noise
+from analogrnn.analysis.noise.spice import (
     FlipBench,
     Flips,
     TransistorCell,
@@ -76,10 +76,15 @@ def exact(quick: bool) -> Measured:
         seen = (on[..., None] == np.arange(5)).mean(axis=1)
         error = np.sqrt(np.maximum(law * (1.0 - law), 1.0 / trials) / trials)
         worst = max(worst, float((np.abs(seen - law) / error).max()))
-    return Measured(worst, "standard errors", "< 5", worst < 5.0,
-                    f"law of the level after each of {steps} steps against {trials} simulated runs, mismatched "
-                    f"chips in 3 um "
-                    "devices, drift at rest included: largest deviation")  # fmt: skip
+    return Measured(
+        worst,
+        "standard errors",
+        "< 5",
+        worst < 5.0,
+        f"law of the level after each of {steps} steps against {trials} simulated runs, mismatched "
+        f"chips in 3 um "
+        "devices, drift at rest included: largest deviation",
+    )
 
 
 @TOPIC.measure("wrong-move-certain")
@@ -91,9 +96,13 @@ def certain(quick: bool) -> Measured:
         on = run_ladder(layer, u)
         right += int((np.take_along_axis(law, on[..., None].astype(int), axis=-1) == 1.0).sum())
         total += on.size
-    return Measured(right / total, "of steps", "= 1", right == total,
-                    f"without noise the law gives the simulated level the chance 1 ({total:,} steps, mismatched "
-                    f"chips)")  # fmt: skip
+    return Measured(
+        right / total,
+        "of steps",
+        "= 1",
+        right == total,
+        f"without noise the law gives the simulated level the chance 1 ({total:,} steps, mismatched chips)",
+    )
 
 
 @TOPIC.measure("flip-rate")
@@ -107,11 +116,16 @@ def flip_rate(quick: bool) -> Measured:
         told.append(f"{seen.mean / theory:.3f}")
         times.append(theory)
     decades = math.log10(times[-1] / times[0])
-    return Measured(worst, "relative", "< 0.2", worst < 0.2,
-                    f"mean first-passage time of Ornstein-Uhlenbeck noise, simulated over Siegert's integral, "
-                    f"thresholds at "
-                    f"{', '.join(f'{d:g}' for d in distances)} rms ({decades:.1f} decades of rate): "
-                    f"{' '.join(told)}")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.2",
+        worst < 0.2,
+        f"mean first-passage time of Ornstein-Uhlenbeck noise, simulated over Siegert's integral, "
+        f"thresholds at "
+        f"{', '.join(f'{d:g}' for d in distances)} rms ({decades:.1f} decades of rate): "
+        f"{' '.join(told)}",
+    )
 
 
 @TOPIC.measure("flip-rate-window")
@@ -121,17 +135,25 @@ def flip_window(quick: bool) -> Measured:
         theory = mean_passage(d, two_sided=True)
         seen = simulate_passages((-d, d), max(200.0, 500 * theory / 256), seed=SEED)
         worst = max(worst, abs(seen.mean / theory - 1.0))
-    return Measured(worst, "relative", "< 0.2", worst < 0.2,
-                    "the same out of a window with a threshold on each side, +-2 to +-4 rms: largest "
-                    "deviation")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.2",
+        worst < 0.2,
+        "the same out of a window with a threshold on each side, +-2 to +-4 rms: largest deviation",
+    )
 
 
 @TOPIC.measure("flip-kramers")
 def kramers(quick: bool) -> Measured:
     ratio = [mean_passage(d) / kramers_passage(d) for d in (3.0, 5.0, 10.0, 20.0)]
-    return Measured(ratio[-1] - 1.0, "relative", "< 0.01", abs(ratio[-1] - 1.0) < 0.01 and ratio == sorted(ratio)[::-1],
-                    f"Siegert's integral over Kramers' limit at 3, 5, 10, 20 rms: "
-                    f"{' '.join(f'{r:.3f}' for r in ratio)}")  # fmt: skip
+    return Measured(
+        ratio[-1] - 1.0,
+        "relative",
+        "< 0.01",
+        abs(ratio[-1] - 1.0) < 0.01 and ratio == sorted(ratio)[::-1],
+        f"Siegert's integral over Kramers' limit at 3, 5, 10, 20 rms: {' '.join(f'{r:.3f}' for r in ratio)}",
+    )
 
 
 def _ideal(distance: float, sample: float, passages: int) -> tuple[Flips, FlipBench]:
@@ -149,11 +171,16 @@ def ngspice_fast(quick: bool) -> Measured:
         ratio.append(seen.mean / bench.predicted())
         told.append(f"{ratio[-1]:.3f} ({seen.count})")
     worst = max(abs(r - 1.0) for r in ratio)
-    return Measured(worst, "relative", "< 0.2", worst < 0.2,
-                    f"ngspice transient noise, 16 ideal cells, thresholds 1.5 to "
-                    f"{1.5 + 0.5 * (len(ratio) - 1):g} rms away, "
-                    f"noise of a twentieth of t_in: time between flips over predicted (flips): "
-                    f"{' '.join(told)}")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.2",
+        worst < 0.2,
+        f"ngspice transient noise, 16 ideal cells, thresholds 1.5 to "
+        f"{1.5 + 0.5 * (len(ratio) - 1):g} rms away, "
+        f"noise of a twentieth of t_in: time between flips over predicted (flips): "
+        f"{' '.join(told)}",
+    )
 
 
 @TOPIC.measure("ngspice-slow")
@@ -163,9 +190,13 @@ def ngspice_slow(quick: bool) -> Measured:
         seen, bench = _ideal(d, 20.0, 250 if quick else 1500)
         ratio.append(seen.mean / bench.predicted())
     worst = max(abs(r - 1.0) for r in ratio)
-    return Measured(worst, "relative", "< 0.2", worst < 0.2,
-                    f"the same with noise of 20 t_in, which the input node follows: "
-                    f"{' '.join(f'{r:.3f}' for r in ratio)}")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.2",
+        worst < 0.2,
+        f"the same with noise of 20 t_in, which the input node follows: {' '.join(f'{r:.3f}' for r in ratio)}",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -192,21 +223,31 @@ def _transistors(distance: float, sample: float, passages: int) -> tuple[float, 
 def transistors_slow(quick: bool) -> Measured:
     found = [_transistors(d, 20.0, 60 if quick else 300) for d in ((1.5,) if quick else (1.0, 1.5, 2.0))]
     worst = max(abs(r - 1.0) for r, _ in found)
-    return Measured(worst, "relative", "< 0.3", worst < 0.3,
-                    "a cell on foundry models with noise that it can follow (20 t_in), thresholds from 1 to 2 "
-                    "rms away: time "
-                    "between flips over predicted (flips): "
-                    f"{' '.join(f'{r:.3f} ({n})' for r, n in found)}")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.3",
+        worst < 0.3,
+        "a cell on foundry models with noise that it can follow (20 t_in), thresholds from 1 to 2 "
+        "rms away: time "
+        "between flips over predicted (flips): "
+        f"{' '.join(f'{r:.3f} ({n})' for r, n in found)}",
+    )
 
 
 @TOPIC.measure("transistors-fast")
 def transistors_fast(quick: bool) -> Measured:
     ratio, flips = _transistors(1.5, 0.05, 60 if quick else 400)
-    return Measured(ratio, "of predicted", "reported", True,
-                    f"the same with noise of a twentieth of t_in ({flips} flips): t_in is the delay of the "
-                    f"whole cell, its input "
-                    "node alone is faster and passes more noise than one pole at t_in; the prediction is "
-                    "optimistic")  # fmt: skip
+    return Measured(
+        ratio,
+        "of predicted",
+        "reported",
+        True,
+        f"the same with noise of a twentieth of t_in ({flips} flips): t_in is the delay of the "
+        f"whole cell, its input "
+        "node alone is faster and passes more noise than one pole at t_in; the prediction is "
+        "optimistic",
+    )
 
 
 @TOPIC.measure("cut")
@@ -219,11 +260,16 @@ def cut(quick: bool) -> Measured:
     agrees = abs(seen / law - 1.0) < 5.0 * 0.5 / math.sqrt(slips)
     chip, _, _ = digits("digits_d16_k2")
     own = float((chip.ladders[0].noise / chip.ladders[0].ladder.threshold[:, 1]).max())
-    return Measured(limit / own, "of own noise", "> 1", limit > own and agrees,
-                    f"noise up to which a hold state cuts it at least 20-fold from input to output (a level's "
-                    f"output = beta): "
-                    f"{limit:.3f} beta, over the cells' own {own:.3f}; at 0.3 beta {seen:.2f}-fold counted, "
-                    f"{law:.2f} by law")  # fmt: skip
+    return Measured(
+        limit / own,
+        "of own noise",
+        "> 1",
+        limit > own and agrees,
+        f"noise up to which a hold state cuts it at least 20-fold from input to output (a level's "
+        f"output = beta): "
+        f"{limit:.3f} beta, over the cells' own {own:.3f}; at 0.3 beta {seen:.2f}-fold counted, "
+        f"{law:.2f} by law",
+    )
 
 
 @TOPIC.measure("crossover-simulated")
@@ -237,10 +283,15 @@ def simulated(quick: bool) -> Measured:
             law = (ladder_error(task, sigma, steps), analog_error(task, sigma, steps))
             for seen, error in zip(both, law, strict=True):
                 worst = max(worst, float((np.abs(seen.error - error) / seen.spread).max()))
-    return Measured(worst, "standard errors", "< 5", worst < 5.0,
-                    "error of holding a value for 1 to 300 steps, ladder (digital recurrence) and integrator / "
-                    "LRU / minGRU that "
-                    "holds, simulated against the laws: largest of 72 deviations")  # fmt: skip
+    return Measured(
+        worst,
+        "standard errors",
+        "< 5",
+        worst < 5.0,
+        "error of holding a value for 1 to 300 steps, ladder (digital recurrence) and integrator / "
+        "LRU / minGRU that "
+        "holds, simulated against the laws: largest of 72 deviations",
+    )
 
 
 @TOPIC.measure("crossover-law")
@@ -248,10 +299,15 @@ def law(quick: bool) -> Measured:
     task, sigmas = HoldTask(9, 0.5), (0.08, 0.12, 0.16, 0.2, 0.24)
     ratio = [railed_crossover(task, s) / crossover_steps(s, 0.5) for s in sigmas]
     worst = max(abs(r - 1.0) for r in ratio)
-    return Measured(worst, "relative", "< 0.15", worst < 0.15,
-                    "length from which the ladder wins, exact with rails over 1 / 12(sigma^2 - p), noise of "
-                    "0.08 to 0.24 level, "
-                    f"margin 0.5: {' '.join(f'{r:.3f}' for r in ratio)}")  # fmt: skip
+    return Measured(
+        worst,
+        "relative",
+        "< 0.15",
+        worst < 0.15,
+        "length from which the ladder wins, exact with rails over 1 / 12(sigma^2 - p), noise of "
+        "0.08 to 0.24 level, "
+        f"margin 0.5: {' '.join(f'{r:.3f}' for r in ratio)}",
+    )
 
 
 @TOPIC.measure("crossover-band")
@@ -264,12 +320,17 @@ def band(quick: bool) -> Measured:
     loses = (inside[0].error - inside[1].error) / (inside[0].spread + inside[1].spread)
     wins = (outside[1].error - outside[0].error) / (outside[0].spread + outside[1].spread)
     holds = bool(loses.min() > 3.0 and wins.min() > 3.0)
-    return Measured(low, "levels", "0.25..0.35", holds and 0.25 < low < 0.35,
-                    f"noise a step above which an analog state holds better for long, margin 0.5 level (up to "
-                    f"{high:.2f}); "
-                    f"slips at 0.1 level: {slip(0.1, 0.5):.1e} a step; simulated: ladder worse inside by "
-                    f"{loses.min():.0f}, "
-                    f"better at 0.8 of it by {wins.min():.0f} standard errors")  # fmt: skip
+    return Measured(
+        low,
+        "levels",
+        "0.25..0.35",
+        holds and 0.25 < low < 0.35,
+        f"noise a step above which an analog state holds better for long, margin 0.5 level (up to "
+        f"{high:.2f}); "
+        f"slips at 0.1 level: {slip(0.1, 0.5):.1e} a step; simulated: ladder worse inside by "
+        f"{loses.min():.0f}, "
+        f"better at 0.8 of it by {wins.min():.0f} standard errors",
+    )
 
 
 @TOPIC.measure("crossover-margin")
@@ -281,10 +342,15 @@ def margin(quick: bool) -> Measured:
         ladder = chip.ladders[0].ladder
         margins.append(float((ladder.threshold[:, 1] / (ladder.alpha * ladder.level_step)).min()))
     right = losing_band(least * 1.001) is None and losing_band(least * 0.999) is not None
-    return Measured(least, "levels", "= 0.576", abs(least - 0.5757) < 1e-3 and right,
-                    "margin beta / alpha above which no noise favours an analog state for long holds; least "
-                    "margin of the "
-                    f"shipped networks: {' '.join(f'{m:.2f}' for m in margins)}")  # fmt: skip
+    return Measured(
+        least,
+        "levels",
+        "= 0.576",
+        abs(least - 0.5757) < 1e-3 and right,
+        "margin beta / alpha above which no noise favours an analog state for long holds; least "
+        "margin of the "
+        f"shipped networks: {' '.join(f'{m:.2f}' for m in margins)}",
+    )
 
 
 @TOPIC.measure("wrong-moves-clips")
@@ -295,9 +361,13 @@ def clips(quick: bool) -> Measured:
         found = network_noise(chip, x)[0]
         worst = max(worst, found.wrong_a_clip)
         told.append(f"{name} {found.wrong_a_clip:.2f} of {x.shape[0] * len(found.wrong)}")
-    return Measured(worst, "moves", "reported", True,
-                    f"expected wrong moves in a spoken digit at the cells' own noise (exact): "
-                    f"{'; '.join(told)}")  # fmt: skip
+    return Measured(
+        worst,
+        "moves",
+        "reported",
+        True,
+        f"expected wrong moves in a spoken digit at the cells' own noise (exact): {'; '.join(told)}",
+    )
 
 
 def _accuracy(name: str) -> None:
@@ -309,10 +379,15 @@ def _accuracy(name: str) -> None:
         curve = accuracy_under_noise(chip, x, labels, sigmas, repeats=2 if quick else 10, seed=SEED)
         lost = curve.without - curve.accuracy
         told = ", ".join(f"{a:.3f} at {s:.2g}" for s, a in zip(curve.sigma, curve.accuracy, strict=True))
-        return Measured(float(lost[0]), "accuracy", "< 0.02", bool(lost[0] < 0.02),
-                        f"{name}: accuracy lost to the cells' own noise; {curve.without:.3f} without, {told} "
-                        f"beta (standard "
-                        f"error {curve.error.max():.3f})")  # fmt: skip
+        return Measured(
+            float(lost[0]),
+            "accuracy",
+            "< 0.02",
+            bool(lost[0] < 0.02),
+            f"{name}: accuracy lost to the cells' own noise; {curve.without:.3f} without, {told} "
+            f"beta (standard "
+            f"error {curve.error.max():.3f})",
+        )
 
 
 for _name in NETWORKS:
@@ -331,7 +406,12 @@ def at_rest(quick: bool) -> Measured:
         share = float(np.mean(np.array(chance).max(axis=-1) > 1e-6))
         worst = share
         told.append(f"{size * 1e6:g} um: {share:.4f}")
-    return Measured(worst, "of ladders", "reported", True,
-                    f"ladders of 4 with a level whose hold at zero fails more than once in a million steps at "
-                    f"the cells' own "
-                    f"noise, mismatched chips: {'; '.join(told)}")  # fmt: skip
+    return Measured(
+        worst,
+        "of ladders",
+        "reported",
+        True,
+        f"ladders of 4 with a level whose hold at zero fails more than once in a million steps at "
+        f"the cells' own "
+        f"noise, mismatched chips: {'; '.join(told)}",
+    )

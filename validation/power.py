@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.analysis.power import PowerReport, power_report
-from analogrnn.analysis.power_area import area_report
-from analogrnn.analysis.power_figures import blocks, scaling
-from analogrnn.analysis.power_scaling import BOUND, Scaling, random_network, scale_levels, scale_states
-from analogrnn.analysis.power_spice import SlicePower, network_power, slice_power
+from analogrnn.analysis.power.area import area_report
+from analogrnn.analysis.power.report import PowerReport, power_report
+from analogrnn.analysis.power.scaling import BOUND, Scaling, random_network, scale_levels, scale_states
+from analogrnn.analysis.power.spice import SlicePower, network_power, slice_power
 from analogrnn.design import Design
+from analogrnn.figures.power import blocks, scaling
 from analogrnn.mapping import MappingOptions, map_network, stage_options
 from analogrnn.network import Cmru, Linear, Network, Pooling
 from analogrnn.network.files import load
@@ -58,11 +58,16 @@ def _against_ngspice(stage: str) -> None:
         levels = sum(one.same_levels for one in found)
         seen, told = sum(one.total for one in found), sum(one.total_predicted for one in found)
         worst = float(np.abs(errors).max())
-        return Measured(worst, "relative", f"< {TOLERANCE:g}", worst < TOLERANCE and levels == len(found),
-                        f"{NETWORK}, {WORDS[stage]}: predicted supply current of {len(found)} ladders, each with its "
-                        f"front end and all inputs, on one clip, against ngspice's integral; worst ladder (their sum "
-                        f"{told / seen - 1.0:+.4f}; stages alone: worst {np.abs(stages).max():.4f}); levels as "
-                        f"predicted in {levels} of {len(found)}")  # fmt: skip
+        return Measured(
+            worst,
+            "relative",
+            f"< {TOLERANCE:g}",
+            worst < TOLERANCE and levels == len(found),
+            f"{NETWORK}, {WORDS[stage]}: predicted supply current of {len(found)} ladders, each with its "
+            f"front end and all inputs, on one clip, against ngspice's integral; worst ladder (their sum "
+            f"{told / seen - 1.0:+.4f}; stages alone: worst {np.abs(stages).max():.4f}); levels as "
+            f"predicted in {levels} of {len(found)}",
+        )
 
 
 _against_ngspice("standard")
@@ -81,9 +86,14 @@ def whole(quick: bool) -> Measured:
     seen, told = network_power(design, x[:frames, 0])
     error = abs(told / seen - 1.0)
     name = "a random network of d = 2" if quick else f"{NETWORK}, all of it, readout included"
-    return Measured(error, "relative", f"< {TOLERANCE:g}", error < TOLERANCE,
-                    f"{name}, standard stage, one deck, {frames} frames of one clip: {told * 1e9:.1f} nA predicted, "
-                    f"{seen * 1e9:.1f} nA in ngspice")  # fmt: skip
+    return Measured(
+        error,
+        "relative",
+        f"< {TOLERANCE:g}",
+        error < TOLERANCE,
+        f"{name}, standard stage, one deck, {frames} frames of one clip: {told * 1e9:.1f} nA predicted, "
+        f"{seen * 1e9:.1f} nA in ngspice",
+    )
 
 
 def _total(stage: str) -> None:
@@ -93,11 +103,16 @@ def _total(stage: str) -> None:
         if not quick and stage == "standard":
             blocks(report, f"{NETWORK}, standard stage", DOCS / "power_blocks.png")
         parts = ", ".join(f"{name} {report.supply * value * 1e9:.1f}" for name, value in report.blocks.items())
-        return Measured(report.total * 1e9, "nW", "reported", True,
-                        f"{NETWORK}, {WORDS[stage]}, {report.clips} test clips: mean power; by block in nW: {parts}; "
-                        f"gates {sum(area.gates.values()) * 1e12:,.0f} um2, capacitors {area.capacitors * 1e12:,.0f} "
-                        f"um2, layout {area.total * 1e6:.2f} mm2 with a declared overhead of "
-                        f"{area.overhead:g}")  # fmt: skip
+        return Measured(
+            report.total * 1e9,
+            "nW",
+            "reported",
+            True,
+            f"{NETWORK}, {WORDS[stage]}, {report.clips} test clips: mean power; by block in nW: {parts}; "
+            f"gates {sum(area.gates.values()) * 1e12:,.0f} um2, capacitors {area.capacitors * 1e12:,.0f} "
+            f"um2, layout {area.total * 1e6:.2f} mm2 with a declared overhead of "
+            f"{area.overhead:g}",
+        )
 
 
 _total("standard")
@@ -107,11 +122,16 @@ _total("default")
 @TOPIC.measure("energy")
 def energy(quick: bool) -> Measured:
     standard, default = _report("standard"), _report("default")
-    return Measured(standard.energy * 1e9, "nJ", "reported", True,
-                    f"{NETWORK}, standard stage: energy of one inference, {standard.steps} steps of "
-                    f"{standard.period * 1e3:g} ms with reset and presets; {standard.energy_step * 1e9:.2f} nJ a step, "
-                    f"answer {standard.latency * 1e3:.0f} ms after the first frame; default mapping "
-                    f"{default.energy * 1e9:.0f} nJ, {default.latency * 1e3:.0f} ms")  # fmt: skip
+    return Measured(
+        standard.energy * 1e9,
+        "nJ",
+        "reported",
+        True,
+        f"{NETWORK}, standard stage: energy of one inference, {standard.steps} steps of "
+        f"{standard.period * 1e3:g} ms with reset and presets; {standard.energy_step * 1e9:.2f} nJ a step, "
+        f"answer {standard.latency * 1e3:.0f} ms after the first frame; default mapping "
+        f"{default.energy * 1e9:.0f} nJ, {default.latency * 1e3:.0f} ms",
+    )
 
 
 @TOPIC.measure("published")
@@ -119,20 +139,36 @@ def published(quick: bool) -> Measured:
     """Published: a first-quadrant BMRU of d = 4 on 13 MFCC. Ours of the same size: clocked ladders of one level."""
     rng = np.random.default_rng(4)
     d, inputs = 4, 13
-    cell = Cmru("cell", rng.normal(0.0, 1.0 / np.sqrt(inputs), (d, inputs)), np.zeros(d), threshold=np.ones(d),
-                alpha=np.full(d, 0.5), eps=0.0, k_min=-1, k_max=1, initial=np.full(d, -1.0))  # fmt: skip
+    cell = Cmru(
+        "cell",
+        rng.normal(0.0, 1.0 / np.sqrt(inputs), (d, inputs)),
+        np.zeros(d),
+        threshold=np.ones(d),
+        alpha=np.full(d, 0.5),
+        eps=0.0,
+        k_min=-1,
+        k_max=1,
+        initial=np.full(d, -1.0),
+    )
     network = Network((cell, Pooling("pool"), Linear("readout", rng.normal(0.0, 0.5, (2, d)), np.zeros(2))))
     x = np.clip(rng.normal(0.0, 1.0, (32, 50, inputs)), -BOUND, BOUND)
     powers = {}
-    for name, options in (("standard stage, 10 ms", stage_options("standard")),
-                          ("1 unit = 1 nA, 10 x 10 um", MappingOptions())):  # fmt: skip
+    for name, options in (
+        ("standard stage, 10 ms", stage_options("standard")),
+        ("1 unit = 1 nA, 10 x 10 um", MappingOptions()),
+    ):
         powers[name] = power_report(map_network(network, load_technology(), replace(options, input_bound=BOUND)), x)
     value = powers["standard stage, 10 ms"].total * 1e9
     listing = ", ".join(f"{name} {report.total * 1e9:.0f} nW" for name, report in powers.items())
-    return Measured(value, "nW", "reported", True,
-                    f"a random BMRU network of the published size (d = 4, 13 inputs, 2 outputs) in our circuits: "
-                    f"{listing}; published for keyword spotting with d = 4 at 10 ms a frame: about 100 nW "
-                    "(arXiv 2605.15216)")  # fmt: skip
+    return Measured(
+        value,
+        "nW",
+        "reported",
+        True,
+        f"a random BMRU network of the published size (d = 4, 13 inputs, 2 outputs) in our circuits: "
+        f"{listing}; published for keyword spotting with d = 4 at 10 ms a frame: about 100 nW "
+        "(arXiv 2605.15216)",
+    )
 
 
 @lru_cache(maxsize=4)
@@ -144,18 +180,28 @@ def _states(quick: bool, normalised: bool) -> Scaling:
 @TOPIC.measure("scaling-linear")
 def linear(quick: bool) -> Measured:
     found = _states(quick, False)
-    return Measured(found.recurrent_slope, "exponent", "1 +- 0.1", abs(found.recurrent_slope - 1.0) < 0.1,
-                    f"power of the recurrence over the state dimension, random networks of d = {found.size[0]:g} to "
-                    f"{found.size[-1]:g}: exponent of d; published law: linear")  # fmt: skip
+    return Measured(
+        found.recurrent_slope,
+        "exponent",
+        "1 +- 0.1",
+        abs(found.recurrent_slope - 1.0) < 0.1,
+        f"power of the recurrence over the state dimension, random networks of d = {found.size[0]:g} to "
+        f"{found.size[-1]:g}: exponent of d; published law: linear",
+    )
 
 
 @TOPIC.measure("scaling-quadratic")
 def quadratic(quick: bool) -> Measured:
     found, other = _states(quick, False), _states(quick, True)
-    return Measured(found.feedforward_slope, "exponent", "2 +- 0.1", abs(found.feedforward_slope - 2.0) < 0.1,
-                    f"power of the feedforward weights (d x d and d x d) over the state dimension, weights of a given "
-                    f"size; published law: quadratic; with weights of 1/sqrt(d) the exponent is "
-                    f"{other.feedforward_slope:.2f}")  # fmt: skip
+    return Measured(
+        found.feedforward_slope,
+        "exponent",
+        "2 +- 0.1",
+        abs(found.feedforward_slope - 2.0) < 0.1,
+        f"power of the feedforward weights (d x d and d x d) over the state dimension, weights of a given "
+        f"size; published law: quadratic; with weights of 1/sqrt(d) the exponent is "
+        f"{other.feedforward_slope:.2f}",
+    )
 
 
 @TOPIC.measure("scaling-levels")
@@ -166,6 +212,11 @@ def levels(quick: bool) -> Measured:
         named = {"weights of a given size": _states(False, False), "weights of 1/sqrt(d)": _states(False, True)}
         scaling(named, found, "Random networks, one a size, standard stage at 10 ms a step", DOCS / "power_scaling.png")
     each, fixed = np.polyfit(found.size, found.recurrent * 1e9 / 8, 1)
-    return Measured(float(each), "nW a level", "reported", True,
-                    f"power of a ladder of 2 to {found.size[-1]:g} stages, random network of d = 8: {each:.2f} nW for "
-                    f"each stage and {fixed:.2f} nW that does not depend on them")  # fmt: skip
+    return Measured(
+        float(each),
+        "nW a level",
+        "reported",
+        True,
+        f"power of a ladder of 2 to {found.size[-1]:g} stages, random network of d = 8: {each:.2f} nW for "
+        f"each stage and {fixed:.2f} nW that does not depend on them",
+    )

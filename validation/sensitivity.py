@@ -3,11 +3,11 @@
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.analysis.allocation import Allocation, allocate_area
-from analogrnn.analysis.bits import Examples
-from analogrnn.analysis.sensitivity import Bench, Study, losses, sobol_indices
-from analogrnn.analysis.sensitivity_chips import Change, changed_chips, device_groups, groups_of
+from analogrnn.analysis.sensitivity.allocation import Allocation, allocate_area
+from analogrnn.analysis.sensitivity.changed_chips import Change, changed_chips, device_groups, groups_of
+from analogrnn.analysis.sensitivity.indices import Bench, Study, losses, sobol_indices
 from analogrnn.chip import draw_chip
+from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import spread, threshold_terms
@@ -19,11 +19,11 @@ TOPIC = Topic("sensitivity")
 NETWORKS = {"d16": ("digits_d16_k2", 6e-6), "d32": ("digits_d32_k4", 8e-6)}
 
 
-def _design(name: str, base: float = 1.6) -> tuple[Design, dict[str, Examples]]:
+def _design(name: str, base: float = 1.6) -> tuple[Design, dict[str, LabelledClips]]:
     network, size = load(library.network_path(NETWORKS[name][0])), NETWORKS[name][1]
     assert network.encoding is not None
     parts = {part: datasets.spoken_digits(part) for part in ("validation", "test")}
-    clips = {part: Examples(network.encoding(data.features), data.labels) for part, data in parts.items()}
+    clips = {part: LabelledClips(network.encoding(data.features), data.labels) for part, data in parts.items()}
     options = MappingOptions(cell_w=size, cell_l=size, base_ratio=base)
     return map_network(network, load_technology(), options), clips
 
@@ -39,16 +39,28 @@ def estimator(quick: bool) -> Measured:
     exact = []
     for group in groups:
         # the total index: the variance that is gone when the group alone is frozen, plus its interactions
-        kept = [type(term)(term.current, {device: sign for device, sign in term.devices.items()
-                                          if owner[f"cell.{device.removeprefix('prev.')}"] != group})
-                for term in terms]  # fmt: skip
+        kept = [
+            type(term)(
+                term.current,
+                {
+                    device: sign
+                    for device, sign in term.devices.items()
+                    if owner[f"cell.{device.removeprefix('prev.')}"] != group
+                },
+            )
+            for term in terms
+        ]
         exact.append(1.0 - spread(design, ladder, kept)[1][0] ** 2 / whole)
 
     def threshold(change: Change) -> np.ndarray:
         factory = changed_chips(design, 1, change)
-        return np.concatenate([tables[0].up[:, 0, 1] for tables in
-                               (factory.tables(np.arange(k, k + 100, dtype=np.uint64)) for k in range(0, chips, 100))
-                               if tables[0].up is not None])  # fmt: skip
+        return np.concatenate(
+            [
+                tables[0].up[:, 0, 1]
+                for tables in (factory.tables(np.arange(k, k + 100, dtype=np.uint64)) for k in range(0, chips, 100))
+                if tables[0].up is not None
+            ]
+        )
 
     plain, other = threshold(Change()), threshold(Change(swapped=frozenset(groups)))
     mixed = np.stack([threshold(Change(swapped=frozenset({group}))) for group in groups])
@@ -58,9 +70,14 @@ def estimator(quick: bool) -> Measured:
     # the interval is 1.96 standard errors; ten groups are asked at once
     worst = float(np.max(off / np.maximum(found.total_error / 1.96, 1e-3)))
     table = ", ".join(f"{g} {t:.3f} ({e:.3f})" for g, t, e in zip(groups, found.total, exact, strict=True) if e > 0.001)
-    return Measured(worst, "standard errors", "< 4", worst < 4,
-                    f"total indices of one up threshold over {chips:,} chips by pick-freeze, and as the composed "
-                    f"log-normal formula has them: {table}")  # fmt: skip
+    return Measured(
+        worst,
+        "standard errors",
+        "< 4",
+        worst < 4,
+        f"total indices of one up threshold over {chips:,} chips by pick-freeze, and as the composed "
+        f"log-normal formula has them: {table}",
+    )
 
 
 @TOPIC.measure("same-chips")
@@ -74,15 +91,20 @@ def same_chips(quick: bool) -> Measured:
         half = changed_chips(design, 1, Change(swapped=frozenset({"output"}))).chip(index).ladders[0]
         differ += int((drawn.up != same.up).sum() + (drawn.up != half.up).sum() + (drawn.output != same.output).sum())
         differ += int((drawn.output[:, 1:] == half.output[:, 1:]).sum())
-    return Measured(differ, "numbers", "= 0", differ == 0, "what is not swapped is bit-equal to the drawn chip, and "
-                    "what is swapped is not")  # fmt: skip
+    return Measured(
+        differ,
+        "numbers",
+        "= 0",
+        differ == 0,
+        "what is not swapped is bit-equal to the drawn chip, and what is swapped is not",
+    )
 
 
 def _indices(name: str) -> None:
     @TOPIC.measure(f"indices-{name}")
     def indices(quick: bool) -> Measured:
         design, clips = _design(name)
-        test = Examples(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
+        test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
         study = Study(chips=24 if quick else 300)
         bench, groups = Bench(design, test, study.seed), groups_of(design)
         plain = bench.accuracy(Change(), study.chips)
@@ -90,11 +112,16 @@ def _indices(name: str) -> None:
         mixed = np.stack([bench.accuracy(Change(swapped=frozenset({group})), study.chips) for group in groups])
         found = sobol_indices("accuracy", groups, plain, other, mixed, study)
         order = np.argsort(-found.total)
-        table = ", ".join(f"{groups[j]} T {found.total[j]:.2f} +- {found.total_error[j]:.2f} "
-                          f"S {found.first[j]:.2f} +- {found.first_error[j]:.2f}" for j in order)  # fmt: skip
-        claim = (f"{NETWORKS[name][0]}, {NETWORKS[name][1] * 1e6:g} um, over {study.chips} chips (mean "
-                 f"{plain.mean():.3f}, spread {plain.std(ddof=1):.3f}); largest total index of the accuracy; 95 %: "
-                 f"{table}")  # fmt: skip
+        table = ", ".join(
+            f"{groups[j]} T {found.total[j]:.2f} +- {found.total_error[j]:.2f} "
+            f"S {found.first[j]:.2f} +- {found.first_error[j]:.2f}"
+            for j in order
+        )
+        claim = (
+            f"{NETWORKS[name][0]}, {NETWORKS[name][1] * 1e6:g} um, over {study.chips} chips (mean "
+            f"{plain.mean():.3f}, spread {plain.std(ddof=1):.3f}); largest total index of the accuracy; 95 %: "
+            f"{table}"
+        )
         return Measured(float(found.total[order[0]]), "of variance", "reported", True, claim)
 
 
@@ -105,7 +132,7 @@ for _name in NETWORKS:
 @TOPIC.measure("cells")
 def cells(quick: bool) -> Measured:
     design, clips = _design("d16")
-    test = Examples(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
+    test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
     bench, chips = Bench(design, test, 1), 6 if quick else 100
     ladder = design.ladders[0]
     scores = [bench.accuracy(Change(cell=(ladder.name, i)), chips) for i in range(ladder.width)]
@@ -113,9 +140,14 @@ def cells(quick: bool) -> Measured:
     ranked = found.ranked()
     share = sum(loss for _, loss, _ in ranked[:4]) / sum(max(loss, 0.0) for _, loss, _ in ranked)
     told = ", ".join(f"{name} {100 * loss:.2f} +- {100 * error:.2f}" for name, loss, error in ranked[:6])
-    return Measured(share, "of the loss", "reported", True,
-                    f"share of the four worst of {ladder.width} ladders in the accuracy lost when one ladder alone "
-                    f"deviates, {chips} chips each, 6 um; points: {told}")  # fmt: skip
+    return Measured(
+        share,
+        "of the loss",
+        "reported",
+        True,
+        f"share of the four worst of {ladder.width} ladders in the accuracy lost when one ladder alone "
+        f"deviates, {chips} chips each, 6 um; points: {told}",
+    )
 
 
 _FOUND: dict[tuple[str, bool], Allocation] = {}
@@ -126,7 +158,7 @@ def _allocated(name: str, quick: bool) -> Allocation:
     if (name, quick) not in _FOUND:
         design, clips = _design(name)
         if quick:
-            clips = {part: Examples(item.x[:, ::5], item.labels[::5]) for part, item in clips.items()}
+            clips = {part: LabelledClips(item.x[:, ::5], item.labels[::5]) for part, item in clips.items()}
         study = Study(chips=96 if quick else 200)  # of 24 chips a gain may be within two errors of nothing
         _FOUND[name, quick] = allocate_area(design, clips["validation"], clips["test"], study, rounds=1 if quick else 2)
     return _FOUND[name, quick]
@@ -141,19 +173,26 @@ def _allocation(name: str) -> None:
         c = found.confirmed
         scales = ", ".join(f"{g} x {s:.2f}" for g, s in zip(found.groups, found.scale, strict=True))
         gain = c.accuracy_gain / c.accuracy_error
-        claim = (f"{network}, {size * 1e6:g} um, {c.chips} fresh chips and the test clips: mean accuracy "
-                 f"{c.accuracy[0]:.4f} with one size, {c.accuracy[1]:.4f} with the same area allocated, gain "
-                 f"{100 * c.accuracy_gain:.2f} +- {100 * c.accuracy_error:.2f} points; areas: {scales}")  # fmt: skip
+        claim = (
+            f"{network}, {size * 1e6:g} um, {c.chips} fresh chips and the test clips: mean accuracy "
+            f"{c.accuracy[0]:.4f} with one size, {c.accuracy[1]:.4f} with the same area allocated, gain "
+            f"{100 * c.accuracy_gain:.2f} +- {100 * c.accuracy_error:.2f} points; areas: {scales}"
+        )
         return Measured(100 * c.accuracy_gain, "points", "> 2 s.e.", gain > 2.0, claim)
 
     @TOPIC.measure(f"yield-{name}")
     def good_chips(quick: bool) -> Measured:
         c = _allocated(name, quick).confirmed
         bound = "reported" if quick else "> 2 s.e."  # a few chips can't show it
-        return Measured(100 * c.good.difference, "points", bound, quick or c.good.difference > 2 * c.good.error,
-                        f"{network}, the same chips: share that loses at most {100 * c.margin:g} points, "
-                        f"{c.good.accuracy - c.good.difference:.3f} with one size, {c.good.accuracy:.3f} allocated, "
-                        f"s.e. {100 * c.good.error:.1f} points, McNemar p {c.good.p_value:.2g}")  # fmt: skip
+        return Measured(
+            100 * c.good.difference,
+            "points",
+            bound,
+            quick or c.good.difference > 2 * c.good.error,
+            f"{network}, the same chips: share that loses at most {100 * c.margin:g} points, "
+            f"{c.good.accuracy - c.good.difference:.3f} with one size, {c.good.accuracy:.3f} allocated, "
+            f"s.e. {100 * c.good.error:.1f} points, McNemar p {c.good.p_value:.2g}",
+        )
 
     @TOPIC.measure(f"prediction-{name}")
     def prediction(quick: bool) -> Measured:
@@ -161,8 +200,10 @@ def _allocation(name: str) -> None:
         c = found.confirmed
         predicted, seen = found.predicted_loss[1] / found.predicted_loss[0], c.loss[1] / c.loss[0]
         bound = 0.5 if quick else 0.1
-        claim = (f"{network}: clips with another class, allocated over one size: x {seen:.3f} on fresh chips and the "
-                 f"test clips, x {predicted:.3f} predicted from elasticities on the validation clips")  # fmt: skip
+        claim = (
+            f"{network}: clips with another class, allocated over one size: x {seen:.3f} on fresh chips and the "
+            f"test clips, x {predicted:.3f} predicted from elasticities on the validation clips"
+        )
         return Measured(seen / predicted, "1", f"1 +- {bound:g}", abs(seen / predicted - 1.0) <= bound, claim)
 
 

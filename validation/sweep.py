@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.outputs import write_text
+from analogrnn.figures.sweep import draw_sweep
+from analogrnn.outputs.files import write_text
 from analogrnn.sweep import SweepReport, read_specs, run_sweep
 from analogrnn.sweep.specs import SpecFile
-from analogrnn.sweep.table import markdown, picture
+from analogrnn.sweep.table import markdown
 from analogrnn.technology import load_technology
 from validation.claims import RESULTS, Measured, Topic
 
@@ -33,16 +34,20 @@ def passes(quick: bool) -> Measured:
     report = _swept("standard_ladder", quick)
     if not quick:
         write_text(RESULTS / "sweep_standard_ladder.md", markdown(report))
-        picture(report, ROOT / "docs" / "sweep.png")
+        draw_sweep(report, ROOT / "docs" / "sweep.png")
     good = sum(row.passes for row in report.rows)
     found = "; ".join(
         f"{row.spec.parameter} {row.low:.4g} to {row.high:.4g} {row.spec.about.unit}" for row in report.rows
     )
-    return Measured(good, "of specs", f"= {len(report.rows)}", report.passes,
-                    f"standard ladder over {len(report.file.conditions)} conditions of corner, temperature and supply, "
-                    f"examples/specs_standard_ladder.toml: {found}"
-                    + "".join(f"; FAILS: {row.spec.parameter}, {row.reasons[0]}" for row in report.rows
-                              if row.reasons))  # fmt: skip
+    return Measured(
+        good,
+        "of specs",
+        f"= {len(report.rows)}",
+        report.passes,
+        f"standard ladder over {len(report.file.conditions)} conditions of corner, temperature and supply, "
+        f"examples/specs_standard_ladder.toml: {found}"
+        + "".join(f"; FAILS: {row.spec.parameter}, {row.reasons[0]}" for row in report.rows if row.reasons),
+    )
 
 
 @TOPIC.measure("yield")
@@ -52,10 +57,15 @@ def mismatch_yield(quick: bool) -> Measured:
     values = {str(m.condition): float(m.values["mismatch_yield"][0]) for m in report.measurements if not m.failure}
     worst = min(values, key=lambda key: np.nan_to_num(values[key], nan=-1.0))
     nominal = values[str(report.file.nominal)]
-    return Measured(values[worst], "of ladders", "reported", True,
-                    f"least yield of ladders under mismatch over {len(values)} conditions, at {worst}; "
-                    f"{nominal:.3f} at {report.file.nominal}; {report.file.bench.ladders} drawn, thresholds within "
-                    f"{report.file.bench.hold:g} to {report.file.bench.move:g} beta")  # fmt: skip
+    return Measured(
+        values[worst],
+        "of ladders",
+        "reported",
+        True,
+        f"least yield of ladders under mismatch over {len(values)} conditions, at {worst}; "
+        f"{nominal:.3f} at {report.file.nominal}; {report.file.bench.ladders} drawn, thresholds within "
+        f"{report.file.bench.hold:g} to {report.file.bench.move:g} beta",
+    )
 
 
 def _fails(name: str, parameter: str, words: str) -> None:

@@ -8,18 +8,18 @@ import numpy as np
 
 from analogrnn import datasets, library
 from analogrnn.agreement import thermometer
-from analogrnn.analysis.power_area import area_report
+from analogrnn.analysis.power.area import area_report
 from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.figures.plots import accuracy_over_chips
+from analogrnn.figures.trim import accuracy_over_bits, thresholds
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Network, forward
 from analogrnn.network.files import load
-from analogrnn.plots import accuracy_over_chips
 from analogrnn.simulate import simulate_steps
 from analogrnn.simulate.waveforms import simulate_waveforms
 from analogrnn.technology import load_technology
 from analogrnn.trim import StepDevice, TrimCampaign, TrimOptions, plan_trim, trim_chip, trim_chips
 from analogrnn.trim.campaign import Clips, chip_trimmed, threshold_error
-from analogrnn.trim.figures import accuracy_over_bits, thresholds
 from validation.claims import Measured, Topic
 
 TOPIC = Topic("trim")
@@ -54,12 +54,17 @@ def _yield(size_um: float, least: float) -> None:
         (before, low_b, high_b), (after, low, high) = counts["before"], counts["after"]
         if not quick and size_um == 2.0:
             _picture(campaign)
-        return Measured(after / n, "of chips", f">= {least}", after / n >= least,
-                        f"{NETWORK}, {size_um:g} um devices, 6-bit DACs for threshold and width of each stage, offset "
-                        f"of each row and output: chips within {ACCEPT:g} of the digital accuracy "
-                        f"{campaign.digital:.3f}: {before} of {n} before (95 % interval {low_b:.3f} to {high_b:.3f}), "
-                        f"{after} after ({low:.3f} to {high:.3f}); mean accuracy {campaign.before.mean():.3f} before, "
-                        f"{campaign.after.mean():.3f} after, worst {campaign.after.min():.3f}")  # fmt: skip
+        return Measured(
+            after / n,
+            "of chips",
+            f">= {least}",
+            after / n >= least,
+            f"{NETWORK}, {size_um:g} um devices, 6-bit DACs for threshold and width of each stage, offset "
+            f"of each row and output: chips within {ACCEPT:g} of the digital accuracy "
+            f"{campaign.digital:.3f}: {before} of {n} before (95 % interval {low_b:.3f} to {high_b:.3f}), "
+            f"{after} after ({low:.3f} to {high:.3f}); mean accuracy {campaign.before.mean():.3f} before, "
+            f"{campaign.after.mean():.3f} after, worst {campaign.after.min():.3f}",
+        )
 
 
 _yield(2.0, 0.95)
@@ -69,11 +74,17 @@ _yield(4.0, 0.99)
 @TOPIC.measure("thresholds")
 def remaining(quick: bool) -> Measured:
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
-    before, after = (float(np.mean([getattr(chip, key) for chip in campaign.chips]))
-                     for key in ("error_before", "error_after"))  # fmt: skip
-    return Measured(after / before, "of the error", "< 0.25", after < 0.25 * before,
-                    f"rms deviation of all thresholds from the trained ones, 2 um devices, over the half window: "
-                    f"{before:.3f} before, {after:.3f} after, with the errors of weights that it absorbs")  # fmt: skip
+    before, after = (
+        float(np.mean([getattr(chip, key) for chip in campaign.chips])) for key in ("error_before", "error_after")
+    )
+    return Measured(
+        after / before,
+        "of the error",
+        "< 0.25",
+        after < 0.25 * before,
+        f"rms deviation of all thresholds from the trained ones, 2 um devices, over the half window: "
+        f"{before:.3f} before, {after:.3f} after, with the errors of weights that it absorbs",
+    )
 
 
 def _sharing(sharing: str, words: str, least: float) -> None:
@@ -82,10 +93,15 @@ def _sharing(sharing: str, words: str, least: float) -> None:
         chips = QUICK_CHIPS if quick else 50
         campaign = _campaign(2.0, 6, sharing, chips)
         recovered = (campaign.after.mean() - campaign.before.mean()) / (campaign.digital - campaign.before.mean())
-        return Measured(float(recovered), "of the loss", f"> {least}", bool(recovered > least),
-                        f"2 um devices, {words}, {campaign.plan.dacs} DACs: part of the mean accuracy lost to mismatch "
-                        f"that comes back, {len(campaign.chips)} chips: {campaign.before.mean():.3f} to "
-                        f"{campaign.after.mean():.3f} of {campaign.digital:.3f}")  # fmt: skip
+        return Measured(
+            float(recovered),
+            "of the loss",
+            f"> {least}",
+            bool(recovered > least),
+            f"2 um devices, {words}, {campaign.plan.dacs} DACs: part of the mean accuracy lost to mismatch "
+            f"that comes back, {len(campaign.chips)} chips: {campaign.before.mean():.3f} to "
+            f"{campaign.after.mean():.3f} of {campaign.digital:.3f}",
+        )
 
 
 _sharing("stage", "threshold and width DACs at each stage", 0.9)
@@ -101,27 +117,39 @@ def bits(quick: bool) -> Measured:
     curves = {}
     for size in (2.0,) if quick else (2.0, 4.0):
         runs = [_campaign(size, n, "stage", chips) for n in chosen]
-        curves[f"{size:g} um devices"] = [(0, runs[0].before), *((n, run.after) for n, run in
-                                                                 zip(chosen, runs, strict=True))]  # fmt: skip
+        curves[f"{size:g} um devices"] = [
+            (0, runs[0].before),
+            *((n, run.after) for n, run in zip(chosen, runs, strict=True)),
+        ]
     means = {n: float(a.mean()) for n, a in curves["2 um devices"]}
     least = min(n for n in chosen if means[n] >= means[chosen[-1]] - 0.01)
     if not quick:
         title = f"{NETWORK}: trimmed chips over the bits of their DACs, {chips} chips a point, with noise"
         accuracy_over_bits(curves, _campaign(2.0, 6, "stage", chips).digital, title, DOCS / "trim_bits.png")
     listing = ", ".join(f"{n}: {mean:.3f}" for n, mean in means.items())
-    return Measured(least, "bits", "<= 6", least <= 6,
-                    f"least bits a DAC within one point of {chosen[-1]} bits, 2 um devices, {chips} chips; mean "
-                    f"accuracy by bits (0: untrimmed) {listing}")  # fmt: skip
+    return Measured(
+        least,
+        "bits",
+        "<= 6",
+        least <= 6,
+        f"least bits a DAC within one point of {chosen[-1]} bits, 2 um devices, {chips} chips; mean "
+        f"accuracy by bits (0: untrimmed) {listing}",
+    )
 
 
 @TOPIC.measure("time")
 def seconds(quick: bool) -> Measured:
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
     plan, steps = campaign.plan, np.array([chip.trimmed.steps for chip in campaign.chips])
-    return Measured(campaign.seconds, "s", "< 60", campaign.seconds < 60.0,
-                    f"time on the tester a chip, one ladder after the other through the readout: {steps.mean():,.0f} "
-                    f"steps of {plan.design.timing.period * 1e3:.2f} ms; {plan.dacs} DACs, {plan.bits_total} latches, "
-                    f"{plan.area * 1e12:,.0f} um2")  # fmt: skip
+    return Measured(
+        campaign.seconds,
+        "s",
+        "< 60",
+        campaign.seconds < 60.0,
+        f"time on the tester a chip, one ladder after the other through the readout: {steps.mean():,.0f} "
+        f"steps of {plan.design.timing.period * 1e3:.2f} ms; {plan.dacs} DACs, {plan.bits_total} latches, "
+        f"{plan.area * 1e12:,.0f} um2",
+    )
 
 
 @TOPIC.measure("area")
@@ -133,11 +161,16 @@ def area(quick: bool) -> Measured:
     trim, period = small.plan.area, [campaign.plan.design.timing.period for campaign in (small, large)]
     ratio = (gates[0] + trim) / gates[1]
     good = small.after.mean() > large.before.mean() and ratio < 0.5
-    return Measured(ratio, "of the area", "< 0.5", bool(good),
-                    f"gates of 2 um devices {gates[0] * 1e12:,.0f} um2 and trim {trim * 1e12:,.0f} um2, over 10 um "
-                    f"devices {gates[1] * 1e12:,.0f} um2, without wiring and capacitors; mean accuracy "
-                    f"{small.after.mean():.3f} trimmed, {large.before.mean():.3f} for 10 um untrimmed, {chips} chips; "
-                    f"step {period[0] * 1e3:.2f} and {period[1] * 1e3:.1f} ms at the same unit current")  # fmt: skip
+    return Measured(
+        ratio,
+        "of the area",
+        "< 0.5",
+        bool(good),
+        f"gates of 2 um devices {gates[0] * 1e12:,.0f} um2 and trim {trim * 1e12:,.0f} um2, over 10 um "
+        f"devices {gates[1] * 1e12:,.0f} um2, without wiring and capacitors; mean accuracy "
+        f"{small.after.mean():.3f} trimmed, {large.before.mean():.3f} for 10 um untrimmed, {chips} chips; "
+        f"step {period[0] * 1e3:.2f} and {period[1] * 1e3:.1f} ms at the same unit current",
+    )
 
 
 @TOPIC.measure("waveform")
@@ -164,10 +197,15 @@ def waveform_level(quick: bool) -> Measured:
             follows = (stages == thermometer(run.levels[layer.name], layer.ladder)).all(axis=-1)
             same, checked = same + int(follows.sum()), checked + follows.size
     clips_run = len(chips) * len(labels)
-    return Measured(same / checked, "of steps", ">= 0.98", same >= 0.98 * checked,
-                    f"trimmed chips of 2 um at the waveform level = at the step level ({checked:,} steps, "
-                    f"{len(chips)} chips); {right} of {clips_run} clips classified right, {untrimmed} of the same "
-                    "chips untrimmed")  # fmt: skip
+    return Measured(
+        same / checked,
+        "of steps",
+        ">= 0.98",
+        same >= 0.98 * checked,
+        f"trimmed chips of 2 um at the waveform level = at the step level ({checked:,} steps, "
+        f"{len(chips)} chips); {right} of {clips_run} clips classified right, {untrimmed} of the same "
+        "chips untrimmed",
+    )
 
 
 @TOPIC.measure("waveform-device")
@@ -178,12 +216,18 @@ def waveform_device(quick: bool) -> Measured:
     plan = replace(plan, options=replace(plan.options, repeats=1))
     few = clips.calibration[:, :4]
     wanted = forward(network, few).logits
-    step, wave = (trim_chip(StepDevice(plan, 1, 0, waveform=waveform), plan, few, wanted).codes
-                  for waveform in (False, True))  # fmt: skip
+    step, wave = (
+        trim_chip(StepDevice(plan, 1, 0, waveform=waveform), plan, few, wanted).codes for waveform in (False, True)
+    )
     apart = [np.abs(getattr(step, name) - getattr(wave, name)).max() for name in ("threshold", "width", "row")]
-    return Measured(float(max(apart)), "codes", "<= 1", max(apart) <= 1,
-                    f"chip 0 of 2 um devices, trimmed at the waveform level and at the step level: largest difference "
-                    f"of {step.threshold.size + step.width.size + step.row.size} codes")  # fmt: skip
+    return Measured(
+        float(max(apart)),
+        "codes",
+        "<= 1",
+        max(apart) <= 1,
+        f"chip 0 of 2 um devices, trimmed at the waveform level and at the step level: largest difference "
+        f"of {step.threshold.size + step.width.size + step.row.size} codes",
+    )
 
 
 @TOPIC.measure("what-remains")
@@ -200,24 +244,33 @@ def what_remains(quick: bool) -> Measured:
         first, ideal = nominal.layers
         # exact weights without the thresholds that fit the inexact ones would be worse than either
         exact = replace(layer, synapses=first.synapses, up=first.up, down=first.down)
-        variants = (chip, replace(chip, layers=(exact, last)),
-                    replace(chip, layers=(replace(layer, output=first.output), ideal)))  # fmt: skip
+        variants = (
+            chip,
+            replace(chip, layers=(exact, last)),
+            replace(chip, layers=(replace(layer, output=first.output), ideal)),
+        )
         for name, variant in zip(scores, variants, strict=True):
             scores[name].append(float(np.mean(simulate_steps(variant, clips.x, noise_seed=1).classes == clips.labels)))
     means = {name: float(np.mean(values)) for name, values in scores.items()}
-    return Measured(campaign.digital - means["as trimmed"], "accuracy", "< 0.03",
-                    campaign.digital - means["as trimmed"] < 0.03,
-                    "2 um devices, mean accuracy still missing; " + ", ".join(f"{name} {mean:.3f}" for name, mean in
-                                                                            means.items()))  # fmt: skip
+    return Measured(
+        campaign.digital - means["as trimmed"],
+        "accuracy",
+        "< 0.03",
+        campaign.digital - means["as trimmed"] < 0.03,
+        "2 um devices, mean accuracy still missing; " + ", ".join(f"{name} {mean:.3f}" for name, mean in means.items()),
+    )
 
 
 def _picture(campaign: TrimCampaign) -> None:
     network, plan = NETWORK, campaign.plan
     title = f"{network}: {len(campaign.chips)} chips of 2 um devices with noise, 6-bit trim DACs"
-    accuracy_over_chips({"before": campaign.before, "after": campaign.after}, campaign.digital, title,
-                        DOCS / "trim_yield.png")  # fmt: skip
+    accuracy_over_chips(
+        {"before": campaign.before, "after": campaign.after}, campaign.digital, title, DOCS / "trim_yield.png"
+    )
     worst = campaign.chips[int(np.argmin(campaign.before))]
     before, after = draw_chip(plan.design, campaign.seed, worst.index), chip_trimmed(plan, campaign.seed, worst)
-    title = (f"{network}, 2 um devices, chip {worst.index}, the worst: rms error of thresholds "
-             f"{threshold_error(before):.2f} before, {threshold_error(after):.2f} after")  # fmt: skip
+    title = (
+        f"{network}, 2 um devices, chip {worst.index}, the worst: rms error of thresholds "
+        f"{threshold_error(before):.2f} before, {threshold_error(after):.2f} after"
+    )
     thresholds(before, after, title, DOCS / "trim_thresholds.png")

@@ -9,7 +9,7 @@ of the same chip.
 from analogrnn.agreement.check import LEVELS, Bench, check_agreement, reference_of, simulation_of
 from analogrnn.agreement.compare import Agreement, Bound, Miss, Reference, Spread, Wanted, compare, thermometer
 from analogrnn.agreement.reference import chip_reference, nominal_reference
-from analogrnn.spice.network import Progress
+from analogrnn.spice.run_network import Progress
 
 __all__ = [
     "LEVELS",

@@ -13,9 +13,9 @@ from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
 from analogrnn.simulate import simulate_steps, simulate_waveforms
 from analogrnn.spice.engine import Ngspice
-from analogrnn.spice.network import Memory, Simulation, run_network
-from analogrnn.spice.silicon import Silicon, chip_silicon
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.run_network import Memory, Simulation, run_network
+from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.spice.transistor_network import Silicon, chip_silicon
 
 LEVELS = ("step", "waveform", "ideal", "transistor")
 # What transistors must reach. A first miss may lie as far from its threshold as thresholds are calibrated and as
@@ -67,8 +67,14 @@ class Bench:
         return SILICON_BOUND if self.chip is None else CHIP_BOUND
 
 
-def check_agreement(network: Network, design: Design, x: np.ndarray, bench: Bench | None = None, *,
-                    progress: Callable[[int, int], None] | None = None) -> Agreement:  # fmt: skip
+def check_agreement(
+    network: Network,
+    design: Design,
+    x: np.ndarray,
+    bench: Bench | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Agreement:
     """Run encoded clips x (T, S, D) on `bench` and compare step by step.
 
     A simulator run that fails is reported in `failures`, and the others go on. Raises ParameterError for a control
@@ -82,8 +88,16 @@ def check_agreement(network: Network, design: Design, x: np.ndarray, bench: Benc
         logits = run.logits if run.logits.ndim == 2 else run.logits[-1]
         same = np.argmax(logits, axis=-1) == reference.classes
         error = float(np.abs(logits - reference.logits).max())
-        return compare(bench.level, design, reference, stages, bound=bench.wanted, classes_equal=int(same.sum()),
-                       classes_checked=len(same), logit_error=error)  # fmt: skip
+        return compare(
+            bench.level,
+            design,
+            reference,
+            stages,
+            bound=bench.wanted,
+            classes_equal=int(same.sum()),
+            classes_checked=len(same),
+            logit_error=error,
+        )
     if bench.level == "waveform":
         candidates = {name: layer.candidates for name, layer in reference.layers.items()}
         stages = _waveform_stages(chip, candidates, bench.control)
@@ -93,8 +107,9 @@ def check_agreement(network: Network, design: Design, x: np.ndarray, bench: Benc
 
 
 def _waveform_stages(chip: Chip, candidates: dict[str, np.ndarray], control: str) -> dict[str, np.ndarray]:
-    return {layer.name: simulate_waveforms(chip, layer, candidates[layer.name], control=control)
-            for layer in chip.ladders}  # fmt: skip
+    return {
+        layer.name: simulate_waveforms(chip, layer, candidates[layer.name], control=control) for layer in chip.ladders
+    }
 
 
 def reference_of(network: Network, design: Design, x: np.ndarray, bench: Bench) -> Reference:
@@ -114,5 +129,12 @@ def simulation_of(design: Design, bench: Bench) -> Simulation:
     if bench.level == "transistor":
         options = TransistorOptions(**{**vars(bench.silicon), "control": bench.control})
         silicon = Silicon(options) if bench.chip is None else chip_silicon(design, bench.seed, bench.chip, options)
-    return Simulation(silicon, bench.control, bench.flat, workers=bench.workers, timeout=bench.timeout,
-                      ngspice=bench.ngspice, memory=bench.memory)  # fmt: skip
+    return Simulation(
+        silicon,
+        bench.control,
+        bench.flat,
+        workers=bench.workers,
+        timeout=bench.timeout,
+        ngspice=bench.ngspice,
+        memory=bench.memory,
+    )

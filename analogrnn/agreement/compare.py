@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from analogrnn.design import Design, Ladder
-from analogrnn.spice.network import NetworkRun
+from analogrnn.spice.run_network import NetworkRun
 
 NEAR = 0.25  # of its threshold: a preset pulse, which should pass it by all of it, has come as near as this
 
@@ -130,8 +130,11 @@ class Agreement:
             return False
         if self.bound == Bound():
             return self.steps_equal == self.steps_checked
-        classes = self.classes_checked is None or self.classes_equal is None or (
-            self.classes_equal >= self.bound.classes * self.classes_checked)  # fmt: skip
+        classes = (
+            self.classes_checked is None
+            or self.classes_equal is None
+            or (self.classes_equal >= self.bound.classes * self.classes_checked)
+        )
         near = all(miss.distance <= self.bound.miss for miss in self.first_misses)
         return classes and near and self.stage_steps_equal >= self.bound.stage_steps * self.stage_steps_checked
 
@@ -150,8 +153,14 @@ def thermometer(levels: np.ndarray, ladder: Ladder) -> np.ndarray:
     return np.asarray(stages_on[..., None] > np.arange(ladder.stages))
 
 
-def compare(level: str, design: Design, reference: Reference, stages: dict[str, np.ndarray],
-            run: NetworkRun | None = None, **extra: Any) -> Agreement:  # fmt: skip
+def compare(
+    level: str,
+    design: Design,
+    reference: Reference,
+    stages: dict[str, np.ndarray],
+    run: NetworkRun | None = None,
+    **extra: Any,
+) -> Agreement:
     """Compare stages[layer] (T, S, d, N), bool, with the reference; with `run`, its currents and classes too.
 
     Cells that did not run are left out.
@@ -166,8 +175,13 @@ def compare(level: str, design: Design, reference: Reference, stages: dict[str, 
         right = (found == thermometer(wanted.states, ladder)) & decided
         same = right.all(axis=-1) | ~known
         code = (np.diff(found.astype(int), axis=-1) > 0).any(axis=-1)
-        totals += [len(same) * int(known.sum()), int((same & known).sum()), int((code & known).sum()),
-                   int((right & known[..., None]).sum()), int((~decided & known[..., None]).sum())]  # fmt: skip
+        totals += [
+            len(same) * int(known.sum()),
+            int((same & known).sum()),
+            int((code & known).sum()),
+            int((right & known[..., None]).sum()),
+            int((~decided & known[..., None]).sum()),
+        ]
         stage_steps += len(same) * int(known.sum()) * ladder.stages
         preset = ladder.i_preset / (ladder.synapses.scale * design.unit_current)
         for clip, cell in np.argwhere(~same.all(axis=0)):
@@ -176,13 +190,30 @@ def compare(level: str, design: Design, reference: Reference, stages: dict[str, 
     if run is not None:
         extra = _currents(design, reference, run) | extra
     clips = next(iter(reference.layers.values())).states.shape[1]
-    return Agreement(level, clips, design.stages, int(totals[0]), int(totals[1]), int(totals[2]), tuple(misses),
-                     stage_steps_checked=stage_steps, stage_steps_equal=int(totals[3]), undecided=int(totals[4]),
-                     readings=stages, **extra)  # fmt: skip
+    return Agreement(
+        level,
+        clips,
+        design.stages,
+        int(totals[0]),
+        int(totals[1]),
+        int(totals[2]),
+        tuple(misses),
+        stage_steps_checked=stage_steps,
+        stage_steps_equal=int(totals[3]),
+        undecided=int(totals[4]),
+        readings=stages,
+        **extra,
+    )
 
 
-def _miss(ladder: Ladder, wanted: Wanted, found: np.ndarray, run: NetworkRun | None, at: tuple[int, int, int],
-          preset: np.ndarray) -> Miss:  # fmt: skip
+def _miss(
+    ladder: Ladder,
+    wanted: Wanted,
+    found: np.ndarray,
+    run: NetworkRun | None,
+    at: tuple[int, int, int],
+    preset: np.ndarray,
+) -> Miss:
     """`preset` (d,): what a preset pulse is, in trained units."""
     step, _, cell = at
     before = wanted.states[step - 1][at[1:]] if step else ladder.initial[cell]
@@ -193,12 +224,24 @@ def _miss(ladder: Ladder, wanted: Wanted, found: np.ndarray, run: NetworkRun | N
     if step == 0 and low:  # one of the presets before it may not have set its stage
         presets = wanted.up[cell, : ladder.preset_pulses[cell]]
         reach += [(float(preset[cell]), t) for t in presets if abs(preset[cell] - t) < NEAR * abs(t)]
-    acted, nearest = min((pair for pair in reach if np.isfinite(pair[1])), key=lambda pair: abs(pair[0] - pair[1]),
-                         default=(candidate, np.nan))  # fmt: skip
+    acted, nearest = min(
+        (pair for pair in reach if np.isfinite(pair[1])),
+        key=lambda pair: abs(pair[0] - pair[1]),
+        default=(candidate, np.nan),
+    )
     # of a preset no candidate was measured
     measured = float(run.candidates[ladder.name][at]) if run is not None and acted == candidate else float("nan")
-    return Miss(ladder.name, cell, at[1], step, int(wanted.states[at]), tuple(bool(b) for b in found[at]), acted,
-                float(nearest), measured)  # fmt: skip
+    return Miss(
+        ladder.name,
+        cell,
+        at[1],
+        step,
+        int(wanted.states[at]),
+        tuple(bool(b) for b in found[at]),
+        acted,
+        float(nearest),
+        measured,
+    )
 
 
 def _currents(design: Design, reference: Reference, run: NetworkRun) -> dict[str, Any]:
@@ -224,7 +267,9 @@ def _currents(design: Design, reference: Reference, run: NetworkRun) -> dict[str
     }
     known = np.isfinite(run.logits).all(axis=1) if run.logits.shape[1] else np.zeros(len(run.logits), dtype=bool)
     if known.any():
-        found |= {"logit_error": float(np.abs(run.logits - reference.logits)[known].max()),
-                  "classes_equal": int((run.classes == reference.classes)[known].sum()),
-                  "classes_checked": int(known.sum())}  # fmt: skip
+        found |= {
+            "logit_error": float(np.abs(run.logits - reference.logits)[known].max()),
+            "classes_equal": int((run.classes == reference.classes)[known].sum()),
+            "classes_checked": int(known.sum()),
+        }
     return found

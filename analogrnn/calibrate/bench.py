@@ -76,10 +76,21 @@ class Setup:
 def others(setup: Setup) -> tuple[Setup, ...]:
     """The same for the devices of the default and of the large stage, with their ratios."""
     return (
-        replace(setup, device=Geometry(10e-6, 10e-6), unit=1e-9, c_dpi=2e-12, drive_ratio=25.0, base_ratio=1.6,
-                shift_ratio=1.8, pulse_ratio=0.15, pulse_settle=12.0, units=(0.25e-9, 1e-9, 2.5e-9), name="square"),
+        replace(
+            setup,
+            device=Geometry(10e-6, 10e-6),
+            unit=1e-9,
+            c_dpi=2e-12,
+            drive_ratio=25.0,
+            base_ratio=1.6,
+            shift_ratio=1.8,
+            pulse_ratio=0.15,
+            pulse_settle=12.0,
+            units=(0.25e-9, 1e-9, 2.5e-9),
+            name="square",
+        ),
         replace(setup, device=Geometry(4e-6, 20e-6), units=(0.08e-9, 0.25e-9, 0.5e-9), name="large"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -122,8 +133,9 @@ class Bench:
 
     setup: Setup
 
-    def job(self, body: list[str], blocks: tuple[str, ...], analysis: str, *, place: Place = NOMINAL,
-            static: bool = False) -> Job:  # fmt: skip
+    def job(
+        self, body: list[str], blocks: tuple[str, ...], analysis: str, *, place: Place = NOMINAL, static: bool = False
+    ) -> Job:
         """A deck of library `blocks` around `body`. `analysis` is its one card; a .tran names its stop time second."""
         setup, pdk = self.setup, self.setup.pdk
         temperature = setup.temperature if place.temperature is None else place.temperature

@@ -17,7 +17,7 @@ from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
 from analogrnn.campaign import write_whole
 from analogrnn.errors import CalibrationError, SpiceError
-from analogrnn.outputs import make_folder
+from analogrnn.outputs.files import make_folder
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
 from analogrnn.technology import Table, Technology, flat, nested, quantities
 
@@ -50,8 +50,12 @@ class Campaign:
         standard = setup.threshold_ratio * setup.unit
         moves = (2.0,) if self.quick else (*(-m for m in switching.DOWN), *switching.UP)
         # the slowest first
-        found = [stairs.stairs_probe(b, self._bench_technology(b), cell, stages)
-                 for stages in (ladders.STAGES, 1) for b in self.benches for cell in (0, 1)]  # fmt: skip
+        found = [
+            stairs.stairs_probe(b, self._bench_technology(b), cell, stages)
+            for stages in (ladders.STAGES, 1)
+            for b in self.benches
+            for cell in (0, 1)
+        ]
         found += [switching.switching_probe(bench, setup.unit, move) for move in moves]
         for b in self.benches:
             technology, units = self._bench_technology(b), self._units(b.setup)
@@ -71,8 +75,9 @@ class Campaign:
         gain = found["dpi_gain"].value
         assert not isinstance(gain, list)
         found |= maps.supply_entries(setup, results) | entries.switching_entries(setup, results)
-        simulated = {name: Table(e.at, tuple(e.value)) if isinstance(e.value, list) else e.value
-                     for name, e in found.items()}  # fmt: skip
+        simulated = {
+            name: Table(e.at, tuple(e.value)) if isinstance(e.value, list) else e.value for name, e in found.items()
+        }
         for bench in self.benches:
             measured = maps.columns(bench.setup, results, gain)
             found |= maps.map_entries(bench.setup, measured)
@@ -101,12 +106,20 @@ class Campaign:
 
 def carried_over(content: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of a calibration file that no simulator makes."""
-    return {name: table for name, table in flat(content).items()
-            if isinstance(table, dict) and table.get("kind") in CARRIED}  # fmt: skip
+    return {
+        name: table for name, table in flat(content).items() if isinstance(table, dict) and table.get("kind") in CARRIED
+    }
 
 
-def run_probes(probes: list[Probe], partial: Path, models: str, *, fresh: bool, workers: int | None,
-               progress: Callable[[int, int], None] | None = None) -> dict[str, Numbers]:  # fmt: skip
+def run_probes(
+    probes: list[Probe],
+    partial: Path,
+    models: str,
+    *,
+    fresh: bool,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Numbers]:
     """Run what the partial file does not hold yet; `models` is the digest of the model files.
 
     Raises SpiceError for the first probe that fails.
@@ -114,8 +127,9 @@ def run_probes(probes: list[Probe], partial: Path, models: str, *, fresh: bool, 
     ngspice = find_ngspice()
     digest = {probe.key: probe.digest(ngspice.version, models) for probe in probes}
     stored = {} if fresh else _read_partial(partial)
-    results: dict[str, Numbers] = {probe.key: stored[digest[probe.key]] for probe in probes
-                                   if digest[probe.key] in stored}  # fmt: skip
+    results: dict[str, Numbers] = {
+        probe.key: stored[digest[probe.key]] for probe in probes if digest[probe.key] in stored
+    }
     waiting = [probe for probe in probes if probe.key not in results]
     make_folder(partial.parent)
 
@@ -139,8 +153,9 @@ def run_probes(probes: list[Probe], partial: Path, models: str, *, fresh: bool, 
 
 def plain(numbers: Mapping[str, Any]) -> Numbers:
     """Python numbers of what a probe read: numpy's don't go into JSON."""
-    return {name: [float(v) for v in value] if isinstance(value, list) else float(value)
-            for name, value in numbers.items()}  # fmt: skip
+    return {
+        name: [float(v) for v in value] if isinstance(value, list) else float(value) for name, value in numbers.items()
+    }
 
 
 def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process: str, ngspice: Ngspice) -> str:
@@ -157,16 +172,26 @@ def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process:
         value = [rounded(v) for v in entry.value] if isinstance(entry.value, list) else rounded(entry.value)
         axis = {"axis": m["axis"], "at": list(entry.at)} if entry.at else {}
         setup = next((s for s in setups if key.startswith(s.entry(""))), setups[0])
-        tables[key] = {**axis, "value": value, "unit": m["unit"], "meaning": m["doc"], "kind": "simulated",
-                       "source": f"{entry.source}; {_conditions(setup, ngspice)}", "method": entry.method,
-                       "count": entry.count, "uncertainty": rounded(entry.uncertainty, 2)}  # fmt: skip
+        tables[key] = {
+            **axis,
+            "value": value,
+            "unit": m["unit"],
+            "meaning": m["doc"],
+            "kind": "simulated",
+            "source": f"{entry.source}; {_conditions(setup, ngspice)}",
+            "method": entry.method,
+            "count": entry.count,
+            "uncertainty": rounded(entry.uncertainty, 2),
+        }
     return HEADER.format(process=process, name=name) + tomli_w.dumps(nested(tables))
 
 
 def _conditions(setup: Setup, ngspice: Ngspice) -> str:
-    return (f"ngspice {ngspice.version}, models {setup.pdk.sha256[:12]}, typical, {setup.temperature:g} C, "
-            f"{setup.supply:g} V, W = {setup.device.w * 1e6:g} um, L = {setup.device.l * 1e6:g} um, unit current "
-            f"{setup.unit * 1e9:g} nA")  # fmt: skip
+    return (
+        f"ngspice {ngspice.version}, models {setup.pdk.sha256[:12]}, typical, {setup.temperature:g} C, "
+        f"{setup.supply:g} V, W = {setup.device.w * 1e6:g} um, L = {setup.device.l * 1e6:g} um, unit current "
+        f"{setup.unit * 1e9:g} nA"
+    )
 
 
 def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tuple[str, float, float, float]]:
@@ -216,6 +241,7 @@ def default_setup(setup: Setup, content: Mapping[str, Any]) -> Setup:
         for name, given in (("w", each.device.w), ("l", each.device.l)):
             table = flat(content).get(each.entry(name))
             if isinstance(table, dict) and abs(float(table["value"]) / given - 1.0) > 1e-9:
-                raise CalibrationError(f"calibration: [{each.entry(name)}] = {table['value']} m, but the bench "
-                                       f"measures {given:g} m.")  # fmt: skip
+                raise CalibrationError(
+                    f"calibration: [{each.entry(name)}] = {table['value']} m, but the bench measures {given:g} m."
+                )
     return setup

@@ -44,11 +44,13 @@ def ramp_probe(bench: Bench, key: str, biases: list[Bias], place: Place = NOMINA
     for k, bias in enumerate(biases):
         peak = number(OVER * bias.i_th)
         body += [
-            *bench.diode(f"t{k}", bias.i_th), *bench.diode(f"h{k}", bias.i_hyst), *bench.diode(f"o{k}", bias.i_th / 2),
+            *bench.diode(f"t{k}", bias.i_th),
+            *bench.diode(f"h{k}", bias.i_hyst),
+            *bench.diode(f"o{k}", bias.i_th / 2),
             f"Ii{k} 0 n{k} PWL(0 0 {number(RAMP)} {peak} {number(2 * RAMP)} 0)",
             f"Xc{k} n{k} a{k} o{k} vdd 0 bt{k} bh{k} bo{k} bmru_cell {setup.size}",
             f"Vo{k} o{k} 0 {number(OUTPUT)}",
-        ]  # fmt: skip
+        ]
         signals += [f"v(a{k})", f"i(vo{k})"]
 
     def read(waves: Waveforms) -> Numbers:
@@ -63,8 +65,11 @@ def ramp_probe(bench: Bench, key: str, biases: list[Bias], place: Place = NOMINA
         return {"hi": hi, "width": width, "out": out}
 
     step = number(RAMP / POINTS)
-    return Probe(key, bench.job(body + saves(signals), ("bmru_cell",), f".tran {step} {number(2 * RAMP)} 0 {step}",
-                                place=place), read)  # fmt: skip
+    return Probe(
+        key,
+        bench.job(body + saves(signals), ("bmru_cell",), f".tran {step} {number(2 * RAMP)} 0 {step}", place=place),
+        read,
+    )
 
 
 def fit_width(hi_over_th: np.ndarray, width: np.ndarray, threshold_ratio: float) -> tuple[float, float, float]:

@@ -43,27 +43,37 @@ def dpi_probe(bench: Bench, key: str, drive: Drive, place: Place = NOMINAL) -> P
     start, edge = 2.0 * clock, clock / 100.0
     timing = " ".join(number(v) for v in (start, edge, edge, ON * clock, (ON + OFF) * clock))
     body = [
-        *bench.diode("tau", drive.i_tau), *bench.diode("gain", drive.i_gain),
+        *bench.diode("tau", drive.i_tau),
+        *bench.diode("gain", drive.i_gain),
         f"Iw 0 w PULSE(0 {number(drive.i_on)} {timing})",
         f"Xd w o1 o2 vdd 0 btau bgain dpi {setup.size} c={number(drive.c)}",
-        f"Vo1 o1 0 {number(NODE)}", f"Vo2 o2 0 {number(NODE)}", *saves(["i(vo1)"]),
-    ]  # fmt: skip
+        f"Vo1 o1 0 {number(NODE)}",
+        f"Vo2 o2 0 {number(NODE)}",
+        *saves(["i(vo1)"]),
+    ]
 
     def read(waves: Waveforms) -> Numbers:
         time, out = waves.axis / clock - 2.0, waves["i(vo1)"]
         settled = float(np.interp(ON - 0.1, time, out))
         off = (time > ON + 0.05) & (time < ON + OFF)
-        high, low = (only(crossings(time[off], out[off], part * settled, falling=True), f"{key}: decay")
-                     for part in (0.7, 0.1))  # fmt: skip
+        high, low = (
+            only(crossings(time[off], out[off], part * settled, falling=True), f"{key}: decay") for part in (0.7, 0.1)
+        )
         tau = (low - high) / np.log(7.0) * clock
         first = only(crossings(time[time < ON], out[time < ON], settled / 2, falling=False), f"{key}: rise")
         late = time > ON + OFF
         second = only(crossings(time[late], out[late], settled / 2, falling=False), f"{key}: second rise") - ON - OFF
         gain = settled * drive.i_tau / (drive.i_on * drive.i_gain)
-        return {"c": drive.c, "gain": gain, "tau": tau, "settled": settled,
-                "tau_textbook": tau / textbook, "rise_from_rest": first * clock / tau,
-                "rise_after_off": second * clock / tau,
-                "floor": float(np.interp(-0.1, time, out))}  # fmt: skip
+        return {
+            "c": drive.c,
+            "gain": gain,
+            "tau": tau,
+            "settled": settled,
+            "tau_textbook": tau / textbook,
+            "rise_from_rest": first * clock / tau,
+            "rise_after_off": second * clock / tau,
+            "floor": float(np.interp(-0.1, time, out)),
+        }
 
     stop = 2.0 * (1.0 + ON + OFF) * clock
     analysis = f".tran {number(clock / 50)} {number(stop)} 0 {number(clock / 20)}"
@@ -74,13 +84,20 @@ def leak_probe(bench: Bench, place: Place = NOMINAL) -> Probe:
     """Output current of a DPI that has been OFF for ever."""
     drive = standard(bench)
     body = [
-        *bench.diode("tau", drive.i_tau), *bench.diode("gain", drive.i_gain), "Iw 0 w DC 0",
+        *bench.diode("tau", drive.i_tau),
+        *bench.diode("gain", drive.i_gain),
+        "Iw 0 w DC 0",
         f"Xd w o1 o2 vdd 0 btau bgain dpi {bench.setup.size} c={number(drive.c)}",
-        f"Vo1 o1 0 {number(NODE)}", f"Vo2 o2 0 {number(NODE)}", *saves(["i(vo1)", "v(xd.vs)"]),
-    ]  # fmt: skip
+        f"Vo1 o1 0 {number(NODE)}",
+        f"Vo2 o2 0 {number(NODE)}",
+        *saves(["i(vo1)", "v(xd.vs)"]),
+    ]
     key = f"dpi_leak_{place.label}"
-    return Probe(key, bench.job(body, ("dpi",), ".op", place=place, static=True),
-                 lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))})  # fmt: skip
+    return Probe(
+        key,
+        bench.job(body, ("dpi",), ".op", place=place, static=True),
+        lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))},
+    )
 
 
 def rise_time(floor: float, drive_ratio: float, part: float = 0.5) -> float:

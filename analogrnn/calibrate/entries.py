@@ -39,24 +39,39 @@ def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         found[f"slope_{p}"] = Entry(number_of(results, f"device_{p}", "slope"), about, fit, points, error)
         found[f"i_spec_{p}"] = Entry(number_of(results, f"device_{p}", "i_spec"), about, fit, points, 2.0 * error)
         found[f"table_efficiency_{p}"] = Entry(
-            list_of(results, f"device_{p}", "table").tolist(), about,
+            list_of(results, f"device_{p}", "table").tolist(),
+            about,
             f"d log I / d V_G over the law of slope_{p} and i_spec_{p}; uncertainty: largest error of law x table "
             "against the sweep between the first and the last current, that of interpolation",
             int(number_of(results, f"device_{p}", "table_points")),
-            max(number_of(results, f"device_{p}", "table_error"), REPEAT), statics.EFFICIENCY_CURRENTS)  # fmt: skip
+            max(number_of(results, f"device_{p}", "table_error"), REPEAT),
+            statics.EFFICIENCY_CURRENTS,
+        )
     for name, key in (("plain", "plain_positive"), ("negative", "plain_negative"), ("cascode", "cascode_positive")):
         found[f"table_mirror_{name}"] = Entry(
-            list_of(results, "mirrors", key).tolist(), f"synapse, .op, output node at {statics.NODE} V",
-            "output over input current - 1; 8 unit devices; uncertainty absolute", len(statics.MIRROR_CURRENTS), 2e-4,
-            statics.MIRROR_CURRENTS)  # fmt: skip
+            list_of(results, "mirrors", key).tolist(),
+            f"synapse, .op, output node at {statics.NODE} V",
+            "output over input current - 1; 8 unit devices; uncertainty absolute",
+            len(statics.MIRROR_CURRENTS),
+            2e-4,
+            statics.MIRROR_CURRENTS,
+        )
     found["table_rail"] = Entry(
-        list_of(results, "mirrors", "rail").tolist(), f"synapse, .op, row_rail_cascode into {statics.CANDIDATE} V",
-        "output over input current - 1; one unit device; uncertainty absolute", len(statics.RAIL_CURRENTS), 2e-4,
-        statics.RAIL_CURRENTS)  # fmt: skip
+        list_of(results, "mirrors", "rail").tolist(),
+        f"synapse, .op, row_rail_cascode into {statics.CANDIDATE} V",
+        "output over input current - 1; one unit device; uncertainty absolute",
+        len(statics.RAIL_CURRENTS),
+        2e-4,
+        statics.RAIL_CURRENTS,
+    )
     found["table_mirror_ratio"] = Entry(
-        list_of(results, "mirrors", "cascode_positive_ratio").tolist(), f"synapse, .op, {statics.MIRROR_AT:g} A",
-        "output over ratio x input current - 1; uncertainty absolute", len(statics.MIRROR_RATIOS), 2e-4,
-        statics.MIRROR_RATIOS)  # fmt: skip
+        list_of(results, "mirrors", "cascode_positive_ratio").tolist(),
+        f"synapse, .op, {statics.MIRROR_AT:g} A",
+        "output over ratio x input current - 1; uncertainty absolute",
+        len(statics.MIRROR_RATIOS),
+        2e-4,
+        statics.MIRROR_RATIOS,
+    )
     return found
 
 
@@ -66,12 +81,16 @@ def mismatch_entries(technology: Technology, setup: Setup, results: Results) -> 
     for p in "np":
         current, sigma = (number_of(results, f"mismatch_{p}", name) for name in ("current", "sigma"))
         efficiency = float(technology.gm_over_i(p, current, device.w, device.l))
-        ours = np.hypot(efficiency * technology.sigma_vth(p, device.w, device.l),
-                        technology.sigma_beta(p, device.w, device.l))  # fmt: skip
+        ours = np.hypot(
+            efficiency * technology.sigma_vth(p, device.w, device.l), technology.sigma_beta(p, device.w, device.l)
+        )
         found[f"mismatch_check_{p}"] = Entry(
-            sigma / ours, f"{statics.COPIES} single devices, sw_stat_mismatch = 1, gate at {statics.GATE[p]} V",
+            sigma / ours,
+            f"{statics.COPIES} single devices, sw_stat_mismatch = 1, gate at {statics.GATE[p]} V",
             "standard deviation of log I over hypot(gm/I sigma_vth, sigma_beta); uncertainty: two standard errors",
-            statics.COPIES, 2.0 / np.sqrt(2 * statics.COPIES))  # fmt: skip
+            statics.COPIES,
+            2.0 / np.sqrt(2 * statics.COPIES),
+        )
     return found
 
 
@@ -86,18 +105,30 @@ def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     model = dpis.rise_time(leak / settled, setup.drive_ratio)
     fit = "decay from 0.7 to 0.1 of the output at three capacitors; straight line tau = map_tau (C + C_par) .."
     return {
-        "dpi_gain": Entry(number_of(results, "dpi_c1", "gain"), dpis.ABOUT, "settled output, standard currents",
-                          1, 0.005),
-        "dpi_tau": Entry(float(slope), dpis.ABOUT, fit + "; C includes C_par = map_parasitic W L", 3,
-                         max(error, 0.005)),
+        "dpi_gain": Entry(
+            number_of(results, "dpi_c1", "gain"), dpis.ABOUT, "settled output, standard currents", 1, 0.005
+        ),
+        "dpi_tau": Entry(
+            float(slope), dpis.ABOUT, fit + "; C includes C_par = map_parasitic W L", 3, max(error, 0.005)
+        ),
         "map_tau": Entry(float(slope), dpis.ABOUT, fit, 3, max(error, 0.005)),
         "map_parasitic": Entry(float(offset / slope / setup.device.area), dpis.ABOUT, fit, 3, max(10 * error, 0.02)),
-        "dpi_rise": Entry(rise, dpis.ABOUT,
-                          f"first rise after {dpis.ON:g} nominal tau at rest; the model gives {model:.3g} from i_leak; "
-                          "uncertainty: the model's error", 1, max(abs(model / rise - 1.0), 0.01)),
-        "i_leak": Entry(leak, "dpi, .op, input 0", "output current at rest; halves or doubles with gmin, corner and "
-                        "drain voltage", 1, 0.5),
-    }  # fmt: skip
+        "dpi_rise": Entry(
+            rise,
+            dpis.ABOUT,
+            f"first rise after {dpis.ON:g} nominal tau at rest; the model gives {model:.3g} from i_leak; "
+            "uncertainty: the model's error",
+            1,
+            max(abs(model / rise - 1.0), 0.01),
+        ),
+        "i_leak": Entry(
+            leak,
+            "dpi, .op, input 0",
+            "output current at rest; halves or doubles with gmin, corner and drain voltage",
+            1,
+            0.5,
+        ),
+    }
 
 
 def noise_entries(setup: Setup, results: Results) -> dict[str, Entry]:
@@ -107,10 +138,11 @@ def noise_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     return {
         "noise_current": Entry(i_th, noises.ABOUT, "bias of the deck", 1),
         "noise_density": Entry(density, noises.ABOUT, "input-referred, a tenth of the input pole", 1, 0.02),
-        "noise_bandwidth": Entry(band, noises.ABOUT, "pi/2 of the input pole; slewing of the state node narrows it", 1,
-                                 0.05),
+        "noise_bandwidth": Entry(
+            band, noises.ABOUT, "pi/2 of the input pole; slewing of the state node narrows it", 1, 0.05
+        ),
         "noise_flicker": Entry(flicker, noises.ABOUT, "input-referred, 1 Hz", 1, 0.02),
-    }  # fmt: skip
+    }
 
 
 def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
@@ -122,10 +154,16 @@ def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
 
     centre = (setup.shift_ratio + switching.BASE) * setup.unit
     area, grade = setup.device.area, switching.GRADE - 1.0
-    found = {"input_charge_density": Entry(
-        pulse(2.0) / np.log(2.0) * centre / area, switching.ABOUT,
-        "shortest up pulse at twice beta is t_in ln 2; slewing of the state node is in it; down moves take longer: see "
-        "switch_slew_down", switching.TRIALS, grade)}  # fmt: skip
+    found = {
+        "input_charge_density": Entry(
+            pulse(2.0) / np.log(2.0) * centre / area,
+            switching.ABOUT,
+            "shortest up pulse at twice beta is t_in ln 2; slewing of the state node is in it; down moves take longer: "
+            "see switch_slew_down",
+            switching.TRIALS,
+            grade,
+        )
+    }
     if not all(f"switching_down_{m:g}_{setup.unit:.4g}" in results for m in switching.DOWN):
         return found
     for way, moves in (("up", switching.UP), ("down", switching.DOWN)):
@@ -134,6 +172,7 @@ def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         method = f"shortest pulses at {', '.join(f'{m:g}' for m in moves)} beta: t = delay + slew / (m - 1)"
         count = len(moves) * switching.TRIALS
         found[f"switch_delay_{way}"] = Entry(delay * centre / area, switching.ABOUT, method, count, 3 * grade)
-        found[f"switch_slew_{way}"] = Entry(slew * setup.unit / setup.device.w, switching.ABOUT, method, count,
-                                            max(3 * grade, error))  # fmt: skip
+        found[f"switch_slew_{way}"] = Entry(
+            slew * setup.unit / setup.device.w, switching.ABOUT, method, count, max(3 * grade, error)
+        )
     return found

@@ -14,7 +14,7 @@ from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
-from analogrnn.spice import biases, transistor
+from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.supply import branch_sum
 from analogrnn.technology import Table, Technology, quantities, technology_of
@@ -23,12 +23,37 @@ STAGES = 4
 WIDE = 1.9  # half window of the second ladder, unit currents: a network's ladders lie between 1 and 2
 BENCH = {"dpi_gain": 0.63, "dpi_tau": 1.1, "map_parasitic": 5e-3, "input_charge_density": 1.1e-3, "i_leak": 1e-15}
 PLAIN = biases.CellMaps(
-    bias=1.0, bias_slope=0.0, threshold=1.0, width=1.0, width_loss=0.0, copy=1.0, copy_slope=0.0, base=1.0, clamp=0.0,
-    first_shift=1.0, shift=1.0, tau=1.07, parasitic=5e-3, pulse_up=0.0, pulse_down=0.0, trim_up=0.0, trim_down=0.0,
-    trim_first=0.0, shift_slope=0.0, shift_drive=0.0,
-)  # fmt: skip
-BIAS_DEVICES = {"th": "rth", "hyst": "rhyst", "on": "ron", "alpha": "ralpha", "tau": "rtau", "gain": "rgain",
-                "shift": "rs", "base": "rbase"}  # fmt: skip
+    bias=1.0,
+    bias_slope=0.0,
+    threshold=1.0,
+    width=1.0,
+    width_loss=0.0,
+    copy=1.0,
+    copy_slope=0.0,
+    base=1.0,
+    clamp=0.0,
+    first_shift=1.0,
+    shift=1.0,
+    tau=1.07,
+    parasitic=5e-3,
+    pulse_up=0.0,
+    pulse_down=0.0,
+    trim_up=0.0,
+    trim_down=0.0,
+    trim_first=0.0,
+    shift_slope=0.0,
+    shift_drive=0.0,
+)
+BIAS_DEVICES = {
+    "th": "rth",
+    "hyst": "rhyst",
+    "on": "ron",
+    "alpha": "ralpha",
+    "tau": "rtau",
+    "gain": "rgain",
+    "shift": "rs",
+    "base": "rbase",
+}
 READ = ("bias", "bias_slope", "copy", "copy_slope", "base", "clamp", "first_shift")  # maps that a ladder gives directly
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
@@ -51,12 +76,29 @@ def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Techno
 def bench_design(bench: Bench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
     """Two ladders with one input of weight 1, levels 0..stages: half windows of 1 and of WIDE unit currents."""
     setup = bench.setup
-    cell = Cmru(name="rec", weight=np.ones((2, 1)), bias=np.zeros(2), threshold=np.array([1.0, WIDE]),
-                alpha=np.full(2, 0.5), eps=1.0, k_min=0, k_max=stages, initial=np.zeros(2))  # fmt: skip
-    options = MappingOptions(unit_current=unit, cell_w=setup.device.w, cell_l=setup.device.l, c_dpi=setup.c_dpi,
-                             drive_ratio=setup.drive_ratio, base_ratio=setup.base_ratio,
-                             shift_ratio=setup.shift_ratio, pulse_ratio=setup.pulse_ratio,
-                             pulse_settle=setup.pulse_settle, input_bound=6.0)  # fmt: skip
+    cell = Cmru(
+        name="rec",
+        weight=np.ones((2, 1)),
+        bias=np.zeros(2),
+        threshold=np.array([1.0, WIDE]),
+        alpha=np.full(2, 0.5),
+        eps=1.0,
+        k_min=0,
+        k_max=stages,
+        initial=np.zeros(2),
+    )
+    options = MappingOptions(
+        unit_current=unit,
+        cell_w=setup.device.w,
+        cell_l=setup.device.l,
+        c_dpi=setup.c_dpi,
+        drive_ratio=setup.drive_ratio,
+        base_ratio=setup.base_ratio,
+        shift_ratio=setup.shift_ratio,
+        pulse_ratio=setup.pulse_ratio,
+        pulse_settle=setup.pulse_settle,
+        input_bound=6.0,
+    )
     return map_network(Network((cell,)), technology, options)
 
 
@@ -65,8 +107,8 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
     design = bench_design(bench, technology, unit)
     ladder = design.ladders[0]
     climb = np.array([0.0, 0.0] + [3.0 * float(ladder.beta[cell]) / unit, 0.0] * STAGES)
-    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=PLAIN)
-    deck = transistor.ladder_transistors(design, ladder, cell, climb[:, None], bench.setup.pdk, options)
+    options = transistor_ladder.TransistorOptions(temperature=bench.setup.temperature, maps=PLAIN)
+    deck = transistor_ladder.ladder_transistors(design, ladder, cell, climb[:, None], bench.setup.pdk, options)
     top = f"m.{deck.instance}."
     devices = [f"xbias.x{name}" for name in BIAS_DEVICES.values()]
     devices += ["xline.xmb", "xline.xu1", "xend.xd0", "xs1.xmu", "xs1.xdpi.xmor", "xs2.xdpi.xmol"]
@@ -79,8 +121,13 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
         times, timing = deck.schedule.read_times(), design.timing
         # at rest half way up, and at the end of a pulse
         moments = (times[1 + STAGES], deck.schedule.starts()[-2] + timing.lead + 0.95 * timing.pulse)
-        found, pulsed = ({device: abs(float(np.interp(at, waves.axis, waves[_named(waves, name)])))
-                          for device, name in names.items()} for at in moments)  # fmt: skip
+        found, pulsed = (
+            {
+                device: abs(float(np.interp(at, waves.axis, waves[_named(waves, name)])))
+                for device, name in names.items()
+            }
+            for at in moments
+        )
         copies = {line: found[f"xbias.x{device}"] for line, device in BIAS_DEVICES.items()}
         line = {name: copies[name] / units[name][1] for name in copies}
         ideal = unit / biases.REFERENCE_UNITS
@@ -88,15 +135,18 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
         bias = np.array([copies[name] / (ideal * units[name][0]) for name in lines])
         swing = np.log([line[name] / unit for name in lines])
         slope, offset = np.polyfit(swing, bias, 1)
-        standing, copy = found["xline.xmb"], {name: d["xs1.xmu"] / d["xline.xu1"]
-                                              for name, d in (("rest", found), ("pulse", pulsed))}  # fmt: skip
-        states = transistor.read_stages(deck, waves).sum(axis=1)
+        standing, copy = (
+            found["xline.xmb"],
+            {name: d["xs1.xmu"] / d["xline.xu1"] for name, d in (("rest", found), ("pulse", pulsed))},
+        )
+        states = transistor_ladder.read_stages(deck, waves).sum(axis=1)
         stages = np.interp(times, waves.axis, waves[f"i(v.{deck.instance}.vstages)"])
         total = np.interp(times, waves.axis, -waves["i(vdd)"])
         rest = 1 + 2 * np.arange(STAGES + 1)  # steps that hold: at level 0, 1, .., STAGES
         assert np.array_equal(states[rest], np.arange(STAGES + 1))
         return {
-            "bias": float(offset), "bias_slope": float(slope),
+            "bias": float(offset),
+            "bias_slope": float(slope),
             "bias_error": float(np.abs(slope * swing + offset - bias).max()),
             "copy": copy["rest"],
             "copy_slope": (copy["pulse"] - copy["rest"]) / float(np.log(pulsed["xline.xu1"] / found["xline.xu1"])),
@@ -104,18 +154,28 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
             "clamp": (found["xline.xu1"] - standing) * found["xline.xu1"] / standing**2,
             "first_shift": found["xend.xd0"] / line["shift"],
             "dpi_gain": found["xs1.xdpi.xmor"] * line["tau"] / (line["on"] * line["gain"]),
-            "stages_by_level": stages[rest].tolist(), "total_by_level": total[rest].tolist(),
+            "stages_by_level": stages[rest].tolist(),
+            "total_by_level": total[rest].tolist(),
             "supply": (stages[rest] / branch_sum(_branches(line, found), STAGES)).tolist(),
-            "copies": float(sum(copies.values())), "on": line["on"], "gain": line["gain"],
-        }  # fmt: skip
+            "copies": float(sum(copies.values())),
+            "on": line["on"],
+            "gain": line["gain"],
+        }
 
     return Probe(f"{bench.setup.label}ladder_{unit:.4g}{'_wide' * cell}", job, read)
 
 
 def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
     """The currents of a stage's branches as they are here, for `supply.branch_sum`."""
-    return {"th": line["th"], "hyst": line["hyst"], "on": line["on"], "alpha": line["alpha"], "base": found["xs1.xmu"],
-            "shift": (found["xs1.xdpi.xmor"] + found["xs2.xdpi.xmol"]) / 2.0, "first": found["xend.xd0"]}  # fmt: skip
+    return {
+        "th": line["th"],
+        "hyst": line["hyst"],
+        "on": line["on"],
+        "alpha": line["alpha"],
+        "base": found["xs1.xmu"],
+        "shift": (found["xs1.xdpi.xmor"] + found["xs2.xdpi.xmol"]) / 2.0,
+        "first": found["xend.xd0"],
+    }
 
 
 def _named(waves: Waveforms, name: str) -> str:

@@ -31,9 +31,21 @@ METHODS = {
     "shift_slope": "the same in a ladder with 1.9 times the half window; uncertainty absolute",
     "shift_drive": "slope of shift over the log of the unit current, less shift_slope; uncertainty absolute",
 }
-UNCERTAIN = {"bias": 0.002, "bias_slope": 2e-4, "threshold": REPEAT, "width": 0.005, "width_loss": 0.05, "copy": 0.005,
-             "copy_slope": 1e-3, "base": 0.005, "clamp": 5e-4, "first_shift": 0.005, "shift": 0.01,
-             "shift_slope": 5e-3, "shift_drive": 0.02}  # fmt: skip
+UNCERTAIN = {
+    "bias": 0.002,
+    "bias_slope": 2e-4,
+    "threshold": REPEAT,
+    "width": 0.005,
+    "width_loss": 0.05,
+    "copy": 0.005,
+    "copy_slope": 1e-3,
+    "base": 0.005,
+    "clamp": 5e-4,
+    "first_shift": 0.005,
+    "shift": 0.01,
+    "shift_slope": 5e-3,
+    "shift_drive": 0.02,
+}
 SINGLE = ("bias_slope", "copy_slope")  # no curve over the unit current
 DPI = ("shift", "shift_slope", "shift_drive")  # the DPIs of a network have one drive, whatever the half window
 
@@ -59,8 +71,11 @@ def columns(setup: Setup, results: Results, dpi_gain: float) -> Columns:
         return [number_of(results, f"{label}ladder_{unit:.4g}", name) for unit in units]
 
     found = {name: curve(name) for name in METHODS if name in ladders.READ}
-    found |= {"threshold": [float(v) for v in hi[:, len(cells.WIDTHS) // 2]], "width": [fit[0] for fit in fits],
-              "width_loss": [fit[1] for fit in fits]}  # fmt: skip
+    found |= {
+        "threshold": [float(v) for v in hi[:, len(cells.WIDTHS) // 2]],
+        "width": [fit[0] for fit in fits],
+        "width_loss": [fit[1] for fit in fits],
+    }
     return Columns(units, found | _dpi_columns(setup, results, units, dpi_gain), dpi_gain)
 
 
@@ -108,8 +123,12 @@ def trim_entries(bench: Bench, technology: Technology, results: Results, found: 
         for cell in (0, 1):
             maps = _maps(technology, setup, found, setup.unit * (1.0, ladders.WIDE)[cell])
             told, lateness = stairs.stairs_told(bench, technology, cell, maps, stages)
-            errors.append({name: number_of(results, stairs.probe_key(setup, cell, stages), name) - told[name]
-                           for name in stairs.places(stages)})  # fmt: skip
+            errors.append(
+                {
+                    name: number_of(results, stairs.probe_key(setup, cell, stages), name) - told[name]
+                    for name in stairs.places(stages)
+                }
+            )
             late.append(lateness)
         about = stairs.ABOUT if stages > 1 else stairs.BARE_ABOUT
         for way, sign in (("up", 1.0), ("down", -1.0)):
@@ -117,9 +136,13 @@ def trim_entries(bench: Bench, technology: Technology, results: Results, found: 
             entries |= {f"{prefix}{name}_{way}": entry for name, entry in _two_lengths(error, late, about).items()}
         if stages > 1:
             first = [e[f"{way}_first"] - e[f"{way}_inner"] for e in errors for way in ("up", "down")]
-            entries["trim_first"] = Entry(float(np.mean(first)), about, "first stage's error less an inner one's, "
-                                          f"mean over both ways and two half windows; {KNOWN}", 4,
-                                          stairs.STEP)  # fmt: skip
+            entries["trim_first"] = Entry(
+                float(np.mean(first)),
+                about,
+                f"first stage's error less an inner one's, mean over both ways and two half windows; {KNOWN}",
+                4,
+                stairs.STEP,
+            )
     return {setup.entry(name): entry for name, entry in entries.items()}
 
 
@@ -130,18 +153,29 @@ def _two_lengths(error: list[float], late: list[float], about: str) -> dict[str,
     slack = stairs.STEP / (late[0] - late[1])
     return {
         "pulse": Entry(pulse, about, f"a stage's error at two lengths of the pulse over t_in; {KNOWN}", 2, slack),
-        "trim": Entry(trim, about, f"the same, what does not depend on the length; {KNOWN}", 2,
-                      slack * late[1] + stairs.STEP),
-    }  # fmt: skip
+        "trim": Entry(
+            trim, about, f"the same, what does not depend on the length; {KNOWN}", 2, slack * late[1] + stairs.STEP
+        ),
+    }
 
 
 def _maps(technology: Technology, setup: Setup, found: Columns, half: float) -> CellMaps:
     """The measured maps at a half window, for the bench's own dpi_gain, without trims and pulses."""
-    values = {name: Table(found.units, tuple(curve))(setup.unit if name in DPI else half) if len(curve) > 1
-              else curve[0] for name, curve in found.values.items()}  # fmt: skip
+    values = {
+        name: Table(found.units, tuple(curve))(setup.unit if name in DPI else half) if len(curve) > 1 else curve[0]
+        for name, curve in found.values.items()
+    }
     values |= {name: values[name] * found.dpi_gain / ladders.BENCH["dpi_gain"] for name in DPI}
-    return CellMaps(**values, tau=technology.map_tau, parasitic=technology.map_parasitic, pulse_up=0.0, pulse_down=0.0,
-                    trim_up=0.0, trim_down=0.0, trim_first=0.0)  # fmt: skip
+    return CellMaps(
+        **values,
+        tau=technology.map_tau,
+        parasitic=technology.map_parasitic,
+        pulse_up=0.0,
+        pulse_down=0.0,
+        trim_up=0.0,
+        trim_down=0.0,
+        trim_first=0.0,
+    )
 
 
 def supply_entries(setup: Setup, results: Results) -> dict[str, Entry]:
@@ -149,10 +183,16 @@ def supply_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
     supply = np.concatenate([list_of(results, f"ladder_{unit:.4g}", "supply") for unit in units])
     standard = list_of(results, f"ladder_{setup.unit:.4g}", "supply")
-    return {"supply_stage": Entry(float(standard.mean()), ladders.ABOUT,
-                                  "stages' supply current at rest at levels 0..4 over supply.branch_sum; mean; "
-                                  "uncertainty: largest deviation over levels (and unit currents)", len(supply),
-                                  max(float(np.abs(supply / standard.mean() - 1).max()), 0.005))}  # fmt: skip
+    return {
+        "supply_stage": Entry(
+            float(standard.mean()),
+            ladders.ABOUT,
+            "stages' supply current at rest at levels 0..4 over supply.branch_sum; mean; "
+            "uncertainty: largest deviation over levels (and unit currents)",
+            len(supply),
+            max(float(np.abs(supply / standard.mean() - 1).max()), 0.005),
+        )
+    }
 
 
 def output_entry(setup: Setup, results: Results) -> dict[str, Entry]:

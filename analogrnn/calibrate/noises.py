@@ -24,11 +24,16 @@ def noise_probe(bench: Bench, i_th: float) -> Probe:
     """
     setup = bench.setup
     body = [
-        *bench.diode("th", i_th), *bench.diode("on", i_th / 2), "Vh bh 0 DC " + number(setup.supply),
+        *bench.diode("th", i_th),
+        *bench.diode("on", i_th / 2),
+        "Vh bh 0 DC " + number(setup.supply),
         f"Iin 0 n DC {number(0.97 * i_th)} AC 1",
-        f"Xc n a o vdd 0 bth bh bon bmru_cell {setup.size}", "Vo o 0 0.5",
-        f"Va a 0 {number(setup.supply / 2)}", "Hout out 0 Va 1e9", "Rout out 0 1e9",
-    ]  # fmt: skip
+        f"Xc n a o vdd 0 bth bh bon bmru_cell {setup.size}",
+        "Vo o 0 0.5",
+        f"Va a 0 {number(setup.supply / 2)}",
+        "Hout out 0 Va 1e9",
+        "Rout out 0 1e9",
+    ]
     job = bench.job(body, ("bmru_cell",), f".noise v(out) Iin dec 20 {number(BAND[0])} {number(BAND[1])}", static=True)
 
     def read(waves: Waveforms) -> Numbers:
@@ -37,8 +42,11 @@ def noise_probe(bench: Bench, i_th: float) -> Probe:
         transfer = (at_node / at_input) ** 2
         transfer = transfer / transfer[0]
         pole = float(np.interp(-0.5, -transfer, frequency))
-        return {"density": float(np.interp(pole / 10, frequency, at_input)), "bandwidth": np.pi / 2 * pole,
-                "flicker": float(np.interp(1.0, frequency, at_input))}  # fmt: skip
+        return {
+            "density": float(np.interp(pole / 10, frequency, at_input)),
+            "bandwidth": np.pi / 2 * pole,
+            "flicker": float(np.interp(1.0, frequency, at_input)),
+        }
 
     return Probe(f"noise_{i_th:.4g}", job, read, noise=True)
 

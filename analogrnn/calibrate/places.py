@@ -31,17 +31,35 @@ def place_entries(results: Results) -> dict[str, Entry]:
 
     found = {}
     kinds: tuple[tuple[str, str, Callable[[Place], float]], ...] = (
-        ("threshold", cells.ABOUT, threshold), ("shift", dpis.ABOUT, shift))  # fmt: skip
+        ("threshold", cells.ABOUT, threshold),
+        ("shift", dpis.ABOUT, shift),
+    )
     for name, about, read in kinds:
         middle = read(CORNERS[0])
         corners = np.array([read(place) for place in CORNERS]) / middle
         kelvin, volt = 105.0, 0.36
-        found[f"{name}_temperature"] = Entry(float(np.log(read(HOT) / read(COLD))) / kelvin, about,
-                                             "log ratio from -20 C to 85 C, typical, 1.8 V", 2, 0.1)  # fmt: skip
-        found[f"{name}_supply"] = Entry(float(np.log(read(HIGH) / read(LOW))) / volt, about,
-                                        "log ratio from 1.62 V to 1.98 V, typical, 27 C", 2, 0.1)  # fmt: skip
-        found[f"{name}_corner"] = Entry(float(np.ptp(corners) / 2.0), about, "typical, ff, ss, fs, sf at 27 C, 1.8 V",
-                                        5, 0.1)  # fmt: skip
-    found["i_leak_hot"] = Entry(number_of(results, f"dpi_leak_{HOT.label}", "floor"), "dpi, .op, input 0",
-                                "output current at rest at 85 C, typical", 1, 0.5)  # fmt: skip
+        found[f"{name}_temperature"] = Entry(
+            float(np.log(read(HOT) / read(COLD))) / kelvin,
+            about,
+            "log ratio from -20 C to 85 C, typical, 1.8 V",
+            2,
+            0.1,
+        )
+        found[f"{name}_supply"] = Entry(
+            float(np.log(read(HIGH) / read(LOW))) / volt,
+            about,
+            "log ratio from 1.62 V to 1.98 V, typical, 27 C",
+            2,
+            0.1,
+        )
+        found[f"{name}_corner"] = Entry(
+            float(np.ptp(corners) / 2.0), about, "typical, ff, ss, fs, sf at 27 C, 1.8 V", 5, 0.1
+        )
+    found["i_leak_hot"] = Entry(
+        number_of(results, f"dpi_leak_{HOT.label}", "floor"),
+        "dpi, .op, input 0",
+        "output current at rest at 85 C, typical",
+        1,
+        0.5,
+    )
     return found

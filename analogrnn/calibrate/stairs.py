@@ -13,16 +13,30 @@ from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup
 from analogrnn.calibrate.ladders import PLAIN, STAGES, bench_design
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
-from analogrnn.spice import biases, transistor
+from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.technology import Technology
 
 # near the measured, so that the staircases reach the thresholds
 GUESS = replace(
-    PLAIN, bias=1.034, bias_slope=-0.0014, threshold=0.9685, width=0.995, width_loss=0.02, copy=1.025,
-    copy_slope=-0.004, base=1.0015, clamp=0.0048, first_shift=1.0035, shift_slope=-0.088, shift_drive=0.048,
-    pulse_up=0.015, pulse_down=0.06, trim_up=0.005, trim_down=0.01,
-)  # fmt: skip
+    PLAIN,
+    bias=1.034,
+    bias_slope=-0.0014,
+    threshold=0.9685,
+    width=0.995,
+    width_loss=0.02,
+    copy=1.025,
+    copy_slope=-0.004,
+    base=1.0015,
+    clamp=0.0048,
+    first_shift=1.0035,
+    shift_slope=-0.088,
+    shift_drive=0.048,
+    pulse_up=0.015,
+    pulse_down=0.06,
+    trim_up=0.005,
+    trim_down=0.01,
+)
 STEP = 0.0025  # half windows
 PULSES = np.arange(0.91, 1.0901, STEP)  # half windows
 ABOUT = "ladder_transistors, 4 stages, staircases of pulses behind the real front end"
@@ -64,8 +78,10 @@ class Staircases:
             start = self.starts[place]
             moved = np.flatnonzero(on[start : start + len(self.pulses)] != level)
             if on[start - 1] != level or len(moved) == 0 or moved[0] == 0:
-                raise SpiceError(f"calibration: no threshold '{place}' between {self.pulses[0]:g} and "
-                                 f"{self.pulses[-1]:g} half windows; the bias maps are off.")  # fmt: skip
+                raise SpiceError(
+                    f"calibration: no threshold '{place}' between {self.pulses[0]:g} and "
+                    f"{self.pulses[-1]:g} half windows; the bias maps are off."
+                )
             found[place] = float(candidates[start + moved[0] - 1 : start + moved[0] + 1].mean())
         return found
 
@@ -86,9 +102,10 @@ def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = 
     ladder, timing, stairs = design.ladders[0], design.timing, Staircases.of(stages)
     half = float(ladder.beta[cell]) / bench.setup.unit
     # a trapezoid with less damping rings in the current that is read
-    options = transistor.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design), damping=0.4)
-    deck = transistor.ladder_transistors(design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk,
-                                         options)  # fmt: skip
+    options = transistor_ladder.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design), damping=0.4)
+    deck = transistor_ladder.ladder_transistors(
+        design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk, options
+    )
     current = f"i(v.{deck.instance}.vcand)"
     text = deck.text.replace("\n.tran ", f"\n.save {current}\n.tran ", 1)
     ends = deck.schedule.starts()[-len(stairs.candidates) :] + timing.lead + 0.9 * timing.pulse
@@ -96,7 +113,7 @@ def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = 
     def read(waves: Waveforms) -> Numbers:
         # the error of the front end, some 0.002, is not the ladder's
         measured = np.interp(ends, waves.axis, waves[current]) / (half * bench.setup.unit)
-        return dict(stairs.read(transistor.read_stages(deck, waves), measured))
+        return dict(stairs.read(transistor_ladder.read_stages(deck, waves), measured))
 
     return Probe(probe_key(bench.setup, cell, stages), replace(deck.job(600.0), deck=text), read)
 
@@ -109,8 +126,9 @@ def guess(design: Design) -> biases.CellMaps:
     return replace(GUESS, shift=GUESS.shift - float(error))
 
 
-def stairs_told(bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
-                ) -> tuple[dict[str, float], float]:  # fmt: skip
+def stairs_told(
+    bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
+) -> tuple[dict[str, float], float]:
     """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder = design.ladders[0]

@@ -54,8 +54,10 @@ def efficiency_fit(gate: np.ndarray, current: np.ndarray, device: Geometry, ther
     low, high = EFFICIENCY_CURRENTS[0], EFFICIENCY_CURRENTS[-1]
     # the first and the last derivative are one-sided: not to be used
     if square[1] > low or square[-2] < high:
-        raise SpiceError(f"calibration: a gate sweep covers {square[0]:.3g} to {square[-1]:.3g} A a square, but gm/I "
-                         f"is for {low:g} to {high:g} A; widen the sweep.")  # fmt: skip
+        raise SpiceError(
+            f"calibration: a gate sweep covers {square[0]:.3g} to {square[-1]:.3g} A a square, but gm/I "
+            f"is for {low:g} to {high:g} A; widen the sweep."
+        )
     efficiency = np.gradient(np.log(current), gate)
 
     def law(current: np.ndarray, limit: float, spec: float) -> np.ndarray:
@@ -67,10 +69,15 @@ def efficiency_fit(gate: np.ndarray, current: np.ndarray, device: Geometry, ther
     over_law = efficiency / law(current, limit, spec)
     table = Table(EFFICIENCY_CURRENTS, tuple(np.interp(np.log(EFFICIENCY_CURRENTS), np.log(square), over_law)))
     covered = (square > low) & (square < high)
-    return {"slope": 1.0 / (limit * thermal_voltage), "i_spec": spec * device.l / device.w,
-            "points": float(inside.sum()), "error": float(np.abs(1.0 / over_law[inside] - 1.0).max()),
-            "table": list(table.value), "table_points": float(covered.sum()),
-            "table_error": float(np.abs(table.over(square[covered]) / over_law[covered] - 1.0).max())}  # fmt: skip
+    return {
+        "slope": 1.0 / (limit * thermal_voltage),
+        "i_spec": spec * device.l / device.w,
+        "points": float(inside.sum()),
+        "error": float(np.abs(1.0 / over_law[inside] - 1.0).max()),
+        "table": list(table.value),
+        "table_points": float(covered.sum()),
+        "table_error": float(np.abs(table.over(square[covered]) / over_law[covered] - 1.0).max()),
+    }
 
 
 def mirror_probe(bench: Bench) -> Probe:
@@ -78,37 +85,55 @@ def mirror_probe(bench: Bench) -> Probe:
     setup, body, signals = bench.setup, [f"Vn node 0 {number(NODE)}"], []
     size = setup.size
     points = [(current, 1.0) for current in MIRROR_CURRENTS] + [(MIRROR_AT, ratio) for ratio in MIRROR_RATIOS]
-    body += [f"Iref vdd nref {number(setup.unit)}",
-             f"Xref nref 0 bias_reference wr={number(setup.device.w / 4)} lr={number(setup.device.l)} q=16",
-             f"Xcas nref bcn bcp vdd 0 cascode_bias wr={number(setup.device.w / 4)} lr={number(setup.device.l)} "
-             + size]  # fmt: skip
+    body += [
+        f"Iref vdd nref {number(setup.unit)}",
+        f"Xref nref 0 bias_reference wr={number(setup.device.w / 4)} lr={number(setup.device.l)} q=16",
+        f"Xcas nref bcn bcp vdd 0 cascode_bias wr={number(setup.device.w / 4)} lr={number(setup.device.l)} " + size,
+    ]
     for k, (current, ratio) in enumerate(points):
         # eight unit devices in the diode make every ratio whole; the diode carries them all
         weight = f"ratio={number(ratio)} units=8 {size}"
         body += [
-            f"Ia{k} vdd ga{k} {number(8 * current)}", f"Xa{k} ga{k} 0 input_diode units=8 {size}",
-            f"Xpa{k} ga{k} ra{k} 0 synapse_positive {weight}", f"Xra{k} ra{k} oa{k} vdd row_rail units=8 {size}",
-            f"Voa{k} oa{k} node 0", f"Xna{k} ga{k} qa{k} 0 synapse_negative {weight}", f"Vqa{k} node qa{k} 0",
-            f"Ic{k} vdd gc{k} {number(8 * current)}", f"Xc{k} gc{k} bcn 0 input_diode_cascode units=8 {size}",
+            f"Ia{k} vdd ga{k} {number(8 * current)}",
+            f"Xa{k} ga{k} 0 input_diode units=8 {size}",
+            f"Xpa{k} ga{k} ra{k} 0 synapse_positive {weight}",
+            f"Xra{k} ra{k} oa{k} vdd row_rail units=8 {size}",
+            f"Voa{k} oa{k} node 0",
+            f"Xna{k} ga{k} qa{k} 0 synapse_negative {weight}",
+            f"Vqa{k} node qa{k} 0",
+            f"Ic{k} vdd gc{k} {number(8 * current)}",
+            f"Xc{k} gc{k} bcn 0 input_diode_cascode units=8 {size}",
             f"Xpc{k} gc{k} rc{k} bcn 0 synapse_positive_cascode {weight}",
-            f"Xrc{k} rc{k} oc{k} bcp vdd row_rail_cascode units=8 {size}", f"Voc{k} oc{k} node 0",
-            f"Xnc{k} gc{k} qc{k} bcn 0 synapse_negative_cascode {weight}", f"Vqc{k} node qc{k} 0",
-        ]  # fmt: skip
+            f"Xrc{k} rc{k} oc{k} bcp vdd row_rail_cascode units=8 {size}",
+            f"Voc{k} oc{k} node 0",
+            f"Xnc{k} gc{k} qc{k} bcn 0 synapse_negative_cascode {weight}",
+            f"Vqc{k} node qc{k} 0",
+        ]
         signals += [f"i(v{kind}{k})" for kind in ("oa", "qa", "oc", "qc")]
 
     body.append(f"Vcand cand 0 {number(CANDIDATE)}")
     for k, current in enumerate(RAIL_CURRENTS):
-        body += [f"Ir{k} rail{k} 0 {number(current)}", f"Xrow{k} rail{k} or{k} bcp vdd row_rail_cascode {size}",
-                 f"Vor{k} or{k} cand 0"]  # fmt: skip
+        body += [
+            f"Ir{k} rail{k} 0 {number(current)}",
+            f"Xrow{k} rail{k} or{k} bcp vdd row_rail_cascode {size}",
+            f"Vor{k} or{k} cand 0",
+        ]
         signals.append(f"i(vor{k})")
 
     def read(waves: Waveforms) -> Numbers:
-        numbers: Numbers = {"rail": [float(waves[f"i(vor{k})"][0]) / current - 1.0
-                                     for k, current in enumerate(RAIL_CURRENTS)]}  # fmt: skip
-        for kind, name in (("oa", "plain_positive"), ("qa", "plain_negative"), ("oc", "cascode_positive"),
-                           ("qc", "cascode_negative")):  # fmt: skip
-            error = [float(waves[f"i(v{kind}{k})"][0]) / (8 * current * ratio) - 1.0
-                     for k, (current, ratio) in enumerate(points)]  # fmt: skip
+        numbers: Numbers = {
+            "rail": [float(waves[f"i(vor{k})"][0]) / current - 1.0 for k, current in enumerate(RAIL_CURRENTS)]
+        }
+        for kind, name in (
+            ("oa", "plain_positive"),
+            ("qa", "plain_negative"),
+            ("oc", "cascode_positive"),
+            ("qc", "cascode_negative"),
+        ):
+            error = [
+                float(waves[f"i(v{kind}{k})"][0]) / (8 * current * ratio) - 1.0
+                for k, (current, ratio) in enumerate(points)
+            ]
             numbers[name] = error[: len(MIRROR_CURRENTS)]
             numbers[f"{name}_ratio"] = error[len(MIRROR_CURRENTS) :]
         return numbers
@@ -127,8 +152,9 @@ def mismatch_probe(bench: Bench, polarity: str) -> Probe:
     gate = f"Vg g 0 {GATE['n']}" if polarity == "n" else f"Vg vdd g {GATE['p']}"
     job = bench.job([gate, *body, *saves([f"i(v{k})" for k in range(COPIES)])], (), ".op", static=True)
     # the switch is off in the header; the last one counts, and the draw is the seed's
-    text = re.sub(r"(?m)^\.param sw_stat_global=0 sw_stat_mismatch=0$",
-                  ".param sw_stat_global=0 sw_stat_mismatch=1", job.deck)  # fmt: skip
+    text = re.sub(
+        r"(?m)^\.param sw_stat_global=0 sw_stat_mismatch=0$", ".param sw_stat_global=0 sw_stat_mismatch=1", job.deck
+    )
     text = text.replace(".options ", ".options seed=20011 ")
     job = type(job)(text, None, job.timeout, job.files, job.allowed_paths)
 

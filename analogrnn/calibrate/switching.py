@@ -42,16 +42,21 @@ def switching_probe(bench: Bench, unit: float, move: float) -> Probe:
         clock += _pulse(start + 4 * settle, float(length), setup.supply, edge)
         candidate += _pulse(start + 3.9 * settle, longest + 0.2 * settle, move * unit, edge)
     body = [
-        *bench.diode("th", threshold * unit), *bench.diode("hyst", 2.0 * unit),
-        *bench.diode("alpha", unit), *bench.diode("base", BASE * unit),
-        f"Vrun run 0 {piecewise_linear(run)}", "Vpre pre 0 0", f"Vk k 0 {piecewise_linear(clock)}",
+        *bench.diode("th", threshold * unit),
+        *bench.diode("hyst", 2.0 * unit),
+        *bench.diode("alpha", unit),
+        *bench.diode("base", BASE * unit),
+        f"Vrun run 0 {piecewise_linear(run)}",
+        "Vpre pre 0 0",
+        f"Vk k 0 {piecewise_linear(clock)}",
         f"Ic vdd c {piecewise_linear(candidate)}",
         f"Xl c k run pre bbase bhyst u vdd 0 ladder_line {setup.size} drive=2",
         f"Is vdd n {number(setup.shift_ratio * unit)}",
-        f"Xs n a o u bth bhyst balpha vdd 0 bare_stage {setup.size}", "Vo o 0 0.5",
+        f"Xs n a o u bth bhyst balpha vdd 0 bare_stage {setup.size}",
+        "Vo o 0 0.5",
         *(f"Xe{m} e{m} u vdd vdd pfet {setup.size}" for m in range(LOADS)),
         *(f"Ve{m} e{m} 0 0.5" for m in range(LOADS)),
-    ]  # fmt: skip
+    ]
     key = f"switching_{'down' if down else 'up'}_{amplitude:g}_{unit:.4g}"
 
     def read(waves: Waveforms) -> Numbers:

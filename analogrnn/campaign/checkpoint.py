@@ -17,7 +17,7 @@ from typing import IO, Any
 from analogrnn.campaign.chunks import Chunk, as_json, encode, read_chunk, write_whole
 from analogrnn.campaign.fingerprint import fingerprint
 from analogrnn.errors import CheckpointError, OutputError, ParameterError
-from analogrnn.outputs import make_folder
+from analogrnn.outputs.files import make_folder
 
 LOCK, MANIFEST, SUFFIX = "lock", "campaign.json", ".chunk"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -110,8 +110,9 @@ class Checkpoint:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:  # fmt: skip
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def series(self, name: str, depends_on: Mapping[str, Any]) -> SeriesStore:
@@ -159,8 +160,11 @@ def _compare(path: Path, campaign: str, parts: dict[str, str]) -> None:
         return
     if stored == parts:
         raise _damaged(path, "its fingerprint is not that of what it lists")
-    differ = [f"{key} ({stored.get(key, 'none')}, now {parts.get(key, 'none')})"
-              for key in sorted(stored.keys() | parts.keys()) if stored.get(key) != parts.get(key)]  # fmt: skip
+    differ = [
+        f"{key} ({stored.get(key, 'none')}, now {parts.get(key, 'none')})"
+        for key in sorted(stored.keys() | parts.keys())
+        if stored.get(key) != parts.get(key)
+    ]
     raise CheckpointError(
         f"checkpoint {path.parent} belongs to another campaign; it differs in {', '.join(differ)}: give the same "
         "options, or another folder."

@@ -7,7 +7,7 @@ from analogrnn.agreement import LEVELS, Agreement, Bench, Bound, check_agreement
 from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.ui import Ui
-from analogrnn.outputs import make_folder, write_json
+from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.units import parse
@@ -19,13 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "3")
     add_common(parser)
-    parser.add_argument("--level", choices=LEVELS, default="ideal",
-                        help="what to hold against digital (default ideal); transistor runs the foundry's models, a "
-                        "second or two for each ladder and clip, best with --stage standard")  # fmt: skip
+    parser.add_argument(
+        "--level",
+        choices=LEVELS,
+        default="ideal",
+        help="what to hold against digital (default ideal); transistor runs the foundry's models, a "
+        "second or two for each ladder and clip, best with --stage standard",
+    )
     parser.add_argument("--control", choices=CONTROLS, default="none", help="break the ladder on purpose")
     parser.add_argument("--flat", action="store_true", help="one deck a clip, readout included, not one a ladder")
-    parser.add_argument("--chip", type=int, metavar="K",
-                        help="mismatched chip number K under --seed, held against its own fast model")  # fmt: skip
+    parser.add_argument(
+        "--chip", type=int, metavar="K", help="mismatched chip number K under --seed, held against its own fast model"
+    )
     add_conditions(parser)
     bound = parser.add_argument_group("bounds of the transistor level; the others must agree at every step")
     bound.add_argument(
@@ -34,9 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bound.add_argument(
         "--least-classes", type=float, metavar="X", help="share of clips with the same class (0.99; 0.9)"
     )
-    bound.add_argument("--miss-within", type=float, metavar="X",
-                       help="largest distance of a first miss from its threshold, over the threshold (default 0.02; "
-                       "a chip: any)")  # fmt: skip
+    bound.add_argument(
+        "--miss-within",
+        type=float,
+        metavar="X",
+        help="largest distance of a first miss from its threshold, over the threshold (default 0.02; a chip: any)",
+    )
     parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
     parser.add_argument("--timeout", metavar="s", default="3600s", help="of one simulator run (default 3600s)")
     parser.add_argument(
@@ -49,8 +57,17 @@ def run(args: argparse.Namespace) -> int:
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
     ngspice = find_ngspice() if args.level in ("ideal", "transistor") else None
-    bench = Bench(args.level, args.control, args.flat, args.workers, ngspice, args.chip, args.seed, conditions_of(args),
-                  timeout=parse(args.timeout, "s", owner="--timeout"))  # fmt: skip
+    bench = Bench(
+        args.level,
+        args.control,
+        args.flat,
+        args.workers,
+        ngspice,
+        args.chip,
+        args.seed,
+        conditions_of(args),
+        timeout=parse(args.timeout, "s", owner="--timeout"),
+    )
     bench = _with_bound(args, bench)
     with ui.progress(f"{args.level}, {inputs.x.shape[1]} clips") as progress:
         found = check_agreement(network, design, inputs.x, bench, progress=progress)
@@ -61,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for miss in answer["first_misses"]:
         miss["clip_index"] = int(inputs.index[miss["clip"]])
     if args.out is not None:
-        from analogrnn.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
+        from analogrnn.figures.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
         write_json(make_folder(args.out) / "agreement.json", answer)
         cell = draw_agreement(network, design, (inputs.x, inputs.index), bench, found, args.out / "worst_cell.png")
@@ -98,9 +115,13 @@ def _rows(found: Agreement, inputs: Inputs) -> list[tuple[str, str]]:
         rows.append(("same class", f"{found.classes_equal} of {found.classes_checked or found.clips}"))
     for miss in found.first_misses[:SHOWN]:
         on = "".join("1" if stage else "0" for stage in miss.stages)
-        rows.append((f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.index[miss.clip])}",
-                     f"step {miss.step}: digital level {miss.digital}, stages {on}, candidate {miss.candidate:.6g}, "
-                     f"threshold {miss.threshold:.6g} ({100 * miss.distance:.2g} % off)"))  # fmt: skip
+        rows.append(
+            (
+                f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.index[miss.clip])}",
+                f"step {miss.step}: digital level {miss.digital}, stages {on}, candidate {miss.candidate:.6g}, "
+                f"threshold {miss.threshold:.6g} ({100 * miss.distance:.2g} % off)",
+            )
+        )
     if len(found.first_misses) > SHOWN:
         rows.append(("more first misses", str(len(found.first_misses) - SHOWN)))
     return rows + [("failed", failure) for failure in found.failures]

@@ -42,9 +42,13 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", help="a network file, or the name of a shipped one (analogrnn doctor lists them)")
     group = parser.add_argument_group("mapping (quantities as in 10nA, 1.5ms, 4um)")
     group.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
-    group.add_argument("--stage", choices=STAGES, default="default",
-                       help="a named stage: default (10 x 10 um), standard (2 x 18 um, 10 ms a step, low power), "
-                       "large (standard in 4 x 20 um); what else is given overrides it")  # fmt: skip
+    group.add_argument(
+        "--stage",
+        choices=STAGES,
+        default="default",
+        help="a named stage: default (10 x 10 um), standard (2 x 18 um, 10 ms a step, low power), "
+        "large (standard in 4 x 20 um); what else is given overrides it",
+    )
     group.add_argument("--cell-size", metavar="W[xL]", help="devices of the cells (default: the stage's)")
     group.add_argument("--synapse-size", metavar="W[xL]", help="unit device of the weight mirrors (default: as cells)")
     for name, (unit, text) in _QUANTITIES.items():
@@ -61,8 +65,12 @@ def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
         metavar="FILE.npz",
         help="encoded inputs x (T, S, D), optionally labels (S,); default: the network's test clips",
     )
-    parser.add_argument("--clips", default=clips, metavar="N|all|I,J,..",
-                        help=f"how many clips, or which ones with a comma (default {clips})")  # fmt: skip
+    parser.add_argument(
+        "--clips",
+        default=clips,
+        metavar="N|all|I,J,..",
+        help=f"how many clips, or which ones with a comma (default {clips})",
+    )
 
 
 @dataclass(frozen=True, eq=False)

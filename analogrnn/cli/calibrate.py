@@ -18,8 +18,9 @@ from analogrnn.technology import read_document
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("technology", choices=("gf180mcu",), help="the process to calibrate")
-    parser.add_argument("--quick", action="store_true",
-                        help="a subset, held against the committed values; writes nothing")  # fmt: skip
+    parser.add_argument(
+        "--quick", action="store_true", help="a subset, held against the committed values; writes nothing"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="calibration file (default: ./TECHNOLOGY.toml)")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="use what an interrupted call finished (the default)")
@@ -39,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
     partial = out.with_name(f"{out.stem}.{'quick' if args.quick else 'partial'}.json")
     probes = campaign.probes()
     with ui.progress(f"{len(probes)} decks") as progress:
-        results = job.run_probes(probes, partial, setup.pdk.sha256, fresh=args.fresh or args.quick,
-                                 workers=args.workers, progress=progress)  # fmt: skip
+        results = job.run_probes(
+            probes, partial, setup.pdk.sha256, fresh=args.fresh or args.quick, workers=args.workers, progress=progress
+        )
     found = campaign.entries(results)
     rows = job.compare(found, committed)
     if not args.quick:
@@ -48,13 +50,22 @@ def run(args: argparse.Namespace) -> int:
         write_whole(out, job.document(campaign, found, args.technology, process, ngspice).encode())
     partial.unlink(missing_ok=True)
     off = [row for row in rows if row[3] > 1.0]
-    ui.columns(f"{args.technology}: {len(found)} values from {len(probes)} decks",
-               ("value", "now", "committed", "x uncertainty"),
-               [(name, f"{new:.5g}", f"{old:.5g}", f"{off_by:.2f}") for name, new, old, off_by in rows])  # fmt: skip
+    ui.columns(
+        f"{args.technology}: {len(found)} values from {len(probes)} decks",
+        ("value", "now", "committed", "x uncertainty"),
+        [(name, f"{new:.5g}", f"{old:.5g}", f"{off_by:.2f}") for name, new, old, off_by in rows],
+    )
     if not args.quick:
         ui.say(f"wrote {out}")
-    ui.result({"technology": args.technology, "decks": len(probes), "values": len(found), "outside": len(off),
-               "out": None if args.quick else str(out), "seconds": round(time.monotonic() - begin, 2),
-               "rows": [dict(zip(("name", "now", "committed", "deviation"), row, strict=True))
-                        for row in rows]})  # fmt: skip
+    ui.result(
+        {
+            "technology": args.technology,
+            "decks": len(probes),
+            "values": len(found),
+            "outside": len(off),
+            "out": None if args.quick else str(out),
+            "seconds": round(time.monotonic() - begin, 2),
+            "rows": [dict(zip(("name", "now", "committed", "deviation"), row, strict=True)) for row in rows],
+        }
+    )
     return 1 if args.quick and off else 0

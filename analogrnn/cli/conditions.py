@@ -3,7 +3,7 @@
 import argparse
 
 from analogrnn.spice.pdk import CORNERS
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.units import parse
 
 

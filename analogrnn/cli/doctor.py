@@ -14,10 +14,7 @@ from analogrnn.spice.pdk import find_pdk
 from analogrnn.technology import load_technology
 
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "safetensors", "xarray")
-OPTIONAL = {
-    "PySpice": "pip install PySpice==1.5 (interoperation only)",
-    "torch": "pip install torch (training only)",
-}
+OPTIONAL = {"PySpice": "pip install PySpice==1.5 (interoperation only)", "torch": "pip install torch (training only)"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,10 +14,10 @@ from analogrnn.cli.ui import Ui
 from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.network import Network
-from analogrnn.outputs import make_folder, write_text
+from analogrnn.outputs.files import make_folder, write_text
 from analogrnn.spice.pdk import Pdk, find_pdk
-from analogrnn.spice.silicon import Silicon, chip_silicon, ladder_slice, network_transistors
 from analogrnn.spice.testbench import NetworkDeck, ladder_deck, network_deck
+from analogrnn.spice.transistor_network import Silicon, chip_silicon, ladder_slice, network_transistors
 from analogrnn.stimulus import random_stimulus
 
 
@@ -25,21 +25,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "1")
     add_common(parser)
-    parser.add_argument("--level", choices=("ideal", "transistor"), default="ideal",
-                        help="ideal subcircuits (circuits/ideal), or transistors of GF180MCU (circuits/gf180mcu; its "
-                        "models are named, not copied)")  # fmt: skip
-    parser.add_argument("--stimulus", choices=("clip", "random"), default="clip",
-                        help="a test clip (the first of --clips), or random inputs that need no data set")  # fmt: skip
+    parser.add_argument(
+        "--level",
+        choices=("ideal", "transistor"),
+        default="ideal",
+        help="ideal subcircuits (circuits/ideal), or transistors of GF180MCU (circuits/gf180mcu; its "
+        "models are named, not copied)",
+    )
+    parser.add_argument(
+        "--stimulus",
+        choices=("clip", "random"),
+        default="clip",
+        help="a test clip (the first of --clips), or random inputs that need no data set",
+    )
     parser.add_argument("--clip", type=int, metavar="I", help="the test clip with this number; the same as --clips I,")
     parser.add_argument("--steps", type=int, default=12, help="length of a random stimulus (default 12)")
-    parser.add_argument("--slice", "--cell", dest="cell", metavar="LAYER[I]|LAYER|all",
-                        help="one ladder with its own front end, as in cell[3]; or each ladder of a layer as a deck of "
-                        "its own, into the folder --out")  # fmt: skip
+    parser.add_argument(
+        "--slice",
+        "--cell",
+        dest="cell",
+        metavar="LAYER[I]|LAYER|all",
+        help="one ladder with its own front end, as in cell[3]; or each ladder of a layer as a deck of "
+        "its own, into the folder --out",
+    )
     parser.add_argument("--chip", type=int, metavar="K", help="transistors: as mismatched chip number K under --seed")
     add_conditions(parser)
-    parser.add_argument("--pdk-paths", choices=("bare", "absolute"), default="bare",
-                        help="transistors: the model files by their plain names, to be linked beside the deck, or by "
-                        "where they lie on this machine (default bare)")  # fmt: skip
+    parser.add_argument(
+        "--pdk-paths",
+        choices=("bare", "absolute"),
+        default="bare",
+        help="transistors: the model files by their plain names, to be linked beside the deck, or by "
+        "where they lie on this machine (default bare)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the deck here (default: standard output)")
 
 
@@ -79,8 +96,10 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     write_text(args.out, text)
-    ui.say(f"{args.out}: {len(deck.ladders)} ladders, {deck.schedule.steps} steps; run it with: "
-           f"ngspice -b -r out.raw {args.out}{_models(args, maker)}")  # fmt: skip
+    ui.say(
+        f"{args.out}: {len(deck.ladders)} ladders, {deck.schedule.steps} steps; run it with: "
+        f"ngspice -b -r out.raw {args.out}{_models(args, maker)}"
+    )
     ui.result({"deck": str(args.out), **_facts(deck)})
     return 0
 
@@ -113,15 +132,21 @@ def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> 
         path = folder / f"{ladder.name}_{cell}.spice"
         write_text(path, _with_paths(args, maker, deck.text))
         decks[str(path)] = _facts(deck)
-    ui.say(f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK"
-           f"{_models(args, maker)}")  # fmt: skip
+    ui.say(
+        f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK"
+        f"{_models(args, maker)}"
+    )
     ui.result({"decks": decks})
     return 0
 
 
 def _facts(deck: NetworkDeck) -> dict[str, object]:
-    return {"ladders": len(deck.ladders), "steps": deck.schedule.steps, "stop_time_s": deck.schedule.duration,
-            "read_times_s": deck.schedule.read_times().tolist()}  # fmt: skip
+    return {
+        "ladders": len(deck.ladders),
+        "steps": deck.schedule.steps,
+        "stop_time_s": deck.schedule.duration,
+        "read_times_s": deck.schedule.read_times().tolist(),
+    }
 
 
 def _models(args: argparse.Namespace, maker: _Maker) -> str:

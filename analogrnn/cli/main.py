@@ -34,8 +34,11 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="analogrnn", description="From a trained CMRU or BMRU to analog silicon.",
-                                     epilog="`analogrnn VERB --help` tells the rest.")  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="analogrnn",
+        description="From a trained CMRU or BMRU to analog silicon.",
+        epilog="`analogrnn VERB --help` tells the rest.",
+    )
     parser.add_argument("--version", action="version", version=f"analogrnn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verb = next((word for word in words if not word.startswith("-")), "")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from analogrnn import report
+from analogrnn import bill_of_materials
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
 from analogrnn.cli.ui import Ui
 
@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     design = design_of(args, network_of(args))
-    ui.table(design.name, report.summary_rows(design))
+    ui.table(design.name, bill_of_materials.summary_rows(design))
     if args.out is not None:
-        rows = report.write_bill_of_materials(design, args.out)
+        rows = bill_of_materials.write_bill_of_materials(design, args.out)
         ui.say(f"{args.out}: {rows} trained parameters")
-    ui.result(report.summary(design))
+    ui.result(bill_of_materials.summary(design))
     return 0

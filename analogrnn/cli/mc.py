@@ -19,7 +19,7 @@ from analogrnn.mapping import map_network
 from analogrnn.montecarlo import MonteCarlo, Study, Variability, class_effects, run_studies, yield_above
 from analogrnn.montecarlo.study import LEVELS, chip_numbers, cpus
 from analogrnn.network import Network, forward
-from analogrnn.outputs import make_folder, write_json, write_text
+from analogrnn.outputs.files import make_folder, write_json, write_text
 from analogrnn.technology import load_technology
 
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of mismatch, in the picture over it
@@ -37,17 +37,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, default=0.9, metavar="A", help="accuracy that a good chip reaches (default 0.9)"
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write results, pictures and the checkpoint here")
-    parser.add_argument("--sweep", type=int, default=100, metavar="N",
-                        help="with --out: chips for each point of the picture over mismatch, at most --chips "
-                        "(default 100; 0: no such picture)")  # fmt: skip
-    parser.add_argument("--level", choices=LEVELS, default="step",
-                        help="step: the fast model (default); transistor: ngspice on foundry models, minutes a chip "
-                        "and clip, without noise")  # fmt: skip
+    parser.add_argument(
+        "--sweep",
+        type=int,
+        default=100,
+        metavar="N",
+        help="with --out: chips for each point of the picture over mismatch, at most --chips "
+        "(default 100; 0: no such picture)",
+    )
+    parser.add_argument(
+        "--level",
+        choices=LEVELS,
+        default="step",
+        help="step: the fast model (default); transistor: ngspice on foundry models, minutes a chip "
+        "and clip, without noise",
+    )
     group = parser.add_argument_group("how it runs (changes no result)")
     group.add_argument("--resume", action="store_true", help="go on with what an interrupted run has finished")
     group.add_argument("--fresh", action="store_true", help="forget what an earlier run has finished")
-    group.add_argument("--workers", type=int, metavar="N",
-                       help="processes; default: threads of this one, for transistors as many as CPUs")  # fmt: skip
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes; default: threads of this one, for transistors as many as CPUs",
+    )
     group.add_argument("--dask", metavar="tcp://HOST:PORT", help="the workers of this Dask cluster instead")
 
 
@@ -197,14 +210,36 @@ def _tell(ui: Ui, job: _Job, answer: dict[str, Any]) -> None:
     rows, effects = [], []
     for size, s in answer["sizes"].items():
         good = s["yield"]
-        rows.append((size, *(f"{100 * s[key]:.1f} %" for key in ("mean", "std", "p05", "min")),
-                     f"{100 * good['share']:.2f} %", f"{100 * good['low']:.2f} to {100 * good['high']:.2f}",
-                     " ".join(str(worst["chip"]) for worst in s["worst_chips"][:3])))  # fmt: skip
+        rows.append(
+            (
+                size,
+                *(f"{100 * s[key]:.1f} %" for key in ("mean", "std", "p05", "min")),
+                f"{100 * good['share']:.2f} %",
+                f"{100 * good['low']:.2f} to {100 * good['high']:.2f}",
+                " ".join(str(worst["chip"]) for worst in s["worst_chips"][:3]),
+            )
+        )
         hit = max(s["classes"], key=lambda effect: effect["digital"] - effect["mean"])
-        effects.append((size, str(hit["label"]), f"{100 * hit['digital']:.1f} %", f"{100 * hit['mean']:.1f} %",
-                        f"{100 * hit['p05']:.1f} %", f"{hit['taken_for']} ({100 * hit['taken']:.1f} %)"))  # fmt: skip
-    header = ("devices", "mean", "std", "5 %", "worst", f">= {100 * job.args.threshold:g} %", "95 % interval",
-              "worst chips")  # fmt: skip
+        effects.append(
+            (
+                size,
+                str(hit["label"]),
+                f"{100 * hit['digital']:.1f} %",
+                f"{100 * hit['mean']:.1f} %",
+                f"{100 * hit['p05']:.1f} %",
+                f"{hit['taken_for']} ({100 * hit['taken']:.1f} %)",
+            )
+        )
+    header = (
+        "devices",
+        "mean",
+        "std",
+        "5 %",
+        "worst",
+        f">= {100 * job.args.threshold:g} %",
+        "95 % interval",
+        "worst chips",
+    )
     ui.columns(f"{job.title}, {answer['clips']} clips, digital {100 * answer['accuracy_digital']:.1f} %", header, rows)
     ui.columns("The class that loses most", ("devices", "class", "digital", "mean", "5 %", "taken for"), effects)
     for size, s in answer["sizes"].items():
@@ -220,14 +255,32 @@ def _pictures(job: _Job) -> list[str]:
 
 def _write(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo], answer: dict[str, Any]) -> None:
     # xarray costs 0.8 s, matplotlib 0.4 s
+    from analogrnn.figures.montecarlo import draw_accuracy, draw_sweep, draw_yield  # noqa: PLC0415
     from analogrnn.montecarlo.dataset import Conditions, campaign_dataset, save_campaign  # noqa: PLC0415
-    from analogrnn.montecarlo.pictures import draw_accuracy, draw_sweep, draw_yield  # noqa: PLC0415
 
     out = job.args.out
-    typed = {name: getattr(job.args, name) for name in ("technology", "cell_size", "synapse_size", "unit_current",
-             "period", "pulse", "c_dpi", "shift_ratio", "base_ratio", "settle", "input_bound")}  # fmt: skip
-    conditions = Conditions(job.inputs.index, job.digital, job.sizes[0].design.layers[-1].synapses.width,
-                            {name: value for name, value in typed.items() if value is not None})  # fmt: skip
+    typed = {
+        name: getattr(job.args, name)
+        for name in (
+            "technology",
+            "cell_size",
+            "synapse_size",
+            "unit_current",
+            "period",
+            "pulse",
+            "c_dpi",
+            "shift_ratio",
+            "base_ratio",
+            "settle",
+            "input_bound",
+        )
+    }
+    conditions = Conditions(
+        job.inputs.index,
+        job.digital,
+        job.sizes[0].design.layers[-1].synapses.width,
+        {name: value for name, value in typed.items() if value is not None},
+    )
     save_campaign(campaign_dataset(job.sizes, sizes, conditions), out / "monte_carlo.nc")
     write_json(out / "monte_carlo.json", answer)
     for study, result in zip(job.sizes, sizes, strict=True):

@@ -49,10 +49,15 @@ def run(args: argparse.Namespace) -> int:
     shown = {key: value for key, value in answer.items() if key not in ("clips", "classes")}
     ui.table("", [(key.replace("_", " "), str(value)) for key, value in shown.items()])
     if args.out is not None:
-        from analogrnn.run import save_dataset, step_dataset  # noqa: PLC0415 (xarray costs 0.3 s)
+        from analogrnn.outputs.netcdf import save_dataset, step_dataset  # noqa: PLC0415 (xarray costs 0.3 s)
 
-        attributes = {"network": network.name, "chip": "nominal" if args.chip is None else args.chip,
-                      "seed": args.seed, "noise": args.noise, "unit_current_A": design.unit_current}  # fmt: skip
+        attributes = {
+            "network": network.name,
+            "chip": "nominal" if args.chip is None else args.chip,
+            "seed": args.seed,
+            "noise": args.noise,
+            "unit_current_A": design.unit_current,
+        }
         dataset = step_dataset(result.levels, result.candidates, result.logits, design.timing.period, attributes)
         save_dataset(dataset, args.out)
     ui.result(answer)

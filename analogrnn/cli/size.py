@@ -7,25 +7,47 @@ from analogrnn import sizing
 from analogrnn.cli.arguments import add_common
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.statistics import proportion_interval
 from analogrnn.technology import Technology, load_technology
 from analogrnn.units import format_quantity, parse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
-    parser.add_argument("--yield", dest="ladder_yield", type=float, default=0.99, metavar="P",
-                        help="good ladders (default 0.99); good: hold < every threshold < move")  # fmt: skip
-    parser.add_argument("--noise-margin", type=float, default=6.0, metavar="SIGMA", help="hold and move from the "
-                        "threshold, over the noise (default 6)")  # fmt: skip
+    parser.add_argument(
+        "--yield",
+        dest="ladder_yield",
+        type=float,
+        default=0.99,
+        metavar="P",
+        help="good ladders (default 0.99); good: hold < every threshold < move",
+    )
+    parser.add_argument(
+        "--noise-margin",
+        type=float,
+        default=6.0,
+        metavar="SIGMA",
+        help="hold and move from the threshold, over the noise (default 6)",
+    )
     parser.add_argument("--period", default="10ms", metavar="s", help="one step (default 10ms)")
     parser.add_argument("--supply", default="1.8V", metavar="V", help="default 1.8V")
     parser.add_argument("--stages", type=int, default=4, help="levels above the lowest (default 4)")
     parser.add_argument("--cells", type=int, default=16, help="ladders of the network (default 16)")
-    parser.add_argument("--hold", type=float, default=0.5, metavar="X", help="largest candidate that must not move, "
-                        "in half windows (default 0.5)")  # fmt: skip
+    parser.add_argument(
+        "--hold",
+        type=float,
+        default=0.5,
+        metavar="X",
+        help="largest candidate that must not move, in half windows (default 0.5)",
+    )
     parser.add_argument("--move", type=float, default=1.5, metavar="X", help="smallest that must (default 1.5)")
-    parser.add_argument("--base", type=float, default=1.8, metavar="X", help="standing current of the input line, in "
-                        "half windows: how far a down pulse reaches (default 1.8)")  # fmt: skip
+    parser.add_argument(
+        "--base",
+        type=float,
+        default=1.8,
+        metavar="X",
+        help="standing current of the input line, in half windows: how far a down pulse reaches (default 1.8)",
+    )
     parser.add_argument("--cell-size", metavar="W[xL]", help="the reverse: what this device gives")
     parser.add_argument("--unit-current", metavar="A", help="the reverse: at this unit current")
     parser.add_argument("--confirm", type=int, default=0, metavar="K", help="run K mismatched ladders in ngspice")
@@ -36,20 +58,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     technology = load_technology(args.technology)
-    wish = sizing.Wish(args.ladder_yield, args.noise_margin, parse(args.period, "s", owner="--period"),
-                       parse(args.supply, "V", owner="--supply"), args.stages, args.hold, args.move,
-                       args.cells, args.base)  # fmt: skip
+    wish = sizing.Wish(
+        args.ladder_yield,
+        args.noise_margin,
+        parse(args.period, "s", owner="--period"),
+        parse(args.supply, "V", owner="--supply"),
+        args.stages,
+        args.hold,
+        args.move,
+        args.cells,
+        args.base,
+    )
     in_range("--confirm", args.confirm, 0, 100_000)
     given = _given(args, technology)
     outcome = sizing.evaluate(wish, given, technology) if given else sizing.choose(wish, technology)
     good, drawn = sizing.sampled_yield(wish, outcome.size, technology, 4000, args.seed)
-    answer = asdict(outcome) | {"sampled": {"good": good, "ladders": drawn, "interval": sizing.interval(good, drawn)}}
+    answer = asdict(outcome) | {
+        "sampled": {"good": good, "ladders": drawn, "interval": proportion_interval(good, drawn)}
+    }
     rows = _rows(outcome)
-    low, high = sizing.interval(good, drawn)
+    low, high = proportion_interval(good, drawn)
     rows.append(("of drawn ladders are good", f"{good} of {drawn} ({100 * low:.2f} to {100 * high:.2f} %)"))
     if args.confirm:
         follow = sizing.confirm(wish, outcome.size, technology, args.confirm, args.seed, args.workers)
-        low, high = sizing.interval(follow, args.confirm)
+        low, high = proportion_interval(follow, args.confirm)
         answer["confirmed"] = {"follow": follow, "ladders": args.confirm, "interval": (low, high)}
         rows.append(("follow in ngspice", f"{follow} of {args.confirm} ({100 * low:.2f} to {100 * high:.2f} %)"))
     ui.table("misses the wish" if outcome.limits else "meets the wish", rows)
@@ -66,13 +98,15 @@ def _rows(outcome: sizing.Outcome) -> list[tuple[str, str]]:
         ("pulse, DPI time constant", ", ".join(format_quantity(t, "s", 3) for t in (outcome.pulse, outcome.tau))),
         ("shortest period", format_quantity(outcome.shortest_period, "s", 3)),
         ("widest threshold spread", f"{outcome.sigma:.3f} beta"),
-        ("yield of a ladder, of the network", f"{100 * outcome.ladder_yield:.2f} %, "
-         f"{100 * outcome.network_yield:.2f} %"),
+        (
+            "yield of a ladder, of the network",
+            f"{100 * outcome.ladder_yield:.2f} %, {100 * outcome.network_yield:.2f} %",
+        ),
         ("noise margin", f"{outcome.noise_margin:.1f} sigma"),
         ("power of a stage", format_quantity(outcome.stage_power, "W", 3)),
         ("gate area of a stage", f"{outcome.stage_area * 1e12:.0f} um2"),
         *(("missed", limit) for limit in outcome.limits),
-    ]  # fmt: skip
+    ]
 
 
 def _given(args: argparse.Namespace, technology: Technology) -> sizing.Size | None:

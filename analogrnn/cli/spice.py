@@ -30,8 +30,13 @@ def run(args: argparse.Namespace) -> int:
     stop = parse(args.stop_time, "s", owner="--stop-time") if args.stop_time else _stop_time(text)
     ngspice = find_ngspice()
     with ui.progress(f"ngspice {ngspice.version}"):
-        waves = run_deck(text, stop_time=stop, ngspice=ngspice, timeout=parse(args.timeout, "s", owner="--timeout"),
-                         allowed_paths=_models(text))  # fmt: skip
+        waves = run_deck(
+            text,
+            stop_time=stop,
+            ngspice=ngspice,
+            timeout=parse(args.timeout, "s", owner="--timeout"),
+            allowed_paths=_models(text),
+        )
     rows = []
     for name, values in waves.signals.items():
         unit = "A" if name.startswith("i(") else "V"
@@ -41,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
     ui.columns(title, ("signal", "least", "greatest", "last"), rows)
     if args.out is not None:
         _save(args.out, {waves.axis_name: waves.axis, **waves.signals})
-    ui.result({
-        "ngspice": ngspice.version, "plot": waves.plotname, "points": len(waves.axis),
-        "last": {name: float(np.abs(v[-1]) if np.iscomplexobj(v) else v[-1]) for name, v in waves.signals.items()},
-    })  # fmt: skip
+    ui.result(
+        {
+            "ngspice": ngspice.version,
+            "plot": waves.plotname,
+            "points": len(waves.axis),
+            "last": {name: float(np.abs(v[-1]) if np.iscomplexobj(v) else v[-1]) for name, v in waves.signals.items()},
+        }
+    )
     return 0
 
 

@@ -8,8 +8,13 @@ from analogrnn.cli.ui import Ui
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("specs", type=Path, metavar="SPECS.toml", help="what is built, under which conditions, and its "
-                        "limits; see docs/sweep.md and examples/specs_standard_ladder.toml")  # fmt: skip
+    parser.add_argument(
+        "specs",
+        type=Path,
+        metavar="SPECS.toml",
+        help="what is built, under which conditions, and its "
+        "limits; see docs/sweep.md and examples/specs_standard_ladder.toml",
+    )
     parser.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
     parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
     add_common(parser, seed=False)
@@ -18,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from analogrnn.sweep import read_specs, run_sweep  # noqa: PLC0415 (numba costs a second)
-    from analogrnn.sweep.table import SHORT, as_dict, markdown, picture, summary  # noqa: PLC0415
+    from analogrnn.sweep.table import SHORT, as_dict, markdown, summary  # noqa: PLC0415
     from analogrnn.technology import load_technology  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
@@ -32,12 +37,13 @@ def run(args: argparse.Namespace) -> int:
         for reason in row.reasons:
             ui.say(f"{row.spec.parameter}: {reason}")
     if args.out is not None:
-        from analogrnn.outputs import make_folder, write_json, write_text  # noqa: PLC0415
+        from analogrnn.figures.sweep import draw_sweep  # noqa: PLC0415 (matplotlib costs 0.4 s)
+        from analogrnn.outputs.files import make_folder, write_json, write_text  # noqa: PLC0415
 
         make_folder(args.out)
         write_text(args.out / "sweep.md", markdown(report))
         write_json(args.out / "sweep.json", as_dict(report))
-        picture(report, args.out / "sweep.png")
+        draw_sweep(report, args.out / "sweep.png")
         ui.say(f"{args.out / 'sweep.md'}, sweep.json, sweep.png")
     ui.result(as_dict(report))
     return 0 if report.passes else 1

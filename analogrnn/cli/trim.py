@@ -12,7 +12,7 @@ from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.network import Network
-from analogrnn.outputs import make_folder, write_json
+from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.trim import TrimCampaign, TrimOptions, TrimPlan, chip_trimmed, plan_trim, trim_chips
 from analogrnn.trim.campaign import Clips
 from analogrnn.trim.knobs import SHARING
@@ -27,15 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--chip", type=int, metavar="K", help="trim chip number K alone and show its codes")
     which.add_argument("--chips", type=int, default=20, help="trim chips 0 to N-1 (default 20)")
     parser.add_argument("--bits", type=int, default=6, help="of every trim DAC (default 6)")
-    parser.add_argument("--sharing", choices=SHARING, default="stage", help="DACs of a stage: its own threshold and "
-                        "width (default), the width one a ladder, or both one a ladder")  # fmt: skip
+    parser.add_argument(
+        "--sharing",
+        choices=SHARING,
+        default="stage",
+        help="DACs of a stage: its own threshold and width (default), the width one a ladder, or both one a ladder",
+    )
     parser.add_argument("--repeats", type=int, default=3, help="sequences a comparison, odd (default 3)")
-    parser.add_argument("--calibration-clips", type=int, default=40, metavar="N", help="clips that set the readout's "
-                        "biases; with --inputs, the first N, which are then not scored (default 40)")  # fmt: skip
-    parser.add_argument("--accept", type=float, default=0.05, metavar="LOSS", help="a good chip is at most this much "
-                        "less accurate than the digital network (default 0.05)")  # fmt: skip
-    parser.add_argument("--least-yield", type=float, default=0.0, metavar="P", help="exit code 1 if fewer of the "
-                        "trimmed chips are good (default 0)")  # fmt: skip
+    parser.add_argument(
+        "--calibration-clips",
+        type=int,
+        default=40,
+        metavar="N",
+        help="clips that set the readout's biases; with --inputs, the first N, which are then not scored (default 40)",
+    )
+    parser.add_argument(
+        "--accept",
+        type=float,
+        default=0.05,
+        metavar="LOSS",
+        help="a good chip is at most this much less accurate than the digital network (default 0.05)",
+    )
+    parser.add_argument(
+        "--least-yield",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="exit code 1 if fewer of the trimmed chips are good (default 0)",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write trim.json and pictures here")
 
 
@@ -73,8 +92,10 @@ def _clips(args: argparse.Namespace, network: Network) -> Clips:
         return Clips(network.encoding(clips.features[::step]), inputs.x, inputs.labels)
     n = args.calibration_clips
     if inputs.x.shape[1] <= n:
-        raise ParameterError(f"--inputs holds {inputs.x.shape[1]} clips, and {n} of them calibrate: give more clips, "
-                             "or fewer --calibration-clips.")  # fmt: skip
+        raise ParameterError(
+            f"--inputs holds {inputs.x.shape[1]} clips, and {n} of them calibrate: give more clips, "
+            "or fewer --calibration-clips."
+        )
     return Clips(inputs.x[:, :n], inputs.x[:, n:], inputs.labels[n:])
 
 
@@ -116,28 +137,36 @@ def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
         return f"{count} of {len(answer['chips'])} (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
 
     beta = plan.ladder.beta
-    steps = ", ".join(f"{name} {np.mean(dac.lsb / beta):.3f}" for name, dac in
-                      (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row)))  # fmt: skip
+    steps = ", ".join(
+        f"{name} {np.mean(dac.lsb / beta):.3f}"
+        for name, dac in (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row))
+    )
     return [
         ("digital accuracy", f"{100 * answer['accuracy_digital']:.1f} %"),
         ("accuracy before", accuracy("accuracy_before")),
         ("accuracy after", accuracy("accuracy_after")),
         (f"good before ({answer['good_means']})", good("good_before")),
         ("good after", good("good_after")),
-        ("rms error of thresholds, half windows", f"{np.mean(answer['threshold_error_before']):.3f} before, "
-         f"{np.mean(answer['threshold_error_after']):.3f} after"),
+        (
+            "rms error of thresholds, half windows",
+            f"{np.mean(answer['threshold_error_before']):.3f} before, "
+            f"{np.mean(answer['threshold_error_after']):.3f} after",
+        ),
         ("DACs, latches", f"{answer['dacs']}, {answer['latches']}"),
         ("one step of a DAC, half windows", steps),
         ("DACs at the end of their range, a chip", f"{np.mean(answer['dacs_at_their_end']):.2f}"),
         ("area of DACs and latches", f"{answer['trim_area_m2'] * 1e12:,.0f} um2"),
-        ("time on the tester", f"{format_quantity(answer['seconds_on_tester'], 's', 3)}: "
-         f"{np.mean(answer['steps_on_tester']):,.0f} steps a chip"),
-    ]  # fmt: skip
+        (
+            "time on the tester",
+            f"{format_quantity(answer['seconds_on_tester'], 's', 3)}: "
+            f"{np.mean(answer['steps_on_tester']):,.0f} steps a chip",
+        ),
+    ]
 
 
 def _write(folder: Path, answer: dict[str, Any], campaign: TrimCampaign, network: Network) -> None:
-    from analogrnn.plots import accuracy_over_chips  # noqa: PLC0415 (matplotlib costs 0.4 s)
-    from analogrnn.trim.figures import thresholds  # noqa: PLC0415
+    from analogrnn.figures.plots import accuracy_over_chips  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.figures.trim import thresholds  # noqa: PLC0415
 
     make_folder(folder)
     write_json(folder / "trim.json", answer)

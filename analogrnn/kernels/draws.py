@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import converted, divided, ramp, reinterpreted, square_root, store, where
 from analogrnn.kernels.philox import LOW, philox_lanes, round_keys
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import converted, divided, ramp, reinterpreted, square_root, store, where
 
 _U = np.uint64
 _0, _2 = _U(0), _U(2)
@@ -46,8 +46,18 @@ def _radius(u):
     s = (m - 1.0) / (m + 1.0)
     z = s * s
     # the twelfth term of the series is below 1e-18
-    r = z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + z * (
-        1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21))))))))))  # fmt: skip
+    r = z * (
+        1 / 3
+        + z
+        * (
+            1 / 5
+            + z
+            * (
+                1 / 7
+                + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + z * (1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21)))))))
+            )
+        )
+    )
     return square_root(-2.0 * (e * _LN2_HIGH + (2.0 * (s + s * r) + e * _LN2_LOW)))
 
 
@@ -58,11 +68,23 @@ def normal_pairs(a, b, c, d):
     # an angle within an eighth of a turn, then one of four quarter turns
     v = (_uniform(c, d) - 1.5) * _QUARTER
     w = v * v
-    sine = v * (1 - divided(w, 6.0) * (1 - divided(w, 20.0) * (1 - divided(w, 42.0) * (1 - divided(w, 72.0) * (
-        1 - divided(w, 110.0) * (1 - divided(w, 156.0) * (1 - divided(w, 210.0))))))))  # fmt: skip
+    sine = v * (
+        1
+        - divided(w, 6.0)
+        * (
+            1
+            - divided(w, 20.0)
+            * (
+                1
+                - divided(w, 42.0)
+                * (1 - divided(w, 72.0) * (1 - divided(w, 110.0) * (1 - divided(w, 156.0) * (1 - divided(w, 210.0)))))
+            )
+        )
+    )
     r = 1 - divided(w, 132.0) * (1 - divided(w, 182.0) * (1 - divided(w, 240.0)))
-    cosine = 1 - w * 0.5 * (1 - divided(w, 12.0) * (1 - divided(w, 30.0) * (1 - divided(w, 56.0) * (
-        1 - divided(w, 90.0) * r))))  # fmt: skip
+    cosine = 1 - w * 0.5 * (
+        1 - divided(w, 12.0) * (1 - divided(w, 30.0) * (1 - divided(w, 56.0) * (1 - divided(w, 90.0) * r)))
+    )
     odd = (d & _U(1)) != 0
     x, y = where(odd, sine, cosine), where(odd, cosine, sine)
     # x is turned round in the second and the third quarter, y in the third and the fourth

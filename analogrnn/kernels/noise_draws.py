@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
 from analogrnn.kernels.philox import philox
+from analogrnn.kernels.simd.compiled import compiled
 
 _U = np.uint64
 REACH = 8.21  # |z| is less

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import aligned, first_of
 from analogrnn.kernels.noise_draws import REACH, noise_at
 from analogrnn.kernels.noisy_lanes import (
     ABSENT,
@@ -27,6 +25,8 @@ from analogrnn.kernels.noisy_lanes import (
     step_rows,
 )
 from analogrnn.kernels.philox import round_keys
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import aligned, first_of
 
 _U32, _U64 = np.uint32, np.uint64
 
@@ -138,8 +138,9 @@ def _block(row, where, tile, source, shared, u, lanes, synapses, tables, sigmas,
         k = step_rows(u, at, end, slot, width, work.words, work.level, work.marks, work.ways, work.tables, work.wild)
         if k < end:
             at = (at[0], at[1], at[2], k)
-            doubtful |= _again(row, (t + k, cell, slot, first, width), at, u, source, shared, synapses, tables, sigmas,
-                               law, keys, work)  # fmt: skip
+            doubtful |= _again(
+                row, (t + k, cell, slot, first, width), at, u, source, shared, synapses, tables, sigmas, law, keys, work
+            )
             k += 1
         for c in range(work.words.shape[1] if len(every) else 0):
             if cell + c // width < every.shape[3] and first + c % width < every.shape[2]:
@@ -180,8 +181,22 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
                     work.level[i * width : (i + 1) * width] = work.start[i]
                 for t in range(0, len(source), 16):
                     for slot in range(0, size, groups):
-                        doubtful[r] |= _block((r, chips[r]), (t, e + slot, slot, first, width), tile, source, shared, u,
-                                              lanes, synapses, tables, cells[0], law, keys, work, every)  # fmt: skip
+                        doubtful[r] |= _block(
+                            (r, chips[r]),
+                            (t, e + slot, slot, first, width),
+                            tile,
+                            source,
+                            shared,
+                            u,
+                            lanes,
+                            synapses,
+                            tables,
+                            cells[0],
+                            law,
+                            keys,
+                            work,
+                            every,
+                        )
                 for s in range(min(width, source.shape[1] - first)):
                     for i in range(size):
                         last[r, first + s, e + i] = work.level[i * width + s]
@@ -212,10 +227,16 @@ def campaign_work(lanes: np.ndarray, cells: int, noisy: bool, *, shared: bool = 
     words = aligned((4, columns), np.uint32)
     words[:] = 0x80808080
     return Work(
-        aligned((1, 1, 16, columns), np.float32), words, np.zeros((10, 2), dtype=np.uint64),
-        aligned((slots * width,), np.int32), aligned((columns // 16,), np.uint16),
+        aligned((1, 1, 16, columns), np.float32),
+        words,
+        np.zeros((10, 2), dtype=np.uint64),
+        aligned((slots * width,), np.int32),
+        aligned((columns // 16,), np.uint16),
         np.zeros(slots, dtype=np.int64),
-        aligned((slots, 3, LEVELS), np.float32), aligned((slots, 3, WILD_LEVELS), np.float32), np.zeros((slots, 2)),
-        aligned((slots // 4, inputs, 4), np.float32), np.zeros(slots, dtype=np.float32),
+        aligned((slots, 3, LEVELS), np.float32),
+        aligned((slots, 3, WILD_LEVELS), np.float32),
+        np.zeros((slots, 2)),
+        aligned((slots // 4, inputs, 4), np.float32),
+        np.zeros(slots, dtype=np.float32),
         np.zeros(slots, dtype=np.int32),
-    )  # fmt: skip
+    )

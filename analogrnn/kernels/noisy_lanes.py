@@ -10,8 +10,10 @@ Error   `judge` sums it up. Fused products round less than it allows for
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import (
+from analogrnn.kernels.noise_draws import REACH
+from analogrnn.kernels.philox import LOW, philox_lanes
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import (
     bits_of,
     converted,
     fused,
@@ -28,8 +30,6 @@ from analogrnn.kernels.lanes import (
     take,
     where,
 )
-from analogrnn.kernels.noise_draws import REACH
-from analogrnn.kernels.philox import LOW, philox_lanes
 
 _F, _U16, _U32, _U64 = np.float32, np.uint16, np.uint32, np.uint64
 

@@ -6,7 +6,7 @@ Source  Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
+from analogrnn.kernels.simd.compiled import compiled
 
 _U = np.uint64
 LOW = _U(0xFFFFFFFF)

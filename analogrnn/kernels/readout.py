@@ -6,8 +6,8 @@ Valid   sums in another order than a matrix product, so classes whose logits nea
 
 import numpy as np
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import load, store
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import load, store
 
 
 @compiled(nogil=True, _nrt=False)

@@ -16,8 +16,8 @@ import numpy as np
 from numba.core import types
 from numba.core.extending import intrinsic
 
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import aligned, any_of, bits_of, converted, fused, load, splat, store, where
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import aligned, any_of, bits_of, converted, fused, load, splat, store, where
 
 LANES = 8  # ladders of double precision that are stepped as one: a set; of single precision twice as many
 LONGEST = 0.42  # of a step h (R-1) that the polynomial covers
@@ -70,10 +70,23 @@ def _width(_, array):
 def _coefficients(rise, k, like):
     """Fifteen lanes, for all stages of a point: loaded anew for each stage they would cost a tenth of the speed."""
     f = like.dtype
-    return (splat(rise[k, 0], f), splat(rise[k, 1], f), splat(rise[k, 2], f), splat(rise[k, 3], f),
-            splat(rise[k, 4], f), splat(rise[k, 5], f), splat(rise[k, 6], f), splat(rise[k, 7], f),
-            splat(rise[k, 8], f), splat(rise[k, 9], f), splat(rise[k, 10], f), splat(rise[k, 11], f),
-            splat(rise[k, 12], f), splat(rise[k, 13], f), splat(rise[k, 14], f))  # fmt: skip
+    return (
+        splat(rise[k, 0], f),
+        splat(rise[k, 1], f),
+        splat(rise[k, 2], f),
+        splat(rise[k, 3], f),
+        splat(rise[k, 4], f),
+        splat(rise[k, 5], f),
+        splat(rise[k, 6], f),
+        splat(rise[k, 7], f),
+        splat(rise[k, 8], f),
+        splat(rise[k, 9], f),
+        splat(rise[k, 10], f),
+        splat(rise[k, 11], f),
+        splat(rise[k, 12], f),
+        splat(rise[k, 13], f),
+        splat(rise[k, 14], f),
+    )
 
 
 @compiled()

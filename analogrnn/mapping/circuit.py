@@ -89,8 +89,10 @@ def _rectifier_after(network: Network, position: int) -> str | None:
         return behind[0].name
     if any(not isinstance(layer, Pooling) for layer in behind):
         name = network.layers[position].name
-        raise MappingError(f"{name} feeds another layer without a ReLU, but currents in mirrors have one sign: "
-                           "multiply the two matrices into one.")  # fmt: skip
+        raise MappingError(
+            f"{name} feeds another layer without a ReLU, but currents in mirrors have one sign: "
+            "multiply the two matrices into one."
+        )
     return None
 
 
@@ -101,12 +103,14 @@ def _timing(ladders: list[Ladder], cell: Geometry, technology: Technology, optio
     parasitic = technology.map_parasitic * cell.area
     i_tau = technology.dpi_tau * (options.c_dpi + parasitic) * technology.thermal_voltage / (technology.kappa * tau)
     shift = min((float(lad.i_shift.min()) for lad in ladders if lad.has_dpi), default=options.unit_current)
-    draft = Timing(1.0, pulse, tau, options.c_dpi, i_tau, options.drive_ratio * i_tau, technology.i_leak / shift,
-                   parasitic, 0.0, 0)  # fmt: skip
+    draft = Timing(
+        1.0, pulse, tau, options.c_dpi, i_tau, options.drive_ratio * i_tau, technology.i_leak / shift, parasitic, 0.0, 0
+    )
     period = options.period or pulse + draft.rise_time(options.settle)
     # a stage lets go once its upper neighbour's DPI has decayed below I_lo / I_s - 1: one by one from the top
-    spare = min((float(((lad.i_th - lad.i_hyst) / lad.i_shift).min()) - 1.0 for lad in ladders if lad.has_dpi),
-                default=1.0)  # fmt: skip
+    spare = min(
+        (float(((lad.i_th - lad.i_hyst) / lad.i_shift).min()) - 1.0 for lad in ladders if lad.has_dpi), default=1.0
+    )
     stages = max(lad.stages for lad in ladders)
     decay = stages * math.log(1.0 / min(max(spare, 1e-3), 0.9)) + options.settle
     # layers follow one another within a step, each after its own lead

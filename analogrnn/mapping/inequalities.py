@@ -44,8 +44,9 @@ def ladder_margins(design: Design) -> dict[str, float]:
         margins["settle"] = settle * (1.0 - 1.0 / timing.drive_ratio) - LEAST_SETTLE
     if pulsed:
         margins["base"] = min(float((ladder.i_base / ladder.beta).min()) for ladder in pulsed) - 1.0
-    slowest = max(float(input_time_constants(ladder, design.sizing.cell, design.technology).max())
-                  for ladder in design.ladders)  # fmt: skip
+    slowest = max(
+        float(input_time_constants(ladder, design.sizing.cell, design.technology).max()) for ladder in design.ladders
+    )
     margins["pulse"] = timing.pulse / slowest - LEAST_PULSE
     if pulsed:
         last = len(pulsed) * (timing.lead + timing.pulse)  # one layer after the other
@@ -68,8 +69,9 @@ def check_ladders(design: Design) -> None:
     }
     for name, margin in ladder_margins(design).items():
         if not margin > 0.0:
-            raise MappingError(f"{design.name}: the ladder's '{name}' margin is {margin:.3g}, not above 0: "
-                               f"{way_out[name]}.")  # fmt: skip
+            raise MappingError(
+                f"{design.name}: the ladder's '{name}' margin is {margin:.3g}, not above 0: {way_out[name]}."
+            )
 
 
 def _recovery(design: Design, ladder: Ladder) -> float:

@@ -11,8 +11,9 @@ from analogrnn.technology import Technology
 MAX_STAGES = 1000  # of one ladder; the reset alone takes a few time constants a stage
 
 
-def map_synapses(layer: Linear | Cmru | FirstQuadrantBmru, scale: np.ndarray, offset: np.ndarray,
-              technology: Technology) -> Synapses:  # fmt: skip
+def map_synapses(
+    layer: Linear | Cmru | FirstQuadrantBmru, scale: np.ndarray, offset: np.ndarray, technology: Technology
+) -> Synapses:
     ratio = layer.weight * scale[:, None]
     bias = (layer.bias - layer.weight @ offset) * scale
     size = np.abs(ratio)
@@ -77,12 +78,15 @@ def map_ladder(
     )
 
 
-def _first_quadrant(layer: FirstQuadrantBmru, offset: np.ndarray, technology: Technology,
-                    options: MappingOptions) -> Ladder:  # fmt: skip
+def _first_quadrant(
+    layer: FirstQuadrantBmru, offset: np.ndarray, technology: Technology, options: MappingOptions
+) -> Ladder:
     if np.any(layer.b_lo <= 0):
         i = int(np.argmin(layer.b_lo))
-        raise MappingError(f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
-                           "told from one that holds; train with b_lo > 0.")  # fmt: skip
+        raise MappingError(
+            f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
+            "told from one that holds; train with b_lo > 0."
+        )
     _check_alpha(layer)
     scale = _octave_scale(layer.name, (layer.b_hi - layer.b_lo) / 2.0)
     unit = scale * options.unit_current
@@ -112,8 +116,10 @@ def _octave_scale(name: str, half_width: np.ndarray) -> np.ndarray:
     size = np.abs(half_width)
     if np.any(size < 1e-3):
         i = int(np.argmin(size))
-        raise MappingError(f"{name}.threshold[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
-                           "train with a floor under the threshold.")  # fmt: skip
+        raise MappingError(
+            f"{name}.threshold[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
+            "train with a floor under the threshold."
+        )
     return np.exp2(1 - np.frexp(size)[1])  # exact, where log2 may round up to the next octave
 
 
@@ -123,13 +129,17 @@ def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
     bad = np.flatnonzero(~np.isin(layer.initial, allowed))
     if len(bad):
         i = int(bad[0])
-        raise MappingError(f"{layer.name}.initial[{i}] = {layer.initial[i]:g} is not a level of the ladder "
-                           f"{allowed.tolist()}; round it.")  # fmt: skip
+        raise MappingError(
+            f"{layer.name}.initial[{i}] = {layer.initial[i]:g} is not a level of the ladder "
+            f"{allowed.tolist()}; round it."
+        )
     _check_alpha(layer)
 
 
 def _check_alpha(layer: Cmru | FirstQuadrantBmru) -> None:
     if np.any(layer.alpha <= 0):
         i = int(np.argmin(layer.alpha))
-        raise MappingError(f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: fold its sign into the "
-                           "weights of the next layer.")  # fmt: skip
+        raise MappingError(
+            f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: fold its sign into the "
+            "weights of the next layer."
+        )

@@ -30,8 +30,18 @@ class MappingOptions:
     @classmethod
     def standard(cls, period: float = 10e-3) -> "MappingOptions":
         """The low-power stage: narrow and long devices, all currents in inverse proportion to the step time."""
-        return cls(unit_current=0.24e-9 * 10e-3 / period, cell_w=2e-6, cell_l=18e-6, shift_ratio=2.2, base_ratio=2.0,
-                   pulse_ratio=0.2, pulse_settle=8.01, drive_ratio=12.0, c_dpi=0.5e-12, period=period)  # fmt: skip
+        return cls(
+            unit_current=0.24e-9 * 10e-3 / period,
+            cell_w=2e-6,
+            cell_l=18e-6,
+            shift_ratio=2.2,
+            base_ratio=2.0,
+            pulse_ratio=0.2,
+            pulse_settle=8.01,
+            drive_ratio=12.0,
+            c_dpi=0.5e-12,
+            period=period,
+        )
 
     @classmethod
     def large(cls, period: float = 22.5e-3) -> "MappingOptions":

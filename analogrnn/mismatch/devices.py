@@ -23,23 +23,60 @@ from analogrnn.technology import Technology
 # name: (polarity, the current it carries). Names are those of the transistor ladder's instances. A unit device of a
 # programmed source r* has a quarter of a cell's width and carries a sixteenth of the reference, whatever its line does.
 STAGE_DEVICES = {
-    "m1": ("n", "i_th"), "m2": ("n", "i_th"), "m3": ("p", "i_th"), "m4": ("p", "i_hyst"), "m7": ("p", "i_on"),
-    "m9": ("p", "i_alpha"), "mu": ("p", "i_base"), "md": ("n", "i_on"), "mw": ("n", "i_on"), "mi": ("n", "i_on"),
-    "mt": ("n", "i_on"), "mtau": ("p", "i_tau"), "mol": ("p", "i_shift"), "mor": ("p", "i_shift"),
-}  # fmt: skip
+    "m1": ("n", "i_th"),
+    "m2": ("n", "i_th"),
+    "m3": ("p", "i_th"),
+    "m4": ("p", "i_hyst"),
+    "m7": ("p", "i_on"),
+    "m9": ("p", "i_alpha"),
+    "mu": ("p", "i_base"),
+    "md": ("n", "i_on"),
+    "mw": ("n", "i_on"),
+    "mi": ("n", "i_on"),
+    "mt": ("n", "i_on"),
+    "mtau": ("p", "i_tau"),
+    "mol": ("p", "i_shift"),
+    "mor": ("p", "i_shift"),
+}
 # bias diodes b*, the programmed sources r* that feed them, the input line u1..u3, the first stage's shift d0
 LADDER_DEVICES = {
-    "bth": ("p", "i_th"), "bhyst": ("p", "i_hyst"), "bon": ("p", "i_on"), "balpha": ("p", "i_alpha"),
-    "btau": ("p", "i_tau"), "bgain": ("p", "i_gain"), "bs": ("p", "i_shift"), "d0": ("p", "i_shift"),
-    "rth": ("n", "i_unit"), "rhyst": ("n", "i_unit"), "ron": ("n", "i_unit"), "ralpha": ("n", "i_unit"),
-    "rtau": ("n", "i_unit"), "rgain": ("n", "i_unit"), "rs": ("n", "i_unit"), "rbase": ("n", "i_unit"),
-    "u1": ("n", "i_base"), "u2": ("n", "i_base"), "u3": ("p", "i_base"),
-}  # fmt: skip
+    "bth": ("p", "i_th"),
+    "bhyst": ("p", "i_hyst"),
+    "bon": ("p", "i_on"),
+    "balpha": ("p", "i_alpha"),
+    "btau": ("p", "i_tau"),
+    "bgain": ("p", "i_gain"),
+    "bs": ("p", "i_shift"),
+    "d0": ("p", "i_shift"),
+    "rth": ("n", "i_unit"),
+    "rhyst": ("n", "i_unit"),
+    "ron": ("n", "i_unit"),
+    "ralpha": ("n", "i_unit"),
+    "rtau": ("n", "i_unit"),
+    "rgain": ("n", "i_unit"),
+    "rs": ("n", "i_unit"),
+    "rbase": ("n", "i_unit"),
+    "u1": ("n", "i_base"),
+    "u2": ("n", "i_base"),
+    "u3": ("p", "i_base"),
+}
 DEVICES = {**LADDER_DEVICES, **STAGE_DEVICES}
 SOURCE_DENSITY = 0.25  # current of a programmed source's unit device over its width, relative to a cell's at one unit
 # those that act on the voltage of a DPI's capacitor, and which way each moves its output
-DPI_DEVICES = {"ron": 1, "bon": -1, "m7": 1, "md": -1, "mw": 1, "mi": 1, "mt": -1, "rtau": -1, "btau": 1, "mtau": -1,
-               "rgain": 1, "bgain": -1}  # fmt: skip
+DPI_DEVICES = {
+    "ron": 1,
+    "bon": -1,
+    "m7": 1,
+    "md": -1,
+    "mw": 1,
+    "mi": 1,
+    "mt": -1,
+    "rtau": -1,
+    "btau": 1,
+    "mtau": -1,
+    "rgain": 1,
+    "bgain": -1,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +123,16 @@ class DeviceTypes:
         sizes = np.array([math.prod(shape) for shape in shapes])
 
         def row(values: Sequence[float | np.ndarray]) -> np.ndarray:
-            return np.concatenate([np.broadcast_to(np.asarray(value, dtype=float), (size,))
-                                   for value, size in zip(values, sizes, strict=True)])  # fmt: skip
+            return np.concatenate(
+                [
+                    np.broadcast_to(np.asarray(value, dtype=float), (size,))
+                    for value, size in zip(values, sizes, strict=True)
+                ]
+            )
 
-        efficiency = [np.broadcast_to(value, shape).ravel()
-                      for value, shape in zip(self.efficiency, shapes, strict=True)]  # fmt: skip
+        efficiency = [
+            np.broadcast_to(value, shape).ravel() for value, shape in zip(self.efficiency, shapes, strict=True)
+        ]
         return sizes, row(self.sigma_vth), row(self.sigma_beta), row(efficiency)
 
 

@@ -55,8 +55,10 @@ def rows_of(design: Design, synapses: Synapses) -> Rows:
     technology, size = design.technology, design.sizing.synapse
 
     def fall(polarity: str, units: np.ndarray) -> np.ndarray:
-        low, high = (technology.gm_over_i(polarity, units * design.unit_current * factor, size.w, size.l)
-                     for factor in (1.0 / SPAN, SPAN))  # fmt: skip
+        low, high = (
+            technology.gm_over_i(polarity, units * design.unit_current * factor, size.w, size.l)
+            for factor in (1.0 / SPAN, SPAN)
+        )
         return np.asarray(np.log(high / low))
 
     inputs, rail = resting_inputs(synapses), synapses.rails(synapses.offset)

@@ -50,14 +50,23 @@ def campaign_dataset(studies: Sequence[Study], results: Sequence[MonteCarlo], co
     classes = np.arange(conditions.classes, dtype=np.int32)
     variables = {
         "predicted": (("device_size", "chip", "sample"), predicted, _KIND | {"comment": "-1: the chip gave no answer"}),
-        "accuracy": (("device_size", "chip"), np.stack([r.accuracy for r in results]),
-                     {"units": "1", "long_name": "part of the clips classified as labelled"}),
-        "confusion": (("device_size", "class", "answer"), tables,
-                      {"units": "1", "long_name": "part of the clips of a class that chips give to an answer"}),
+        "accuracy": (
+            ("device_size", "chip"),
+            np.stack([r.accuracy for r in results]),
+            {"units": "1", "long_name": "part of the clips classified as labelled"},
+        ),
+        "confusion": (
+            ("device_size", "class", "answer"),
+            tables,
+            {"units": "1", "long_name": "part of the clips of a class that chips give to an answer"},
+        ),
         "label": (("sample",), labels.astype(np.int16), {"units": "1", "long_name": "class of the clip"}),
-        "digital": (("sample",), conditions.digital.astype(np.int16),
-                    {"units": "1", "long_name": "class by the digital network"}),
-    }  # fmt: skip
+        "digital": (
+            ("sample",),
+            conditions.digital.astype(np.int16),
+            {"units": "1", "long_name": "class by the digital network"},
+        ),
+    }
     coordinates = {
         "device_size": ("device_size", [study.name for study in studies], {"long_name": "devices, W or WxL"}),
         "device_w": ("device_size", np.array([cell.w for cell in cells]), {"units": "m", "long_name": "drawn width"}),
@@ -66,7 +75,7 @@ def campaign_dataset(studies: Sequence[Study], results: Sequence[MonteCarlo], co
         "sample": ("sample", conditions.clips.astype(np.int32), {"units": "1", "long_name": "number in the test set"}),
         "class": ("class", classes, _KIND),
         "answer": ("answer", classes, {"units": "1", "long_name": "predicted class"}),
-    }  # fmt: skip
+    }
     design, variability = studies[0].design, first.variability
     attributes = {
         "title": f"Monte Carlo of {design.name}",

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betaincinv
 
 from analogrnn.campaign import Failure
 from analogrnn.errors import in_range
-from analogrnn.score import Variability
+from analogrnn.montecarlo.score import Variability
+from analogrnn.statistics import proportion_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,19 +83,6 @@ def yield_above(study: MonteCarlo, threshold: float, confidence: float = 0.95) -
     return Yield(threshold, good, len(answered), good / len(answered), low, high, confidence)
 
 
-def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact two-sided interval of a proportion: it covers the truth at least as often as `confidence` says.
-
-    Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions.
-    """
-    in_range("proportion_interval.confidence", confidence, 1e-9, 1.0 - 1e-9)
-    in_range("proportion_interval.good", good, 0, count)
-    tail = (1.0 - confidence) / 2.0
-    low = float(betaincinv(good, count - good + 1, tail)) if good > 0 else 0.0
-    high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
-    return low, high
-
-
 @dataclass(frozen=True)
 class ClassEffect:
     """What variability does to the clips of one class: recall of the digital network, and over the chips.
@@ -124,9 +111,18 @@ def class_effects(study: MonteCarlo, digital: np.ndarray, classes: int) -> list[
         wrong[label] = -1.0
         other = int(np.argmax(wrong))
         worst = int(study.index[study.done][np.argmin(recall)])
-        found.append(ClassEffect(int(label), int(mine.sum()), float(np.mean(digital[mine] == label)),
-                                 float(recall.mean()), float(np.quantile(recall, 0.05)), worst, other,
-                                 float(table[label, other])))  # fmt: skip
+        found.append(
+            ClassEffect(
+                int(label),
+                int(mine.sum()),
+                float(np.mean(digital[mine] == label)),
+                float(recall.mean()),
+                float(np.quantile(recall, 0.05)),
+                worst,
+                other,
+                float(table[label, other]),
+            )
+        )
     return found
 
 

@@ -11,11 +11,11 @@ from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range
+from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
-from analogrnn.score import Variability, score_chips
-from analogrnn.spice.chips import TransistorChips
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.spice.pdk import find_pdk
+from analogrnn.spice.transistor_chips import TransistorChips
 
 LEVELS = ("step", "transistor")
 
@@ -99,8 +99,9 @@ def run_studies(studies: Sequence[Study], options: Options | None = None) -> lis
             raise WorkerError(
                 f"{study.name}: all {len(part.items)} chips failed; chip {first.item} said: {first.message}"
             )
-        found.append(MonteCarlo(part.items, part.arrays["classes"], np.asarray(study.labels), study.variability,
-                                part.failures))  # fmt: skip
+        found.append(
+            MonteCarlo(part.items, part.arrays["classes"], np.asarray(study.labels), study.variability, part.failures)
+        )
     return found
 
 
@@ -118,8 +119,15 @@ def run_monte_carlo(
     In this process, without a checkpoint; `run_studies` does the rest.
     Raises ParameterError if the labels don't fit the clips or no chip is asked for.
     """
-    study = Study("chips", design, x, np.asarray(labels), chip_numbers("run_monte_carlo.chips", chips),
-                  variability or Variability(), threads=cpus())  # fmt: skip
+    study = Study(
+        "chips",
+        design,
+        x,
+        np.asarray(labels),
+        chip_numbers("run_monte_carlo.chips", chips),
+        variability or Variability(),
+        threads=cpus(),
+    )
     return run_studies([study], Options(progress=progress))[0]
 
 

@@ -113,8 +113,9 @@ def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
     body = json.loads(text.get("network", "null"))
     shapes = {"layers": list, "encoding": dict | None, "metadata": dict | None}
     if not isinstance(body, dict) or not all(isinstance(body.get(key), kind) for key, kind in shapes.items()):
-        raise NetworkFormatError("the entry 'network' is not a JSON object with a list of layers. Encoding "
-                                 "and metadata are objects or null.")  # fmt: skip
+        raise NetworkFormatError(
+            "the entry 'network' is not a JSON object with a list of layers. Encoding and metadata are objects or null."
+        )
     left = dict(tensors)
     layers = tuple(_layer(spec, left) for spec in body["layers"])
     encoding = None

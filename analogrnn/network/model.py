@@ -31,8 +31,10 @@ class Network:
         names = [layer.name.lower() for layer in self.layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ParameterError(f"Network.layers has two layers named {twice[0]!r}; names must be unique. "
-                                 "SPICE reads upper and lower case alike.")  # fmt: skip
+            raise ParameterError(
+                f"Network.layers has two layers named {twice[0]!r}; names must be unique. "
+                "SPICE reads upper and lower case alike."
+            )
         self._check_widths()
         for key, value in self.metadata.items():
             if not isinstance(key, str) or not isinstance(value, str | int | float):

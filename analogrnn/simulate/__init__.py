@@ -1,7 +1,7 @@
 """Behavioural simulation of a chip: at the step level for networks and Monte Carlo, and as waveforms."""
 
 from analogrnn.schedule import CONTROLS
-from analogrnn.simulate.campaign import Campaign
+from analogrnn.simulate.chip_batch import Campaign
 from analogrnn.simulate.steps import StepRun, run_ladder, simulate_steps
 from analogrnn.simulate.waveforms import Waveform, ladder_waveforms, simulate_waveforms
 

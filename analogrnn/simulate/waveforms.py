@@ -33,8 +33,9 @@ class Waveform:
         return self.on[self.read].astype(bool)
 
 
-def ladder_waveforms(chip: Chip, layer: ChipLadder, cell: int, candidates: np.ndarray, *, control: str = "none",
-                     points_per_t_in: int = 8) -> Waveform:  # fmt: skip
+def ladder_waveforms(
+    chip: Chip, layer: ChipLadder, cell: int, candidates: np.ndarray, *, control: str = "none", points_per_t_in: int = 8
+) -> Waveform:
     """Simulate ladder `cell` of `layer` for the candidates (T,), in the unit of the trained network.
 
     Raises ParameterError for a control that doesn't exist, or a candidate that is not finite.
@@ -65,8 +66,9 @@ def ladder_waveforms(chip: Chip, layer: ChipLadder, cell: int, candidates: np.nd
     return Waveform(time, line, on, d, i_in, read, schedule)
 
 
-def simulate_waveforms(chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: str = "none",
-                       single: bool = False) -> np.ndarray:  # fmt: skip
+def simulate_waveforms(
+    chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: str = "none", single: bool = False
+) -> np.ndarray:
     """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d).
 
     The ladders of all samples run side by side in vector lanes; each decides as in `ladder_waveforms`, but for the
@@ -87,8 +89,9 @@ def simulate_waveforms(chip: Chip, layer: ChipLadder, candidates: np.ndarray, *,
     return out.reshape(steps, samples, width, layer.ladder.stages)
 
 
-def _side_by_side(chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: str, kind: type
-                  ) -> np.ndarray:  # fmt: skip
+def _side_by_side(
+    chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: str, kind: type
+) -> np.ndarray:
     """(T, N, C) the stages of ladders `cells` (C,), which may repeat, for candidates (T, C); C fills the lanes."""
     schedule = build_schedule(chip.design, len(given), control)
     timing, ladder, currents = chip.design.timing, layer.ladder, layer.currents
@@ -116,18 +119,26 @@ def _side_by_side(chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.nd
     rows[schedule.first_frame :, grid.read] = np.arange(len(given))
     on = np.empty((len(given), ladder.stages, len(cells) // 8), dtype=np.uint8)
     ladders_waveform(
-        line.reshape(-1, len(cells)).astype(kind), pulsed.ravel(), np.tile(kinds, schedule.steps),
-        -np.expm1(-lengths[:, None] / t_in[cells]).astype(kind), np.exp(-lengths / timing.tau), count,
+        line.reshape(-1, len(cells)).astype(kind),
+        pulsed.ravel(),
+        np.tile(kinds, schedule.steps),
+        -np.expm1(-lengths[:, None] / t_in[cells]).astype(kind),
+        np.exp(-lengths / timing.tau),
+        count,
         rise_polynomials(lengths / timing.tau / count, timing.drive_ratio),
         np.array([timing.drive_ratio, timing.i_floor, 1.0 if control == "no_dpi" else 0.0]),
-        np.array([0, len(ladders)]), ladders, rows.ravel(), on,
+        np.array([0, len(ladders)]),
+        ladders,
+        rows.ravel(),
+        on,
         np.empty((len(ladders), 0, ladder.stages, len(cells) // len(ladders)), dtype=np.float32),
-    )  # fmt: skip
+    )
     return np.unpackbits(on, axis=2, bitorder="little").astype(bool)
 
 
-def _parameters(layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: str
-                ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def _parameters(
+    layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: str
+) -> tuple[np.ndarray, np.ndarray]:
     currents = layer.currents
     right = np.zeros(layer.ladder.stages) if control == "forward_only" else currents.right[cell]
     stage = np.stack([currents.i_hi[cell], currents.i_lo[cell], currents.copy[cell], currents.left[cell], right])

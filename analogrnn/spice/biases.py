@@ -206,8 +206,9 @@ def _options(ratio: float, room: float, diodes: int) -> _Options:
     return _Options(reduced, relative)
 
 
-def _together(options: Mapping[str, _Options], deviation: Callable[..., np.ndarray], tolerance: float
-              ) -> dict[str, tuple[int, int]]:  # fmt: skip
+def _together(
+    options: Mapping[str, _Options], deviation: Callable[..., np.ndarray], tolerance: float
+) -> dict[str, tuple[int, int]]:
     """One pair a line, of least total current, so that `deviation` of the lines' relative currents is within tolerance.
 
     The most exact choice if none is.
@@ -235,21 +236,31 @@ class Made:
     base: float  # A, of the line's standing branch
 
 
-def made(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None, *, pulsed: bool = True,
-         units: Mapping[str, tuple[int, int]] | None = None) -> Made:  # fmt: skip
+def made(
+    design: Design,
+    ladder: Ladder,
+    cell: int,
+    maps: CellMaps | None = None,
+    *,
+    pulsed: bool = True,
+    units: Mapping[str, tuple[int, int]] | None = None,
+) -> Made:
     """What `units` (None: of `bias_units`) make by the maps: with pulses of the Design's length, or on a slow line."""
     maps = maps or maps_of(design, ladder, cell)
     units = units or bias_units(design, ladder, cell, maps)
     unit, beta = design.unit_current, float(ladder.beta[cell])
     goal, asked = wanted(design, ladder, cell, maps), bias_currents(design, ladder, cell, maps)
-    current = {line: p / k * maps.over_units(asked[line], unit) * unit / REFERENCE_UNITS
-               for line, (p, k) in units.items()}  # fmt: skip
+    current = {
+        line: p / k * maps.over_units(asked[line], unit) * unit / REFERENCE_UNITS for line, (p, k) in units.items()
+    }
     high = maps.threshold * current["th"]
     width = maps.width * current["hyst"] - maps.width_loss * current["th"]
     base, shift = maps.base * current["base"], (0.0, 0.0)
     if ladder.has_dpi:
-        shares = [line["on"] / line["tau"] * line["gain"] * maps.dpi(line["on"], line["gain"], unit)
-                  for line in (current, asked)]  # fmt: skip
+        shares = [
+            line["on"] / line["tau"] * line["gain"] * maps.dpi(line["on"], line["gain"], unit)
+            for line in (current, asked)
+        ]
         drive = float(shares[0] / shares[1])
         shift = (maps.first_shift * current["shift"] - maps.trim_first * beta, goal.shift * drive)
     # what is between the cell's threshold and that of a pulse, or the part of it that a slow line sees

@@ -77,8 +77,9 @@ def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str,
     return lines
 
 
-def ladder_subcircuit(design: Design, ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str
-                      ) -> list[str]:  # fmt: skip
+def ladder_subcircuit(
+    design: Design, ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str
+) -> list[str]:
     """`.subckt ladder_<layer>_<cell>`: front end, input line, bias lines and stages of one ladder.
 
     Ports: in_0 .. in_{D-1} (gate lines of the inputs), clk, hout, vdd, vss. Nodes a1 .. aN are low while stages are ON.
@@ -120,12 +121,20 @@ def _line(ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: s
 
 
 def _bias_lines(design: Design, ladder: Ladder, cell: int) -> list[str]:
-    currents = {"th": ladder.i_th, "hyst": ladder.i_hyst, "alpha": ladder.i_alpha, "base": ladder.i_base,
-                "preset": ladder.i_preset}  # fmt: skip
+    currents = {
+        "th": ladder.i_th,
+        "hyst": ladder.i_hyst,
+        "alpha": ladder.i_alpha,
+        "base": ladder.i_base,
+        "preset": ladder.i_preset,
+    }
     if ladder.has_dpi:
         timing = design.timing
-        currents |= {"on": np.full(ladder.width, timing.i_on), "tau": np.full(ladder.width, timing.i_tau),
-                     "gain": ladder.i_gain}  # fmt: skip
+        currents |= {
+            "on": np.full(ladder.width, timing.i_on),
+            "tau": np.full(ladder.width, timing.i_tau),
+            "gain": ladder.i_gain,
+        }
     lines = []
     for name, current in currents.items():
         lines += [f"Rb{name} vdd b{name} {number(RUNIT)}", f"Ib{name} b{name} vss DC {number(current[cell])}"]

@@ -273,9 +273,15 @@ def run_process(
     deadline = time.monotonic() + timeout
     try:
         child = subprocess.Popen(
-            argv, cwd=folder, env=environment | dict(extra_environment), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, bufsize=0,
-        )  # fmt: skip
+            argv,
+            cwd=folder,
+            env=environment | dict(extra_environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            bufsize=0,
+        )
     except OSError as error:
         raise MissingDependencyError(f"{argv[0]!r} can't be started: {error.strerror}; {_INSTALL}") from None
     log = bytearray()

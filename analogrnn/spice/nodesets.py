@@ -13,10 +13,22 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
     rail: it has positive weights; positive: so is its first candidate, which the line's dummy branch then carries
     """
     dummy = 0.4 if positive else 0.0
-    line = {"cand": dummy, "line_in": dummy, "bu": supply - 0.2,
-            "xline.nu": 0.0, "xline.du": dummy, "xline.nclk": supply, "xline.nrun": supply, "xline.npre": supply,
-            "xline.sb": supply, "xline.sd": supply, "xline.sp": supply, "xline.sk": supply, "xline.vk": 0.0,
-            "xline.xk": 0.0}  # fmt: skip
+    line = {
+        "cand": dummy,
+        "line_in": dummy,
+        "bu": supply - 0.2,
+        "xline.nu": 0.0,
+        "xline.du": dummy,
+        "xline.nclk": supply,
+        "xline.nrun": supply,
+        "xline.npre": supply,
+        "xline.sb": supply,
+        "xline.sd": supply,
+        "xline.sp": supply,
+        "xline.sk": supply,
+        "xline.vk": 0.0,
+        "xline.xk": 0.0,
+    }
     biases = dict.fromkeys(("bth", "bhyst", "balpha", "bbase"), supply - 0.7)
     if ladder.has_dpi:
         biases |= {
@@ -28,8 +40,12 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
         }
     nodes = line | biases
     for j in range(1, ladder.stages + 1):
-        nodes |= {f"n{j}": 0.5 if j == 1 else 0.1, f"a{j}": supply, f"xs{j}.xcell.s1": supply,
-                  f"xs{j}.xcell.s2": supply}  # fmt: skip
+        nodes |= {
+            f"n{j}": 0.5 if j == 1 else 0.1,
+            f"a{j}": supply,
+            f"xs{j}.xcell.s1": supply,
+            f"xs{j}.xcell.s2": supply,
+        }
         if ladder.has_dpi:
             nodes |= {f"xs{j}.w": 0.0, f"xs{j}.s3": supply, f"xs{j}.xdpi.t": supply - 0.5, f"xs{j}.xdpi.vs": supply}
     if not ladder.has_dpi:

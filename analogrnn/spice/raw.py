@@ -36,8 +36,10 @@ _ABORTED = re.compile(
 )
 _CAUSES = (
     (r"rawfile write error|No space left on device", "the disk is full; free space in TMPDIR, or save fewer signals"),
-    (r"Timestep too small; time = ([^,\s]+)",
-     "it did not converge at t = {} s (timestep too small); soften the edges, add capacitance, or relax reltol"),
+    (
+        r"Timestep too small; time = ([^,\s]+)",
+        "it did not converge at t = {} s (timestep too small); soften the edges, add capacitance, or relax reltol",
+    ),
     (r"unknown subckt: ([^\n]+)", "unknown subcircuit in `{}`; include the file that defines it"),
     (r"Could not find include file (\S+)", "{} is not beside the deck; hand it over in `files`"),
     (r"can't find model '([^'\n]*)'", "no model named {}; include the file that defines it"),
@@ -48,7 +50,7 @@ _CAUSES = (
     (r"Netlist line no\. (\d+):\n *(?:Expression err|Cannot compute)", "it can't compute line {}; mend its expression"),
     (r"Error on line \d+ or its substitute:\s*([^\n]+)", "it can't parse `{}`; mend that line"),
     (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; mend that in the deck"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -208,8 +210,9 @@ def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
             raise _truncated(owner, f"it promises {header.points} points and holds {len(words) // width}")
         words += line.split()
     try:
-        table = np.array([[_number(w, header.complex_) for w in words[i : i + width]]
-                          for i in range(0, len(words), width)])  # fmt: skip
+        table = np.array(
+            [[_number(w, header.complex_) for w in words[i : i + width]] for i in range(0, len(words), width)]
+        )
     except ValueError:
         raise SpiceError(f"{owner} has a value that is not a number; run the deck again.") from None
     return table[:, 1:]

@@ -206,8 +206,9 @@ def _probe(instance: str, output: str) -> Probe:
     return Probe(instance.lower(), f"v({instance}.cand)".lower(), f"v({output})".lower())
 
 
-def _finish(design: Design, schedule: Schedule, body: list[str], probes: dict[tuple[str, int], Probe],
-            logits: tuple[str, ...]) -> NetworkDeck:  # fmt: skip
+def _finish(
+    design: Design, schedule: Schedule, body: list[str], probes: dict[tuple[str, int], Probe], logits: tuple[str, ...]
+) -> NetworkDeck:
     stages = {ladder.name: ladder.stages for ladder in design.ladders}
     saved = list(logits)
     for (layer, _), probe in probes.items():
@@ -232,5 +233,6 @@ def _finish(design: Design, schedule: Schedule, body: list[str], probes: dict[tu
         ]
     )
     ladders = {key: probe.instance for key, probe in probes.items()}
-    return NetworkDeck(text, schedule, ladders, stages, logits, design.technology.supply, design.unit_current,
-                       probes=probes)  # fmt: skip
+    return NetworkDeck(
+        text, schedule, ladders, stages, logits, design.technology.supply, design.unit_current, probes=probes
+    )

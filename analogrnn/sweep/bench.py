@@ -19,7 +19,7 @@ from analogrnn.spice.deck import number, piecewise_linear
 from analogrnn.spice.engine import Job
 from analogrnn.spice.pdk import Pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor import TransistorDeck, TransistorOptions, ladder_transistors
+from analogrnn.spice.transistor_ladder import TransistorDeck, TransistorOptions, ladder_transistors
 from analogrnn.streams import stream
 from analogrnn.sweep.specs import Bench, Condition
 from analogrnn.technology import Technology
@@ -79,8 +79,16 @@ def bench_design(bench: Bench, technology: Technology, cells: int = 1) -> Design
 def ladder_design(stages: int, technology: Technology, options: MappingOptions, cells: int = 1) -> Design:
     """`cells` equal ladders, their levels about zero, that start at their bottom."""
     low = -(stages // 2)
-    layer = Cmru("rec", np.ones((cells, 1)), np.zeros(cells), threshold=np.ones(cells), alpha=np.full(cells, ALPHA),
-                 k_min=low, k_max=low + stages, initial=np.full(cells, float(low)))  # fmt: skip
+    layer = Cmru(
+        "rec",
+        np.ones((cells, 1)),
+        np.zeros(cells),
+        threshold=np.ones(cells),
+        alpha=np.full(cells, ALPHA),
+        k_min=low,
+        k_max=low + stages,
+        initial=np.full(cells, float(low)),
+    )
     return map_network(Network((layer,)), technology, options)
 
 
@@ -131,8 +139,10 @@ def _hastened(design: Design, step: float) -> Design:
     timing = design.timing
     lead = timing.lead * step / timing.period
     if lead + 3.0 * timing.pulse > step:
-        raise ParameterError(f"[bench] step = {step:g} s is too short for the pulse of {timing.pulse:.3g} s: give at "
-                             f"least {3.0 * timing.pulse / (1.0 - timing.lead / timing.period):.3g} s.")  # fmt: skip
+        raise ParameterError(
+            f"[bench] step = {step:g} s is too short for the pulse of {timing.pulse:.3g} s: give at "
+            f"least {3.0 * timing.pulse / (1.0 - timing.lead / timing.period):.3g} s."
+        )
     return replace(design, timing=replace(timing, period=step, lead=lead))
 
 
@@ -162,15 +172,21 @@ class _Stimulus:
         unit, offset = self.design.unit_current, float(self.design.ladders[0].synapses.offset[0])
         current = piecewise_linear((t, (value + offset) * unit) for t, value in self.line)
         steps = (number(self.timing.pulse / 10), number(self.at), "0", number(self.timing.period / RAMP_POINTS))
-        return [(r"(?m)^Vclk .*(\n\+.*)*$", f"Vclk clk vss {piecewise_linear(self.gate)}"),
-                (r"(?m)^Iin_0 .*(\n\+.*)*$", f"Iin_0 vdd in_0 {current}"),
-                (r"(?m)^\.tran .*$", f".tran {' '.join(steps)}")]  # fmt: skip
+        return [
+            (r"(?m)^Vclk .*(\n\+.*)*$", f"Vclk clk vss {piecewise_linear(self.gate)}"),
+            (r"(?m)^Iin_0 .*(\n\+.*)*$", f"Iin_0 vdd in_0 {current}"),
+            (r"(?m)^\.tran .*$", f".tran {' '.join(steps)}"),
+        ]
 
     def _pulse(self, value: float) -> None:
         edge, length = self.timing.pulse / 100.0, self.timing.pulse
         start = self.at + self.timing.lead
-        self.line += [(self.at, 0.0), (self.at + edge, value), (start + 2 * length, value),
-                      (start + 2 * length + edge, 0.0)]  # fmt: skip
+        self.line += [
+            (self.at, 0.0),
+            (self.at + edge, value),
+            (start + 2 * length, value),
+            (start + 2 * length + edge, 0.0),
+        ]
         self._open(start, start + length)
         self.at += self.timing.period
 
@@ -179,8 +195,12 @@ class _Stimulus:
         length = self.slope.length * self.timing.period
         end = start + length + self.slope.stand * self.timing.period
         self.ramps.append(Ramp(start, length, sign, level))
-        self.line += [(self.at, 0.0), (self.at + self.timing.pulse / 2, sign * RAMP[0]), (start, sign * RAMP[0]),
-                      (start + length, sign * RAMP[1])]  # fmt: skip
+        self.line += [
+            (self.at, 0.0),
+            (self.at + self.timing.pulse / 2, sign * RAMP[0]),
+            (start, sign * RAMP[0]),
+            (start + length, sign * RAMP[1]),
+        ]
         self.line += [(end, sign * RAMP[1])] if self.slope.stand else []
         self.line += [(end + edge, 0.0)]
         self._open(self.at, end)
@@ -206,8 +226,9 @@ def read(made: Build, waves: Waveforms) -> Found:
         (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
     total = -mean(waves, "i(vdd)", window) * deck.supply
-    drawn, output = (_by_level(np.interp(times, waves.axis, waves[name]), on)
-                     for name in (f"i(v.{deck.instance}.vstages)", "i(vh)"))  # fmt: skip
+    drawn, output = (
+        _by_level(np.interp(times, waves.axis, waves[name]), on) for name in (f"i(v.{deck.instance}.vstages)", "i(vh)")
+    )
     return Found(right, total, drawn * deck.supply, output, up, down)
 
 

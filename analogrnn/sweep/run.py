@@ -54,8 +54,13 @@ class SweepReport:
         return all(row.passes for row in self.rows)
 
 
-def run_sweep(file: SpecFile, technology: Technology, *, workers: int | None = None,
-              progress: Callable[[int, int], None] | None = None) -> SweepReport:  # fmt: skip
+def run_sweep(
+    file: SpecFile,
+    technology: Technology,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SweepReport:
     """Measure all conditions and judge every spec. A run that ngspice gives up fails every spec that it belongs to.
 
     Raises MappingError if the ladder can't be built, MissingDependencyError without ngspice or the models.

@@ -33,9 +33,13 @@ PARAMETERS = {
     "stage_power": Parameter("P_stage", "W", "supply power of a stage at rest, mean over stages and levels, ngspice"),
     "ladder_power": Parameter("P", "W", "mean supply power over the steps, with bias, line, front end, reference"),
     "correct_steps": Parameter("f_ok", "1", "part of random steps at which every stage is as in the digital CMRU"),
-    "mismatch_yield": Parameter("Y", "1", "part of drawn ladders whose thresholds all lie between hold and move: "
-                                "thresholds of the condition by ngspice, deviations by composed Pelgrom"),
-}  # fmt: skip
+    "mismatch_yield": Parameter(
+        "Y",
+        "1",
+        "part of drawn ladders whose thresholds all lie between hold and move: "
+        "thresholds of the condition by ngspice, deviations by composed Pelgrom",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,11 @@ def _bench(owner: str, given: Mapping[str, Any]) -> Bench:
         if key in given:
             values[key] = in_range(f"{owner} {key}", _quantity(f"{owner} {key}", given[key], "s"), 1e-6, 10.0, "s")
     limits = {"hold": (0.0, 0.99), "move": (1.01, 5.0), "most": (1.01, 5.0)}
-    values |= {key: in_range(f"{owner} {key}", _quantity(f"{owner} {key}", given[key], "beta"), *ends, "beta")
-               for key, ends in limits.items() if key in given}  # fmt: skip
+    values |= {
+        key: in_range(f"{owner} {key}", _quantity(f"{owner} {key}", given[key], "beta"), *ends, "beta")
+        for key, ends in limits.items()
+        if key in given
+    }
     counts = {"stages": (2, 32), "steps": (1, 10_000), "ladders": (1, 1_000_000), "seed": (0, 2**31)}
     for key, (low, high) in counts.items():
         if key in given:
@@ -161,8 +168,10 @@ def _conditions(owner: str, given: Mapping[str, Any]) -> tuple[tuple[Condition, 
     """All conditions, the nominal one first: the first entry of each list."""
     owner = f"{owner} [conditions]"
     _known(owner, given, {"corner", "temperature", "supply"})
-    axes = {axis: _axis(owner, axis, given.get(axis, default))
-            for axis, default in (("corner", ["typical"]), ("temperature", ["27C"]), ("supply", ["1.8V"]))}  # fmt: skip
+    axes = {
+        axis: _axis(owner, axis, given.get(axis, default))
+        for axis, default in (("corner", ["typical"]), ("temperature", ["27C"]), ("supply", ["1.8V"]))
+    }
     return tuple(Condition(*point) for point in itertools.product(*axes.values())), axes
 
 
@@ -203,8 +212,9 @@ def _spec(owner: str, given: Any, axes: Mapping[str, tuple[Any, ...]]) -> Spec:
     for (low, a), (high, b) in itertools.pairwise(ordered):
         if a > b:
             raise ParameterError(f"{owner} {low} = {a:g} is above {high} = {b:g}; swap them.")
-    within = in_range(f"{owner} typ_within", _quantity(f"{owner} typ_within", given.get("typ_within", TYP_WITHIN), "1"),
-                      0.0, 10.0)  # fmt: skip
+    within = in_range(
+        f"{owner} typ_within", _quantity(f"{owner} typ_within", given.get("typ_within", TYP_WITHIN), "1"), 0.0, 10.0
+    )
     where = {axis: _axis(owner, axis, given[axis]) for axis in axes if axis in given}
     for axis, values in where.items():
         if missing := [value for value in values if value not in axes[axis]]:

@@ -70,8 +70,9 @@ def quantities(sizes: Iterable[str] = (STANDARD,)) -> dict[str, Mapping[str, Any
     found: dict[str, Mapping[str, Any]] = {}
     found |= {item.name: item.metadata for item in fields(Technology) if "unit" in item.metadata}
     for size in dict.fromkeys(sizes):
-        found |= {f"{SIZE}.{size}.{item.name}": item.metadata for item in fields(CalibratedSize)
-                  if "unit" in item.metadata}  # fmt: skip
+        found |= {
+            f"{SIZE}.{size}.{item.name}": item.metadata for item in fields(CalibratedSize) if "unit" in item.metadata
+        }
     return found
 
 

@@ -78,14 +78,7 @@ class CmruLayer(nn.Module):
 
     kind = "cmru"
 
-    def __init__(
-        self,
-        inputs: int,
-        width: int,
-        ladder: Ladder,
-        start: Start,
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, inputs: int, width: int, ladder: Ladder, start: Start, generator: torch.Generator) -> None:
         super().__init__()
         in_range("CmruLayer.eps", ladder.eps, 0.0, 1.0, hint="0 is the BMRU, 1 the CMRU")
         self.ladder = ladder
@@ -149,13 +142,7 @@ class CmruLayer(nn.Module):
 class CmruClassifier(nn.Module):
     """Recurrent layer, last step, linear readout: what the shipped networks are."""
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        ladder: Ladder,
-        start: Start,
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, shape: Sequence[int], ladder: Ladder, start: Start, generator: torch.Generator) -> None:
         """`shape` = (inputs, units, classes)."""
         super().__init__()
         inputs, width, classes = shape

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from analogrnn.chip import Chip, draw_chip
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
 from analogrnn.simulate import simulate_steps
+from analogrnn.statistics import proportion_interval
 from analogrnn.trim.device import StepDevice
 from analogrnn.trim.knobs import TrimPlan
 from analogrnn.trim.procedure import Trimmed, trim_chip
@@ -58,12 +58,21 @@ class TrimCampaign:
 
     def good(self, least: float) -> dict[str, tuple[int, float, float]]:
         """Chips with at least this accuracy, before and after, with the 95 % Clopper-Pearson interval."""
-        return {name: (int((values >= least).sum()), *interval(int((values >= least).sum()), len(values)))
-                for name, values in (("before", self.before), ("after", self.after))}  # fmt: skip
+        return {
+            name: (int((values >= least).sum()), *proportion_interval(int((values >= least).sum()), len(values)))
+            for name, values in (("before", self.before), ("after", self.after))
+        }
 
 
-def trim_chips(plan: TrimPlan, network: Network, clips: Clips, chips: Iterable[int], *,
-               seed: int = 1, progress: Callable[[int, int], None] | None = None) -> TrimCampaign:  # fmt: skip
+def trim_chips(
+    plan: TrimPlan,
+    network: Network,
+    clips: Clips,
+    chips: Iterable[int],
+    *,
+    seed: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrimCampaign:
     """Trim and score chips by number.
 
     Raises ParameterError if no chip is named.
@@ -80,8 +89,10 @@ def trim_chips(plan: TrimPlan, network: Network, clips: Clips, chips: Iterable[i
         trimmed = trim_chip(device, plan, use, wanted)
         # before: a chip without trim hardware, as in `montecarlo`
         before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
-        low, high = (float(np.mean(simulate_steps(chip, clips.x, noise_seed=seed).classes == clips.labels))
-                     for chip in (before, after))  # fmt: skip
+        low, high = (
+            float(np.mean(simulate_steps(chip, clips.x, noise_seed=seed).classes == clips.labels))
+            for chip in (before, after)
+        )
         scores.append(TrimmedScore(number, low, high, threshold_error(before), threshold_error(after), trimmed))
         if progress:
             progress(done + 1, len(index))
@@ -100,11 +111,3 @@ def threshold_error(chip: Chip) -> float:
 def chip_trimmed(plan: TrimPlan, seed: int, trimmed: TrimmedScore) -> Chip:
     """The chip that a score belongs to, with its codes."""
     return StepDevice(plan, seed, trimmed.index, noise=False).trimmed(trimmed.trimmed.codes)
-
-
-def interval(good: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a proportion."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(stats.beta.ppf(tail, good, total - good + 1)) if good else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, good + 1, total - good)) if good < total else 1.0
-    return low, high

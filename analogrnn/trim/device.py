@@ -49,16 +49,23 @@ class StepDevice:
     `steps` counts what the tester has spent, resets included.
     """
 
-    def __init__(self, plan: TrimPlan, seed: int, index: int, *, scale: float = 1.0, noise: bool = True,
-                 waveform: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, plan: TrimPlan, seed: int, index: int, *, scale: float = 1.0, noise: bool = True, waveform: bool = False
+    ) -> None:
         self.plan = plan
         self.steps = 0
         self._drawn = draw_chip(plan.design, seed, index, scale=scale)
         self._branches = _branches(plan.ladder, mismatch.draw_ladder(plan.design, plan.ladder, seed, index), scale)
         path = (seed, index)
-        self._dacs = {name: _draw_dac(plan, name, dac, path, scale)
-                      for name, dac in (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row),
-                                        ("readout", plan.output))}  # fmt: skip
+        self._dacs = {
+            name: _draw_dac(plan, name, dac, path, scale)
+            for name, dac in (
+                ("threshold", plan.threshold),
+                ("width", plan.width),
+                ("row", plan.row),
+                ("readout", plan.output),
+            )
+        }
         self._noise = stream(seed, "trim", index, "noise") if noise else None
         self._waveform = waveform
         self.program(plan.middle)

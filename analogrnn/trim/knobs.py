@@ -145,8 +145,12 @@ def plan_trim(design: Design, options: TrimOptions | None = None) -> TrimPlan:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; trim needs one to stop.")
     if last.rectifier:
         raise ParameterError(f"{last.name} is rectified: it hides half of what the ladders do; trim needs it linear.")
-    halves = (_threshold_reach(design, ladder), _width_reach(design, ladder), _offset_reach(design, ladder.synapses),
-              _output_reach(design, ladder, last.synapses))  # fmt: skip
+    halves = (
+        _threshold_reach(design, ladder),
+        _width_reach(design, ladder),
+        _offset_reach(design, ladder.synapses),
+        _output_reach(design, ladder, last.synapses),
+    )
     dacs = [Dac(options.bits, 2.0 * half / 2**options.bits) for half in halves]
     return TrimPlan(design, ladder, last.synapses, options, *dacs)
 

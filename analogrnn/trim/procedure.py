@@ -63,8 +63,12 @@ def trim_chip(chip: ChipUnderTest, plan: TrimPlan, x: np.ndarray, wanted: np.nda
     for cell in range(plan.ladder.width):
         codes = _trim_ladder(bench, codes, cell)
     codes = _trim_readout(chip, plan, codes, x, wanted)
-    ends = [(codes.threshold, plan.threshold), (codes.width, plan.width), (codes.row, plan.row),
-            (codes.readout, plan.output)]  # fmt: skip
+    ends = [
+        (codes.threshold, plan.threshold),
+        (codes.width, plan.width),
+        (codes.row, plan.row),
+        (codes.readout, plan.output),
+    ]
     railed = sum(int(((code == 0) | (code == dac.top)).sum()) for code, dac in ends)
     return Trimmed(codes, chip.steps - started, bench.sequences, railed)
 
@@ -109,8 +113,9 @@ class _Bench:
         one = self.plan.readout.weight[:, cell] * ladder.alpha[cell] * ladder.level_step * self.plan.design.unit_current
         size = float(one @ one)
         if size < (LEAST_STEP * self.plan.design.unit_current) ** 2:
-            raise ParameterError(f"{ladder.name}[{cell}] changes no output of the readout, so it can't be measured; "
-                                 "prune it.")  # fmt: skip
+            raise ParameterError(
+                f"{ladder.name}[{cell}] changes no output of the readout, so it can't be measured; prune it."
+            )
         return np.asarray((currents @ one / size).T)
 
 
@@ -128,8 +133,9 @@ def _trim_ladder(bench: _Bench, codes: Codes, cell: int) -> Codes:
     bits, repeats = plan.options.bits, plan.options.repeats
     parked = np.ones(plan.ladder.width, dtype=bool)
     parked[cell] = False
-    work = replace(codes, parked=parked, threshold=codes.threshold.copy(), width=codes.width.copy(),
-                   row=codes.row.copy())  # fmt: skip
+    work = replace(
+        codes, parked=parked, threshold=codes.threshold.copy(), width=codes.width.copy(), row=codes.row.copy()
+    )
     b = float(plan.ladder.threshold[cell, 1])
     work.threshold[cell] = plan.threshold.top  # stages above the one at work must not set
     reference = _all_off(bench, work, cell)
@@ -143,8 +149,10 @@ def _trim_ladder(bench: _Bench, codes: Codes, cell: int) -> Codes:
 
     climb = CLIMB * b
     # half a step of each DAC as a candidate: a search ends below the code that it looks for, by half a step on average
-    half = {name: float(dac.lsb[cell] / 2 / _unit(plan, cell)) for name, dac in
-            (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row))}  # fmt: skip
+    half = {
+        name: float(dac.lsb[cell] / 2 / _unit(plan, cell))
+        for name, dac in (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row))
+    }
     first: list[float | None] = []
     rest = _search(bits, lambda code: majority(work.threshold, 0, code, [None], 1))
     work.threshold[cell, 0] = min(rest + 1, plan.threshold.top)

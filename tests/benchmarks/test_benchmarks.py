@@ -69,8 +69,9 @@ def test_a_peer_of_another_model_is_not_asked_for_our_outputs():
         "numpy": lambda: CONTESTANTS["numpy"](shared_core(WORK), True),
         "other": lambda: lambda _: np.zeros(3),
     }
-    answer = montecarlo.compete(runner, contestants, WORK.cell_steps, 1, agree=montecarlo._same_levels,
-                                other_models={"other": "another model"})  # fmt: skip
+    answer = montecarlo.compete(
+        runner, contestants, WORK.cell_steps, 1, agree=montecarlo._same_levels, other_models={"other": "another model"}
+    )
     assert answer["checks"]["other"] == "another model"
     assert set(answer["rates"]) == {"ours", "numpy", "other"}
 

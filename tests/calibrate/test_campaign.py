@@ -38,8 +38,9 @@ def test_the_bench_does_not_depend_on_what_the_last_calibration_measured():
     carried = campaign.carried_over(COMMITTED)
     assert {table["kind"] for table in carried.values()} <= {"foundry", "declared"}
     changed = nested({k: v for k, v in flat(COMMITTED).items() if not isinstance(v, dict) or v["kind"] != "simulated"})
-    decks = [[p.job.deck for p in campaign.Campaign(bench, campaign.carried_over(c)).probes()]
-             for c in (COMMITTED, changed)]  # fmt: skip
+    decks = [
+        [p.job.deck for p in campaign.Campaign(bench, campaign.carried_over(c)).probes()] for c in (COMMITTED, changed)
+    ]
     assert decks[0] == decks[1]
     keys = [p.key for p in campaign.Campaign(bench, carried).probes()]
     assert len(set(keys)) == len(keys)
@@ -57,8 +58,11 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert [again[f"divider_{k}"]["half"] for k in (1, 2)] == [7.0, 7.0]
     assert_allclose(again["divider_3"]["half"], 0.5, rtol=1e-6)
     # another deck under the same key, other models, or --fresh: measured anew
-    for probe, models, fresh in ((divider(1, 3.0), "models", False), (divider(1), "new", False),
-                                 (divider(1), "models", True)):  # fmt: skip
+    for probe, models, fresh in (
+        (divider(1, 3.0), "models", False),
+        (divider(1), "new", False),
+        (divider(1), "models", True),
+    ):
         new = campaign.run_probes([probe], partial, models, fresh=fresh, workers=1)["divider_1"]["half"]
         assert new != 7.0
 
@@ -90,19 +94,34 @@ def test_another_device_than_the_file_declares_is_refused():
 def test_the_writer_gives_the_committed_file_back():
     models = replace(PDK, sha256="4ef38038ef2d" + "0" * 52)
     run = campaign.Campaign(Bench(Setup(models)), campaign.carried_over(COMMITTED))
-    found = {name: Entry(table["value"], table["source"].rsplit("; ngspice", 1)[0], table["method"], table["count"],
-                         table["uncertainty"], tuple(table.get("at", ())))
-             for name, table in flat(COMMITTED).items()
-             if isinstance(table, dict) and table["kind"] == "simulated"}  # fmt: skip
+    found = {
+        name: Entry(
+            table["value"],
+            table["source"].rsplit("; ngspice", 1)[0],
+            table["method"],
+            table["count"],
+            table["uncertainty"],
+            tuple(table.get("at", ())),
+        )
+        for name, table in flat(COMMITTED).items()
+        if isinstance(table, dict) and table["kind"] == "simulated"
+    }
     text = campaign.document(run, found, COMMITTED["name"], COMMITTED["process"], Ngspice(Path("ngspice"), "39"))
     assert text == library.calibration_path("gf180mcu").read_text(encoding="utf-8")
 
 
 def test_values_are_compared_in_their_stated_uncertainty():
-    old = {"a": {"kind": "simulated", "value": 2.0, "uncertainty": 0.01, "method": "x"},
-           "b": {"kind": "simulated", "at": [1.0, 2.0, 3.0], "value": [0.1, 0.2, 0.3], "uncertainty": 0.01,
-                 "method": "uncertainty absolute"},
-           "c": {"kind": "declared", "value": 1.0, "uncertainty": 0.0, "method": "x"}}  # fmt: skip
+    old = {
+        "a": {"kind": "simulated", "value": 2.0, "uncertainty": 0.01, "method": "x"},
+        "b": {
+            "kind": "simulated",
+            "at": [1.0, 2.0, 3.0],
+            "value": [0.1, 0.2, 0.3],
+            "uncertainty": 0.01,
+            "method": "uncertainty absolute",
+        },
+        "c": {"kind": "declared", "value": 1.0, "uncertainty": 0.0, "method": "x"},
+    }
     new = {"a": Entry(2.04, "", "", 1), "b": Entry([0.1, 0.23], "", "", 1, at=(1.0, 2.0)), "c": Entry(5.0, "", "", 1)}
     rows = {row[0]: row for row in campaign.compare(new, old)}
     assert_allclose([rows["a"][3], rows["b"][3]], [2.0, 3.0], rtol=1e-9)

@@ -30,15 +30,36 @@ class Cluster:
 
     def worker(self, threads: int = 1, paths: list[str] = PATHS) -> subprocess.Popen[bytes]:
         """Start a worker without a nanny, so that a killed one stays dead."""
-        return self._start("worker", self.address, "--nthreads", str(threads), "--no-nanny", "--local-directory",
-                           str(self._folder), paths=paths)  # fmt: skip
+        return self._start(
+            "worker",
+            self.address,
+            "--nthreads",
+            str(threads),
+            "--no-nanny",
+            "--local-directory",
+            str(self._folder),
+            paths=paths,
+        )
 
     def _start(self, kind: str, *words: str, paths: list[str] = PATHS) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *words, "--host", "127.0.0.1",
-                   "--no-dashboard"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.dask_{kind}",
+            *words,
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+        ]
         with (self._folder / f"{kind}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-                                       stdout=log, stderr=log, start_new_session=True, cwd=self._folder)  # fmt: skip
+            process = subprocess.Popen(
+                command,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self._folder,
+            )
         self._running.append(process)
         return process
 

@@ -125,9 +125,15 @@ def test_a_file_that_can_not_be_read_is_named(finished):
 
 @pytest.mark.parametrize(
     "header",
-    ['{"campaign": "x"}', '{"campaign": "x", "arrays": [["items", "O", [1]]]}', "[]", "no",
-     '{"campaign": "x", "arrays": [["items", "<i8", [9]]]}', '{"campaign": "x", "arrays": []}'],
-)  # fmt: skip
+    [
+        '{"campaign": "x"}',
+        '{"campaign": "x", "arrays": [["items", "O", [1]]]}',
+        "[]",
+        "no",
+        '{"campaign": "x", "arrays": [["items", "<i8", [9]]]}',
+        '{"campaign": "x", "arrays": []}',
+    ],
+)
 def test_a_whole_file_that_is_no_chunk_is_refused(tmp_path, header):
     import hashlib
 
@@ -236,9 +242,34 @@ class Record:
     b: object = None
 
 
-VALUES = [None, True, 1, 1.0, "1", b"1", (1,), (1, 2), ((1,), 2), {"a": 1}, {"a": 2}, {"b": 1}, Record(1), Record(1, 2),
-          Record(None, 1), np.arange(3), np.arange(3.0), np.arange(3)[None], np.float64(1.0), 0.1, 0.1 + 1e-17 + 1e-16,
-          Colour.RED, "", (), ("", ""), frozenset({1, 2})]  # fmt: skip
+VALUES = [
+    None,
+    True,
+    1,
+    1.0,
+    "1",
+    b"1",
+    (1,),
+    (1, 2),
+    ((1,), 2),
+    {"a": 1},
+    {"a": 2},
+    {"b": 1},
+    Record(1),
+    Record(1, 2),
+    Record(None, 1),
+    np.arange(3),
+    np.arange(3.0),
+    np.arange(3)[None],
+    np.float64(1.0),
+    0.1,
+    0.1 + 1e-17 + 1e-16,
+    Colour.RED,
+    "",
+    (),
+    ("", ""),
+    frozenset({1, 2}),
+]
 
 
 def test_different_values_have_different_fingerprints():

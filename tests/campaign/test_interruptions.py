@@ -57,9 +57,13 @@ def start(tmp_path):
         (tmp_path / "notes").mkdir()
         (tmp_path / "script.py").write_text(SCRIPT)
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        process = subprocess.Popen([sys.executable, tmp_path / "script.py", tmp_path, str(workers)],
-                                   env=os.environ | {"PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True,
-                                   start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, tmp_path / "script.py", tmp_path, str(workers)],
+            env=os.environ | {"PYTHONPATH": paths},
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         running.append(process)
         wait_for(lambda: len(list((tmp_path / "c" / "one").glob("*.chunk"))) >= 2)
         return process

@@ -161,9 +161,12 @@ def test_a_chunk_that_always_kills_its_worker_is_named_and_the_rest_is_kept(tmp_
     work = Killed(tmp_path / "notes", item=13, times=100)
     with (
         Checkpoint(tmp_path / "c") as checkpoint,
-        pytest.raises(WorkerError, match=r"workers \(2 processes\) died \d times in a row on items 12 to 14 of one: .*"
-                                         r"Memory may be short: take fewer workers\. What is finished is kept"),
-    ):  # fmt: skip
+        pytest.raises(
+            WorkerError,
+            match=r"workers \(2 processes\) died \d times in a row on items 12 to 14 of one: .*"
+            r"Memory may be short: take fewer workers\. What is finished is kept",
+        ),
+    ):
         run_campaign([series(40, work)], Options(processes(2), checkpoint, chunk=3))
     assert len(list((tmp_path / "notes").iterdir())) <= 2 + runner_module.BREAKS
     with Checkpoint(tmp_path / "c", resume=True) as checkpoint:
@@ -290,8 +293,9 @@ def test_a_silly_number_of_workers_is_refused(count):
         processes(count)
 
 
-@pytest.mark.parametrize("bad", [lambda items: {"x": np.zeros(len(items) + 1)},
-                                 lambda items: {"x": np.array([None] * len(items))}])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad", [lambda items: {"x": np.zeros(len(items) + 1)}, lambda items: {"x": np.array([None] * len(items))}]
+)
 def test_work_that_gives_no_rows_of_numbers_is_refused(bad):
     with pytest.raises(ParameterError, match=r"Chunk\.arrays\['x'\] is .*; give one row of numbers for each of the 32"):
         run_campaign([series(40, bad)])

@@ -7,10 +7,26 @@ from analogrnn.spice.engine import find_ngspice
 from .conftest import NETWORK
 
 KEYS = {
-    "level", "clips", "stages", "steps_checked", "steps_equal", "stage_steps_checked", "stage_steps_equal",
-    "thermometer_violations", "undecided", "first_misses", "candidate_error", "candidate", "output", "logit_error",
-    "classes_equal", "classes_checked", "failures", "bound", "holds",
-}  # fmt: skip
+    "level",
+    "clips",
+    "stages",
+    "steps_checked",
+    "steps_equal",
+    "stage_steps_checked",
+    "stage_steps_equal",
+    "thermometer_violations",
+    "undecided",
+    "first_misses",
+    "candidate_error",
+    "candidate",
+    "output",
+    "logit_error",
+    "classes_equal",
+    "classes_checked",
+    "failures",
+    "bound",
+    "holds",
+}
 CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 
 

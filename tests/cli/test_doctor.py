@@ -9,9 +9,19 @@ from analogrnn import library
 from analogrnn.errors import MissingDependencyError
 
 REQUIRED = {
-    "python", "numpy", "scipy", "numba", "matplotlib", "safetensors", "xarray", "ngspice", "GF180MCU models",
-    "spoken digits", "technologies", "networks",
-}  # fmt: skip
+    "python",
+    "numpy",
+    "scipy",
+    "numba",
+    "matplotlib",
+    "safetensors",
+    "xarray",
+    "ngspice",
+    "GF180MCU models",
+    "spoken digits",
+    "technologies",
+    "networks",
+}
 
 
 def named(checks):

@@ -43,10 +43,13 @@ def test_the_stimulus_follows_the_seed_the_steps_and_the_clip(call, inputs):
     decks = [
         call("export", NETWORK, *words).out
         for words in (
-            [*RANDOM], [*RANDOM, "--seed", "2"], ["--stimulus", "random", "--steps", "4"],
-            ["--inputs", inputs], ["--inputs", inputs, "--clips", "1,"],
+            [*RANDOM],
+            [*RANDOM, "--seed", "2"],
+            ["--stimulus", "random", "--steps", "4"],
+            ["--inputs", inputs],
+            ["--inputs", inputs, "--clips", "1,"],
         )
-    ]  # fmt: skip
+    ]
     assert len(set(decks)) == len(decks)
     assert decks[0] == call("export", NETWORK, *RANDOM, "--seed", "1").out
     assert decks[3] == call("export", NETWORK, "--inputs", inputs, "--clips", "0,").out

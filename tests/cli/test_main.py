@@ -36,8 +36,9 @@ def program(*words: object, stdout: Any, close: int | None = None) -> subprocess
     line = [sys.executable, "-m", "analogrnn", *map(str, words)]
     if close is not None:
         line = ["/bin/sh", "-c", f'exec "$@" {close}>&-', "sh", *line]
-    return subprocess.run(line, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False,
-                          env=os.environ | {"PYTHONPATH": root})  # fmt: skip
+    return subprocess.run(
+        line, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False, env=os.environ | {"PYTHONPATH": root}
+    )
 
 
 # ---------------------------------------------------------------- help and usage
@@ -147,8 +148,9 @@ def test_a_reader_that_leaves_is_no_traceback():
     assert done.returncode == 141
 
 
-@pytest.mark.parametrize("words", [["map", NETWORK], ["map", NETWORK, "--json"],
-                                   ["export", NETWORK, "--stimulus", "random", "--steps", "2"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "words", [["map", NETWORK], ["map", NETWORK, "--json"], ["export", NETWORK, "--stimulus", "random", "--steps", "2"]]
+)
 def test_a_full_disk_under_standard_output_is_one_line_and_exit_code_5(words):
     with open("/dev/full", "w") as full:
         done = program(*words, stdout=full)

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from analogrnn import library, report
+from analogrnn import bill_of_materials, library
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
@@ -12,10 +12,26 @@ from analogrnn.technology import load_technology
 from .conftest import NETWORK
 
 KEYS = {
-    "network", "technology", "unit_current_A", "stages", "transistors", "transistors_by_block", "period_s", "pulse_s",
-    "tau_s", "c_dpi_F", "i_tau_A", "i_on_A", "reset_steps", "preset_steps", "cell_device_m", "synapse_device_m",
-    "margins", "ladders", "mirror_ratios",
-}  # fmt: skip
+    "network",
+    "technology",
+    "unit_current_A",
+    "stages",
+    "transistors",
+    "transistors_by_block",
+    "period_s",
+    "pulse_s",
+    "tau_s",
+    "c_dpi_F",
+    "i_tau_A",
+    "i_on_A",
+    "reset_steps",
+    "preset_steps",
+    "cell_device_m",
+    "synapse_device_m",
+    "margins",
+    "ladders",
+    "mirror_ratios",
+}
 
 
 def design(**options):
@@ -25,7 +41,7 @@ def design(**options):
 def test_the_json_is_the_summary_of_the_default_design(call):
     answer = call("map", NETWORK, "--json").json
     assert set(answer) >= KEYS
-    expected = report.summary(design())
+    expected = bill_of_materials.summary(design())
     assert answer["transistors"] == sum(answer["transistors_by_block"].values())
     for key in ("unit_current_A", "stages", "transistors", "period_s", "tau_s", "margins"):
         assert answer[key] == expected[key]
@@ -42,8 +58,21 @@ def test_a_person_reads_quantities_with_units(call):
 
 
 def test_quantities_are_typed_with_their_units(call):
-    answer = call("map", NETWORK, "--unit-current", "10nA", "--period", "1.5ms", "--cell-size", "4um",
-                  "--synapse-size", "2umx10um", "--c-dpi", "2.5 pF", "--json").json  # fmt: skip
+    answer = call(
+        "map",
+        NETWORK,
+        "--unit-current",
+        "10nA",
+        "--period",
+        "1.5ms",
+        "--cell-size",
+        "4um",
+        "--synapse-size",
+        "2umx10um",
+        "--c-dpi",
+        "2.5 pF",
+        "--json",
+    ).json
     assert answer["unit_current_A"] == 10e-9
     assert answer["period_s"] == 1.5e-3
     assert answer["cell_device_m"] == [4e-6, 4e-6]
@@ -55,9 +84,9 @@ def test_all_mapping_options_reach_the_design(call):
     words = "--shift-ratio 2.4 --base-ratio 1.5 --settle 14 --input-bound 3.5 --pulse 0.3ms"
     answer = call("map", NETWORK, *words.split(), "--json").json
     wanted = design(shift_ratio=2.4, base_ratio=1.5, settle=14.0, input_bound=3.5, pulse=0.3e-3)
-    assert answer["margins"] == report.summary(wanted)["margins"]
+    assert answer["margins"] == bill_of_materials.summary(wanted)["margins"]
     assert answer["pulse_s"] == 0.3e-3
-    assert answer["margins"] != report.summary(design())["margins"]
+    assert answer["margins"] != bill_of_materials.summary(design())["margins"]
 
 
 def test_a_named_stage_sets_what_is_not_typed(call):

@@ -11,7 +11,7 @@ import xarray as xr
 from campaign.clusters import dask
 
 from analogrnn.cli import mc
-from analogrnn.montecarlo import proportion_interval
+from analogrnn.statistics import proportion_interval
 
 from .conftest import NETWORK
 

@@ -8,18 +8,21 @@ from numpy.testing import assert_array_equal
 from scipy import special, stats
 
 from analogrnn.kernels import draws, noise_draws
-from analogrnn.kernels.compiled import compiled
-from analogrnn.kernels.lanes import load, store
 from analogrnn.kernels.philox import philox
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import load, store
 from analogrnn.streams import stream
 
 # counter, key -> words: the known-answer tests of the authors' library Random123, philox4x32 with 10 rounds
 KNOWN = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((2**32 - 1,) * 4, (2**32 - 1,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
-     (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
-]  # fmt: skip
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
+]
 LONG = np.longdouble
 PI = LONG("3.14159265358979323846264338327950288")
 KEYS = np.array([[1, 2], [3, 4]], dtype=np.uint64)

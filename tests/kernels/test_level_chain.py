@@ -26,8 +26,11 @@ def chain(kernel, c, sigma, up, down, *, rest=True):
 
 def tables(name, cells, stages, spread):
     draw = stream(1, "test", "chain", name)
-    return (1.0 + spread * draw.normal(size=(cells, stages)), -1.0 + spread * draw.normal(size=(cells, stages)),
-            draw.normal(0.0, 1.2, (60, cells)))  # fmt: skip
+    return (
+        1.0 + spread * draw.normal(size=(cells, stages)),
+        -1.0 + spread * draw.normal(size=(cells, stages)),
+        draw.normal(0.0, 1.2, (60, cells)),
+    )
 
 
 @both

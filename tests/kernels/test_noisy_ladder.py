@@ -8,11 +8,11 @@ from numpy.testing import assert_array_equal
 from scipy.special import ndtr
 
 from analogrnn.kernels import noisy_lanes
-from analogrnn.kernels.compiled import compiled
 from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.kernels.lanes import aligned, load, store
 from analogrnn.kernels.noise_draws import noise_normals
 from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
+from analogrnn.kernels.simd.compiled import compiled
+from analogrnn.kernels.simd.lanes import aligned, load, store
 from analogrnn.streams import stream
 
 KEYS = np.array([[1, 2], [3, 4]], dtype=np.uint64)
@@ -41,10 +41,20 @@ def run(c, tables, sigma, law, chips, every):
     last, doubtful = np.empty((count, *c.shape[1:]), dtype=np.int16), np.zeros(count, dtype=np.bool_)
     each = np.empty((count, *c.shape) if every else (0, 0, 0, 0), dtype=np.int16)
     ladder_campaign(
-        lanes, c, True, (np.zeros((count, c.shape[2], 0)), np.zeros((count, c.shape[2]))), (up[:count], down[:count]),
-        (np.full(c.shape[2], sigma), np.zeros((0, c.shape[2])), np.abs(c).max(axis=(0, 1))), np.array(law), KEYS, chips,
-        campaign_work(lanes, c.shape[2], law[2], shared=True), last, each, doubtful,
-    )  # fmt: skip
+        lanes,
+        c,
+        True,
+        (np.zeros((count, c.shape[2], 0)), np.zeros((count, c.shape[2]))),
+        (up[:count], down[:count]),
+        (np.full(c.shape[2], sigma), np.zeros((0, c.shape[2])), np.abs(c).max(axis=(0, 1))),
+        np.array(law),
+        KEYS,
+        chips,
+        campaign_work(lanes, c.shape[2], law[2], shared=True),
+        last,
+        each,
+        doubtful,
+    )
     if every:
         assert_array_equal(each[:, -1], last)
     return each if every else last, doubtful
@@ -116,9 +126,21 @@ def test_lanes_with_candidates_of_their_own_are_those_of_plain_double_precision(
         every = np.empty((2, 19, samples, cells), dtype=np.int16)
         preset = np.full((3, cells), 2.5)
         cell_tables = (np.full(cells, 0.05), preset, np.abs(x).max(axis=(0, 1)))
-        ladder_campaign(lanes, x, False, (weight, bias), (up, down), cell_tables,
-                        np.array([False, floor, True]), KEYS, CHIPS, campaign_work(lanes, cells, True), last, every,
-                        doubtful)  # fmt: skip
+        ladder_campaign(
+            lanes,
+            x,
+            False,
+            (weight, bias),
+            (up, down),
+            cell_tables,
+            np.array([False, floor, True]),
+            KEYS,
+            CHIPS,
+            campaign_work(lanes, cells, True),
+            last,
+            every,
+            doubtful,
+        )
         for r in range(2):
             c = x @ weight[r].T + bias[r]
             z, levels = np.empty(c.shape), np.empty((22, samples, cells), dtype=np.int16)
@@ -189,8 +211,12 @@ def transitions(sigma, seed):
     bins = np.floor((overdrive + 3.0) / 0.1).astype(int)
     moved, law = (levels != before).astype(float), ndtr(overdrive)
     tried = np.bincount(bins[free], minlength=60)
-    return (np.bincount(bins[free], moved[free], 60), np.bincount(bins[free], law[free], 60),
-            np.bincount(bins[free], (law * (1.0 - law))[free], 60), tried)  # fmt: skip
+    return (
+        np.bincount(bins[free], moved[free], 60),
+        np.bincount(bins[free], law[free], 60),
+        np.bincount(bins[free], (law * (1.0 - law))[free], 60),
+        tried,
+    )
 
 
 def chi_square(sigma):

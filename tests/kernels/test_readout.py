@@ -3,24 +3,36 @@
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from analogrnn.kernels.lanes import aligned
 from analogrnn.kernels.readout import readout_classes
+from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.streams import stream
 
 
 def case(chips=3, samples=40, cells=5, stages=4, classes=10):
     draw = stream(1, "test", "readout")
-    return (draw.integers(0, stages + 1, (chips, samples, cells)).astype(np.int16),
-            draw.normal(size=(chips, cells, stages + 1)), draw.normal(size=(chips, classes, cells)),
-            draw.normal(size=(chips, classes)))  # fmt: skip
+    return (
+        draw.integers(0, stages + 1, (chips, samples, cells)).astype(np.int16),
+        draw.normal(size=(chips, cells, stages + 1)),
+        draw.normal(size=(chips, classes, cells)),
+        draw.normal(size=(chips, classes)),
+    )
 
 
 def classify(level, output, weight, bias):
     chips, samples, _ = level.shape
     width = -(-weight.shape[1] // 8) * 8
     classes, doubtful = np.empty((chips, samples), dtype=np.int64), np.zeros(chips, dtype=np.bool_)
-    readout_classes(level, output, weight, bias, 1e-11, aligned((*output.shape[1:], width), np.float64),
-                    np.zeros(width), classes, doubtful)  # fmt: skip
+    readout_classes(
+        level,
+        output,
+        weight,
+        bias,
+        1e-11,
+        aligned((*output.shape[1:], width), np.float64),
+        np.zeros(width),
+        classes,
+        doubtful,
+    )
     return classes, doubtful
 
 

@@ -24,8 +24,14 @@ def rise(d0, times, drive_ratio):
     """The ODE of the docstring, tau = 1, to 1e-11."""
     span = drive_ratio - 1.0
     # in the log of d, which a small d needs
-    run = solve_ivp(lambda t, z: span * (1.0 - np.exp(z)) / (1.0 + span * np.exp(z)), (0.0, times[-1]), [math.log(d0)],
-                    t_eval=times, rtol=1e-11, atol=1e-12)  # fmt: skip
+    run = solve_ivp(
+        lambda t, z: span * (1.0 - np.exp(z)) / (1.0 + span * np.exp(z)),
+        (0.0, times[-1]),
+        [math.log(d0)],
+        t_eval=times,
+        rtol=1e-11,
+        atol=1e-12,
+    )
     return np.exp(run.y[0])
 
 
@@ -236,8 +242,12 @@ def test_the_compiled_ladder_is_the_plain_one():
     currents = ladder.currents
     stage = np.stack([currents.i_hi[0], currents.i_lo[0], currents.copy[0], currents.left[0], currents.right[0]])
     u = np.repeat([0.0, 2e-9, 0.0, 2e-9, 0.0, -3e-9, 0.0], 30)
-    dt = np.repeat([timing.pulse, timing.pulse, timing.period, timing.pulse, timing.period, timing.pulse, timing.pulse],
-                   30) / 30  # fmt: skip
+    dt = (
+        np.repeat(
+            [timing.pulse, timing.pulse, timing.period, timing.pulse, timing.period, timing.pulse, timing.pulse], 30
+        )
+        / 30
+    )
     base = np.full(len(u), currents.base[0])
     scalars = np.array([timing.pulse / 12, timing.tau, timing.drive_ratio, timing.i_floor, 0.0])
     results = []

@@ -35,8 +35,17 @@ def ladders(cells=16, stages=5, points=3000, dt=0.5 * T_IN):
 def together(line, dt, stage, **options):
     """on, d, state of all ladders in lanes; `cuts` multiplies the number of steps in a rise; W lanes of `kind`."""
     instant, state, parts, rows, results, cuts, kind = (
-        {"instant": False, "state": None, "parts": None, "rows": None, "results": np.float64, "cuts": 1,
-         "kind": np.float64} | options).values()  # fmt: skip
+        {
+            "instant": False,
+            "state": None,
+            "parts": None,
+            "rows": None,
+            "results": np.float64,
+            "cuts": 1,
+            "kind": np.float64,
+        }
+        | options
+    ).values()
     points, (_, stages, cells) = len(dt), stage.shape
     if state is None:
         state = np.zeros((3, stages, cells))
@@ -50,10 +59,20 @@ def together(line, dt, stage, **options):
     follow = np.repeat(-np.expm1(-lengths / T_IN)[:, None], cells, axis=1)
     for part in parts or [(0, len(packed))]:
         ladders_waveform(
-            line.astype(kind), np.arange(points), kinds, follow.astype(kind), np.exp(-lengths / TAU), count,
-            rise_polynomials(lengths / TAU / count, RATIO), np.array([RATIO, FLOOR, float(instant)]), np.array(part),
-            packed, rows, on, d,
-        )  # fmt: skip
+            line.astype(kind),
+            np.arange(points),
+            kinds,
+            follow.astype(kind),
+            np.exp(-lengths / TAU),
+            count,
+            rise_polynomials(lengths / TAU / count, RATIO),
+            np.array([RATIO, FLOOR, float(instant)]),
+            np.array(part),
+            packed,
+            rows,
+            on,
+            d,
+        )
     return np.unpackbits(on, axis=2, bitorder="little"), in_order(d), in_order(packed).swapaxes(0, 1)[:3]
 
 
@@ -65,8 +84,17 @@ def alone(line, dt, stage, *, instant=False):
     for c in range(cells):
         state = np.zeros((3, stages))
         state[1] = FLOOR
-        ladder_waveform(np.ascontiguousarray(line[:, c]), np.zeros(points), dt,
-                        np.ascontiguousarray(stage[:, :, c]), scalars, state, on[c], d[c], i_in[c])  # fmt: skip
+        ladder_waveform(
+            np.ascontiguousarray(line[:, c]),
+            np.zeros(points),
+            dt,
+            np.ascontiguousarray(stage[:, :, c]),
+            scalars,
+            state,
+            on[c],
+            d[c],
+            i_in[c],
+        )
     return on.transpose(1, 2, 0), d.transpose(1, 2, 0)
 
 
@@ -94,8 +122,14 @@ def test_a_stage_held_on_follows_the_differential_equation():
     for lane, d0 in enumerate(start):
         # in ln d, which a small d needs
         times = np.arange(1, points + 1) * dt / TAU
-        exact = solve_ivp(lambda _, z: SPAN * -np.expm1(z) / (1.0 + SPAN * np.exp(z)), (0.0, times[-1]),
-                          [math.log(d0)], t_eval=times, rtol=1e-12, atol=1e-13)  # fmt: skip
+        exact = solve_ivp(
+            lambda _, z: SPAN * -np.expm1(z) / (1.0 + SPAN * np.exp(z)),
+            (0.0, times[-1]),
+            [math.log(d0)],
+            t_eval=times,
+            rtol=1e-12,
+            atol=1e-13,
+        )
         # the integrator's tolerance over some hundred steps; the kernel's 2,000 roundings are far below that
         assert_allclose(d[:, 0, lane], np.exp(exact.y[0]), rtol=1e-9)
 
@@ -215,10 +249,18 @@ np.savez(sys.argv[1], on=on, d=d, single=single)
 
 
 def test_a_cpu_without_wide_vectors_finds_the_same(tmp_path):
-    environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "",
-                                "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
-    subprocess.run([sys.executable, "-c", OTHER_CPU, str(tmp_path / "found.npz")], check=True, env=environment,
-                   cwd=os.path.dirname(__file__))  # fmt: skip
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    subprocess.run(
+        [sys.executable, "-c", OTHER_CPU, str(tmp_path / "found.npz")],
+        check=True,
+        env=environment,
+        cwd=os.path.dirname(__file__),
+    )
     found = np.load(tmp_path / "found.npz")
     on, d, _ = together(*ladders(points=1500))
     assert_array_equal(found["on"], on)

@@ -48,12 +48,22 @@ def test_the_network_recovered_from_the_circuit_computes_the_same(kind):
 finite = st.floats(0.01, 50.0)
 
 
-@given(st.lists(st.tuples(finite, finite, st.floats(0.3, 60.0), st.floats(0.05, 20.0)), min_size=1, max_size=4),
-       st.sampled_from([(-2, 2), (0, 3), (-3, 1)]))  # fmt: skip
+@given(
+    st.lists(st.tuples(finite, finite, st.floats(0.3, 60.0), st.floats(0.05, 20.0)), min_size=1, max_size=4),
+    st.sampled_from([(-2, 2), (0, 3), (-3, 1)]),
+)
 def test_mapping_and_back_returns_the_parameters_to_rounding(rows, ladder):
     a, b, threshold, alpha = (np.array(column) for column in zip(*rows, strict=True))
-    cell = cmru("cell", len(rows), 2, ladder=ladder, weight=np.stack([a, -b], axis=1), bias=a - b,
-                threshold=threshold, alpha=alpha)  # fmt: skip
+    cell = cmru(
+        "cell",
+        len(rows),
+        2,
+        ladder=ladder,
+        weight=np.stack([a, -b], axis=1),
+        bias=a - b,
+        threshold=threshold,
+        alpha=alpha,
+    )
     design = mapped(network(cell))
     back = recover_network(design).layers[0]
     # products and sums of three, each rounded
@@ -97,8 +107,9 @@ def test_scaling_every_current_leaves_the_logic_alone(kind, unit):
 
 def test_permuting_the_cells_permutes_the_outputs():
     cell, order = cmru("cell", 5, 3), np.array([3, 0, 4, 1, 2])
-    moved = replace(cell, **{name: getattr(cell, name)[order]
-                             for name in ("weight", "bias", "threshold", "alpha", "initial")})  # fmt: skip
+    moved = replace(
+        cell, **{name: getattr(cell, name)[order] for name in ("weight", "bias", "threshold", "alpha", "initial")}
+    )
     nets = [network(cell, readout=False), network(moved, readout=False)]
     x = inputs_of(nets[0], 40, 3)
     one, other = (simulate_steps(nominal_chip(mapped(net)), x) for net in nets)
@@ -236,8 +247,10 @@ def test_a_named_stage_maps_the_shipped_networks(stage):
 
 
 def test_the_standard_stage_scales_its_currents_with_the_step_time():
-    fast, slow = (map_network(network(cmru()), TECHNOLOGY, replace(MappingOptions.standard(t), input_bound=BOUND))
-                  for t in (10e-3, 30e-3))  # fmt: skip
+    fast, slow = (
+        map_network(network(cmru()), TECHNOLOGY, replace(MappingOptions.standard(t), input_bound=BOUND))
+        for t in (10e-3, 30e-3)
+    )
     assert slow.unit_current == pytest.approx(fast.unit_current / 3.0, rel=1e-12)
     assert slow.timing.pulse == pytest.approx(3.0 * fast.timing.pulse, rel=1e-12)
     # the same charges in three times the time

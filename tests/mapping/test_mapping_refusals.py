@@ -21,13 +21,17 @@ def refused(net, message, error=MappingError, **options):
 
 @pytest.mark.parametrize("eps", [1e-9, 0.3, 0.999])
 def test_a_leaking_update_is_refused(eps):
-    refused(network(cmru(eps=eps, initial=np.zeros(2))),
-            rf"cell\.eps = {eps:g} has no circuit: the state leaves the ladder.*or 0 \(BMRU\)")  # fmt: skip
+    refused(
+        network(cmru(eps=eps, initial=np.zeros(2))),
+        rf"cell\.eps = {eps:g} has no circuit: the state leaves the ladder.*or 0 \(BMRU\)",
+    )
 
 
 def test_input_dependent_thresholds_are_refused():
-    refused(network(cmru(threshold_weight=np.ones((2, 3)))),
-            r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with")  # fmt: skip
+    refused(
+        network(cmru(threshold_weight=np.ones((2, 3)))),
+        r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with",
+    )
 
 
 def test_an_alpha_cmru_is_refused():
@@ -38,15 +42,19 @@ def test_an_alpha_cmru_is_refused():
 @pytest.mark.parametrize("ladder", [(None, 2), (-2, None), (None, None)])
 def test_a_ladder_without_an_end_is_refused(ladder):
     low, high = ladder
-    refused(network(cmru(k_min=low, k_max=high, initial=np.zeros(2))),
-            "cell has no k_min and k_max: a ladder is finite. Train with both ends")  # fmt: skip
+    refused(
+        network(cmru(k_min=low, k_max=high, initial=np.zeros(2))),
+        "cell has no k_min and k_max: a ladder is finite. Train with both ends",
+    )
 
 
 def test_an_initial_state_between_levels_is_refused():
     refused(network(cmru(initial=[0.0, 0.5])), r"cell\.initial\[1\] = 0\.5 is not a level .*-1, 0, 1.*round it")
     # the BMRU has no level 0
-    refused(network(cmru(eps=0.0, ladder=(-1, 1), initial=[1.0, 0.0])),
-            r"cell\.initial\[1\] = 0 is not a level of the ladder \[-1, 1\]")  # fmt: skip
+    refused(
+        network(cmru(eps=0.0, ladder=(-1, 1), initial=[1.0, 0.0])),
+        r"cell\.initial\[1\] = 0 is not a level of the ladder \[-1, 1\]",
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.0, -0.5])
@@ -56,13 +64,17 @@ def test_an_output_that_is_not_positive_is_refused(alpha):
 
 @pytest.mark.parametrize("threshold", [0.0, 9e-4, -9e-4])
 def test_a_threshold_near_zero_is_refused(threshold):
-    refused(network(cmru(threshold=[1.0, threshold])),
-            rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\);")  # fmt: skip
+    refused(
+        network(cmru(threshold=[1.0, threshold])),
+        rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\);",
+    )
 
 
 def test_a_first_quadrant_cell_that_resets_at_zero_current_is_refused():
-    refused(network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
-            r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be .* train with b_lo > 0")  # fmt: skip
+    refused(
+        network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
+        r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be .* train with b_lo > 0",
+    )
 
 
 @pytest.mark.parametrize("weight", [201.0, -5e3, 9e-5, -1e-7])
@@ -90,8 +102,10 @@ def test_mean_pooling_is_refused():
 
 def test_a_signed_layer_that_feeds_another_is_refused():
     refused(network(linear("front", 4, 3), cmru("cell", 2, 4)), "front feeds another layer without a ReLU.*into one")
-    refused(Network((cmru(), Pooling("pool"), linear("a", 4, 2), linear("b", 2, 4))),
-            "a feeds another layer without a ReLU, but currents in mirrors have one sign")  # fmt: skip
+    refused(
+        Network((cmru(), Pooling("pool"), linear("a", 4, 2), linear("b", 2, 4))),
+        "a feeds another layer without a ReLU, but currents in mirrors have one sign",
+    )
 
 
 @pytest.mark.parametrize("layers", [(ReLU("relu"), cmru()), (cmru(), ReLU("relu"), linear())])
@@ -113,23 +127,40 @@ def test_a_clock_that_breaks_an_inequality_is_refused():
     refused(net, r"random: the ladder's 'settle' margin is -.*lengthen the period \(now 0\.002 s\)", period=2e-3)
     refused(net, r"'pulse' margin is -.*lengthen the pulse \(now 1e-05 s\), or use smaller devices", pulse=1e-5)
     refused(net, r"'shift' margin is -.*raise shift_ratio or shorten the pulse", pulse_ratio=0.5)
-    refused(net, r"'(base|reset)' margin is 0, not above 0: raise base_ratio", base_ratio=1.0,
-            unit_current=2.0**-30)  # fmt: skip
+    refused(net, r"'(base|reset)' margin is 0, not above 0: raise base_ratio", base_ratio=1.0, unit_current=2.0**-30)
 
 
 def test_currents_outside_weak_inversion_are_named():
     net = network(cmru())
-    refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside \[1e-12, 1e-07\] A \(weak inversion\): change unit_current",
-            unit_current=1e-12)  # fmt: skip
+    refused(
+        net,
+        r"cell\.i_\w+\[\d\] = \S+ A is outside \[1e-12, 1e-07\] A \(weak inversion\): change unit_current",
+        unit_current=1e-12,
+    )
     refused(net, r"cell\.i_\w+\[\d\] = \S+ A is outside .* now 9e-07 A", unit_current=9e-7)
     refused(network(cmru(alpha=[1.0, 200.0])), r"cell\.i_alpha\[1\] = 2e-07 A is outside")
     refused(net, r"timing\.i_tau = \S+ A is outside .*: change c_dpi \(now 2e-12 F\) or the pulse", pulse=1.0)
-    refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or", c_dpi=2e-10,
-            drive_ratio=100.0)  # fmt: skip
+    refused(net, r"timing\.i_on = \S+ A is outside .*: change c_dpi \(now 2e-10 F\) or", c_dpi=2e-10, drive_ratio=100.0)
 
 
-NUMBERS = ("unit_current", "cell_w", "cell_l", "synapse_w", "synapse_l", "shift_ratio", "base_ratio", "pulse_ratio",
-           "pulse_settle", "settle", "drive_ratio", "c_dpi", "period", "pulse", "input_bound", "lead")  # fmt: skip
+NUMBERS = (
+    "unit_current",
+    "cell_w",
+    "cell_l",
+    "synapse_w",
+    "synapse_l",
+    "shift_ratio",
+    "base_ratio",
+    "pulse_ratio",
+    "pulse_settle",
+    "settle",
+    "drive_ratio",
+    "c_dpi",
+    "period",
+    "pulse",
+    "input_bound",
+    "lead",
+)
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -58,8 +58,9 @@ def networks(draw):
     if draw(st.booleans()):
         mean = draw(arrays(np.float64, width, elements=FINITE))
         scale = draw(arrays(np.float64, width, elements=st.floats(1e-300, 1e300)))
-        encoding = InputEncoding(mean, scale, draw(st.floats(1.0, 100.0)), draw(st.integers(2, 10**6)),
-                                 draw(st.booleans()))  # fmt: skip
+        encoding = InputEncoding(
+            mean, scale, draw(st.floats(1.0, 100.0)), draw(st.integers(2, 10**6)), draw(st.booleans())
+        )
         width = encoding.width
     chain = []
     for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):

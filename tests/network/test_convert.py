@@ -100,12 +100,23 @@ def test_the_encoding_goes_along():
 
 def test_every_kind_of_layer_can_be_built():
     tensors = {
-        "q.weight": np.ones((2, 3)), "q.bias": np.zeros(2), "q.b_lo": np.ones(2), "q.b_hi": 2 * np.ones(2),
-        "q.alpha": np.ones(2), "q.initial": np.ones(2), "a.weight": np.ones((2, 2)), "a.bias": np.zeros(2),
-        "a.threshold": np.ones(2), "a.alpha_weight": np.ones((2, 2)), "a.alpha_bias": np.zeros(2),
-    }  # fmt: skip
-    specs = [{"kind": "first_quadrant_bmru", "name": "q"}, {"kind": "relu", "name": "r"},
-             {"kind": "alpha_cmru", "name": "a", "eps": 0.5}]  # fmt: skip
+        "q.weight": np.ones((2, 3)),
+        "q.bias": np.zeros(2),
+        "q.b_lo": np.ones(2),
+        "q.b_hi": 2 * np.ones(2),
+        "q.alpha": np.ones(2),
+        "q.initial": np.ones(2),
+        "a.weight": np.ones((2, 2)),
+        "a.bias": np.zeros(2),
+        "a.threshold": np.ones(2),
+        "a.alpha_weight": np.ones((2, 2)),
+        "a.alpha_bias": np.zeros(2),
+    }
+    specs = [
+        {"kind": "first_quadrant_bmru", "name": "q"},
+        {"kind": "relu", "name": "r"},
+        {"kind": "alpha_cmru", "name": "a", "eps": 0.5},
+    ]
     assert [layer.kind for layer in from_state_dict(tensors, specs).layers] == [s["kind"] for s in specs]
 
 

@@ -13,8 +13,10 @@ from .helpers import TENSORS, suffixes, text_of, write
 @pytest.mark.parametrize("version", ["2", "0", "1.0", "", "one", None])
 def test_another_version_is_refused_with_what_to_do(tmp_path, suffix, version):
     path = write(tmp_path / f"n{suffix}", text=text_of(version=version))
-    message = (rf"n{suffix}: format version {version!r} is unknown here \(this version reads 1\); "
-               "update analogrnn, or save it again with an older one")  # fmt: skip
+    message = (
+        rf"n{suffix}: format version {version!r} is unknown here \(this version reads 1\); "
+        "update analogrnn, or save it again with an older one"
+    )
     with pytest.raises(NetworkFormatError, match=message):
         load(path)
 

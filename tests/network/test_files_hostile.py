@@ -45,9 +45,7 @@ def test_a_name_that_could_leave_its_line_in_a_deck_is_refused(tmp_path, suffix,
 
 
 @suffixes
-@pytest.mark.parametrize(
-    ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")]
-)  # fmt: skip
+@pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
 def test_a_weight_that_is_not_finite_is_named_with_its_place(tmp_path, suffix, value, shown):
     weight = np.ones((4, 2))
     weight[2, 1] = weight[3, 0] = value

@@ -133,8 +133,9 @@ def test_a_sample_does_not_depend_on_its_neighbours_nor_a_step_on_the_future(see
 @given(st.permutations(range(4)))
 def test_permuting_cells_and_the_weights_that_read_them_changes_no_logit(order):
     cell, readout, x = CELLS["cmru"], linear("readout", 4, 5), integers(13, 9, 3, 3)
-    mixed = Cmru("cell", cell.weight[order], cell.bias[order], cell.threshold[order], cell.alpha[order],
-                 k_min=-2, k_max=2)  # fmt: skip
+    mixed = Cmru(
+        "cell", cell.weight[order], cell.bias[order], cell.threshold[order], cell.alpha[order], k_min=-2, k_max=2
+    )
     turned = Linear("readout", readout.weight[:, order], readout.bias)
     assert_array_equal(forward(Network((mixed, turned)), x).logits, forward(Network((cell, readout)), x).logits)
 

@@ -114,9 +114,15 @@ def test_a_threshold_is_constant_or_follows_the_input():
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 @pytest.mark.parametrize(
     ("make", "owner"),
-    [(linear, "Linear"), (cmru, "Cmru"), (first_quadrant, "FirstQuadrantBmru"), (alpha_cmru, "AlphaCmru"),
-     (ReLU, "ReLU"), (Pooling, "Pooling")],
-)  # fmt: skip
+    [
+        (linear, "Linear"),
+        (cmru, "Cmru"),
+        (first_quadrant, "FirstQuadrantBmru"),
+        (alpha_cmru, "AlphaCmru"),
+        (ReLU, "ReLU"),
+        (Pooling, "Pooling"),
+    ],
+)
 def test_a_name_that_could_not_name_a_circuit_element_is_refused(make, owner, name):
     message = rf"^{owner}\.name = .* is not a name: use 1 to 64 letters, digits and underscores, starting with a letter"
     with pytest.raises(ParameterError, match=message):
@@ -143,20 +149,32 @@ def test_letters_digits_and_underscores_make_a_name(name):
         (np.array(W) + 0j, r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         ([[1.0], [1.0, 2.0]], r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         (None, r"\.weight has shape \(\); expected \(any, any\)\."),
-        ([[1.0, 2.0, np.nan], [1.0, 1.0, np.inf]],
-         r"\.weight has 2 value\(s\) that are not finite, the first nan at \[0, 2\]; "
-         "train again with gradient clipping, or mend the file"),
+        (
+            [[1.0, 2.0, np.nan], [1.0, 1.0, np.inf]],
+            r"\.weight has 2 value\(s\) that are not finite, the first nan at \[0, 2\]; "
+            "train again with gradient clipping, or mend the file",
+        ),
         ([[1.0, 1.0], [-np.inf, 1.0]], r"\.weight has 1 value\(s\) that are not finite, the first -inf at \[1, 0\]"),
     ],
-)  # fmt: skip
+)
 def test_a_weight_that_is_no_finite_matrix_is_refused(make, weight, message):
     with pytest.raises(ParameterError, match=rf"^{make().name}{message}"):
         make(weight=weight)
 
 
-VECTORS = [(linear, "bias"), (cmru, "bias"), (cmru, "threshold"), (cmru, "alpha"), (cmru, "initial"),
-           (first_quadrant, "b_lo"), (first_quadrant, "b_hi"), (first_quadrant, "alpha"), (first_quadrant, "initial"),
-           (alpha_cmru, "threshold"), (alpha_cmru, "alpha_bias")]  # fmt: skip
+VECTORS = [
+    (linear, "bias"),
+    (cmru, "bias"),
+    (cmru, "threshold"),
+    (cmru, "alpha"),
+    (cmru, "initial"),
+    (first_quadrant, "b_lo"),
+    (first_quadrant, "b_hi"),
+    (first_quadrant, "alpha"),
+    (first_quadrant, "initial"),
+    (alpha_cmru, "threshold"),
+    (alpha_cmru, "alpha_bias"),
+]
 
 
 @pytest.mark.parametrize(("make", "field"), VECTORS)
@@ -229,9 +247,13 @@ def test_at_a_leak_of_zero_there_are_the_levels_minus_one_and_one_only(k_min, k_
 
 @pytest.mark.parametrize(
     ("changed", "limits"),
-    [({"k_min": -1, "k_max": 1, "initial": [0, 2]}, r"\[-1, 1\]"), ({"k_min": 1, "k_max": 4}, r"\[1, 4\]"),
-     ({"k_max": -1}, r"\[-inf, -1\]"), ({"k_min": 1}, r"\[1, inf\]")],
-)  # fmt: skip
+    [
+        ({"k_min": -1, "k_max": 1, "initial": [0, 2]}, r"\[-1, 1\]"),
+        ({"k_min": 1, "k_max": 4}, r"\[1, 4\]"),
+        ({"k_max": -1}, r"\[-inf, -1\]"),
+        ({"k_min": 1}, r"\[1, inf\]"),
+    ],
+)
 def test_a_cell_starts_on_its_ladder(changed, limits):
     with pytest.raises(ParameterError, match=rf"^cell\.initial leaves the ladder {limits}; choose levels inside it\."):
         cmru(**changed)

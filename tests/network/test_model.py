@@ -4,17 +4,7 @@ import numpy as np
 import pytest
 
 from analogrnn.errors import ParameterError
-from analogrnn.network import (
-    AlphaCmru,
-    Cmru,
-    FirstQuadrantBmru,
-    InputEncoding,
-    Linear,
-    Network,
-    Pooling,
-    ReLU,
-    forward,
-)
+from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, InputEncoding, Linear, Network, Pooling, ReLU, forward
 
 
 def linear(name, inputs, width):
@@ -92,11 +82,14 @@ def test_a_second_pooling_is_refused():
         Network((*chain(), Pooling("again")))
 
 
-@pytest.mark.parametrize("late", [
-    cell("late", 2, 2),
-    FirstQuadrantBmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), 2 * np.ones(2), np.ones(2)),
-    AlphaCmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), np.ones((2, 2)), np.zeros(2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "late",
+    [
+        cell("late", 2, 2),
+        FirstQuadrantBmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), 2 * np.ones(2), np.ones(2)),
+        AlphaCmru("late", np.ones((2, 2)), np.zeros(2), np.ones(2), np.ones((2, 2)), np.zeros(2)),
+    ],
+)
 def test_a_cell_behind_the_pooling_is_refused(late):
     with pytest.raises(ParameterError, match=r"^late is recurrent and follows the pooling; move the pooling behind it"):
         Network((cell("cell", 3, 2), Pooling("pool"), late))

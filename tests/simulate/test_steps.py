@@ -133,8 +133,9 @@ def test_a_first_quadrant_cell_sees_rectified_candidates_and_holds_between_frame
 
 
 def test_a_ladder_of_a_hundred_stages_counts_to_its_end():
-    net = network(cmru("cell", 1, 1, ladder=(0, 100), weight=[[1.0]], bias=[0.0], threshold=[1.0], initial=[0.0]),
-                  readout=False)  # fmt: skip
+    net = network(
+        cmru("cell", 1, 1, ladder=(0, 100), weight=[[1.0]], bias=[0.0], threshold=[1.0], initial=[0.0]), readout=False
+    )
     levels = simulate_steps(nominal_chip(mapped(net)), np.full((130, 1, 1), 2.0)).levels["cell"][:, 0, 0]
     assert_array_equal(levels, np.minimum(np.arange(1, 131), 100))
 

@@ -15,15 +15,25 @@ from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, CellMaps, bias_curren
 from analogrnn.technology import load_technology
 
 GF180 = load_technology()
-NEUTRAL = CellMaps(**{item.name: 0.0 for item in fields(CellMaps)}
-                   | dict.fromkeys(("bias", "threshold", "width", "copy", "base", "first_shift", "shift"), 1.0)
-                   | {"tau": GF180.map_tau, "parasitic": GF180.map_parasitic})  # fmt: skip
+NEUTRAL = CellMaps(
+    **{item.name: 0.0 for item in fields(CellMaps)}
+    | dict.fromkeys(("bias", "threshold", "width", "copy", "base", "first_shift", "shift"), 1.0)
+    | {"tau": GF180.map_tau, "parasitic": GF180.map_parasitic}
+)
 
 
 def ladders(stage, thresholds=(1.0, 1.3, 1.95)):
     d = len(thresholds)
-    cell = Cmru("rec", np.ones((d, 1)), np.zeros(d), threshold=np.array(thresholds), alpha=np.full(d, 0.5), k_min=0,
-                k_max=4, initial=np.zeros(d))  # fmt: skip
+    cell = Cmru(
+        "rec",
+        np.ones((d, 1)),
+        np.zeros(d),
+        threshold=np.array(thresholds),
+        alpha=np.full(d, 0.5),
+        k_min=0,
+        k_max=4,
+        initial=np.zeros(d),
+    )
     return map_network(Network((cell,)), GF180, replace(stage_options(stage), input_bound=6.0))
 
 
@@ -40,8 +50,12 @@ def test_whole_units_leave_the_thresholds_at_one_half_window(stage, cell):
 def test_every_ladder_of_a_trained_network_comes_out():
     design = map_network(load(library.network_path("digits_d16_k2")), GF180, stage_options("standard"))
     ladder = design.ladders[0]
-    errors = [abs(abs(value) - 1.0) for cell in range(ladder.width)
-              for said in [made(design, ladder, cell)] for value in (*said.up, *said.down)]  # fmt: skip
+    errors = [
+        abs(abs(value) - 1.0)
+        for cell in range(ladder.width)
+        for said in [made(design, ladder, cell)]
+        for value in (*said.up, *said.down)
+    ]
     assert max(errors) < 4.5 * EXACT
 
 
@@ -58,9 +72,20 @@ def test_without_deviations_the_lines_carry_the_designs_currents():
         assert said.currents[line] == pytest.approx(p / k / REFERENCE_UNITS * design.unit_current, rel=1e-12)
 
 
-@pytest.mark.parametrize(("name", "value"), [("threshold", 0.9), ("copy", 1.1), ("base", 1.1), ("clamp", 0.02),
-                                             ("pulse_down", 0.2), ("trim_up", 0.1), ("trim_first", 0.05),
-                                             ("copy_slope", -0.02), ("shift_slope", -0.2)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threshold", 0.9),
+        ("copy", 1.1),
+        ("base", 1.1),
+        ("clamp", 0.02),
+        ("pulse_down", 0.2),
+        ("trim_up", 0.1),
+        ("trim_first", 0.05),
+        ("copy_slope", -0.02),
+        ("shift_slope", -0.2),
+    ],
+)
 def test_a_deviation_of_a_block_is_made_up_for(name, value):
     """The units chosen with the deviation give the thresholds; those chosen without it do not."""
     design = ladders("standard")

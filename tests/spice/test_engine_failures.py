@@ -152,10 +152,7 @@ RAW_HEAD = (
 
 @pytest.mark.parametrize(
     ("value", "status", "message"),
-    [
-        ("nan", 0, r"values that are not finite in v\(a\)"),
-        ("1", 1, r"ngspice \(exit 1\) stopped early"),
-    ],
+    [("nan", 0, r"values that are not finite in v\(a\)"), ("1", 1, r"ngspice \(exit 1\) stopped early")],
 )
 def test_good_looking_waveforms_are_not_enough(fake, value, status, message):
     body = f"printf '{RAW_HEAD}0 0\\n{value}\\n1 5e-6\\n1\\n' > $raw; exit {status}"

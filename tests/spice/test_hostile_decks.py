@@ -152,9 +152,17 @@ def test_a_reference_names_a_file_that_was_handed_over_exactly(line):
 
 @pytest.mark.parametrize(
     "line",
-    [".include mine.inc", ".inc 'mine.inc'", ' .INCLUDE  "mine.inc" ', ".lib mine.inc typical", ".lib 'mine.inc' ss",
-     ".include /opt/pdk/a b.lib", ".lib '/opt/pdk/a b.lib' typical", ".include 'a b.lib'"],
-)  # fmt: skip
+    [
+        ".include mine.inc",
+        ".inc 'mine.inc'",
+        ' .INCLUDE  "mine.inc" ',
+        ".lib mine.inc typical",
+        ".lib 'mine.inc' ss",
+        ".include /opt/pdk/a b.lib",
+        ".lib '/opt/pdk/a b.lib' typical",
+        ".include 'a b.lib'",
+    ],
+)
 def test_files_and_allowed_paths_may_be_named(line):
     check_deck(f"title\n{RC}{line}\n.end\n", files={"mine.inc"}, allowed_paths={Path("/opt/pdk/a b.lib")})
 

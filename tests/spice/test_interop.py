@@ -12,8 +12,8 @@ from analogrnn.spice.engine import run_deck
 from analogrnn.spice.interop import analysis_lines, pyspice_circuit
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.pyspice import run_deck_pyspice
-from analogrnn.spice.silicon import ladder_slice
 from analogrnn.spice.testbench import network_deck
+from analogrnn.spice.transistor_network import ladder_slice
 
 NET = network(cmru())
 X = np.round(np.linspace(-2.0, 2.0, 9).reshape(3, 3), 3)

@@ -9,7 +9,7 @@ from helpers import kinds, mapped
 
 from analogrnn.network import ReLU
 from analogrnn.spice.pdk import Pdk
-from analogrnn.spice.silicon import network_transistors
+from analogrnn.spice.transistor_network import network_transistors
 
 PDK = Pdk(Path("design.ngspice"), Path("sm141064.ngspice"), "test", "0" * 64)
 

@@ -15,7 +15,7 @@ from analogrnn.mapping import MappingOptions
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor import TransistorOptions, ladder_transistors
+from analogrnn.spice.transistor_ladder import TransistorOptions, ladder_transistors
 from analogrnn.sweep import bench
 from analogrnn.technology import load_technology
 
@@ -114,8 +114,11 @@ def build(case: Case) -> bench.Build:
     """The deck, what its ramps measure, and the job that runs it as `case` wants it."""
     design, candidates = case.design, case.candidates
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], find_pdk(), case.options)
-    made = (bench.with_ramps(design, candidates, deck, SLOPE) if case.ramps else
-            bench.Build(design, candidates, deck, (), deck.job()))  # fmt: skip
+    made = (
+        bench.with_ramps(design, candidates, deck, SLOPE)
+        if case.ramps
+        else bench.Build(design, candidates, deck, (), deck.job())
+    )
     text = made.job.deck
     for pattern, replacement in case.edits:
         text, count = re.subn(pattern, replacement, text)

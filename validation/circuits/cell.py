@@ -66,9 +66,18 @@ def _cell(k: int, cell: Cell) -> list[str]:
 
 def _run(lines: Sequence[str], stop: float, temperature: float) -> Waveforms:
     pdk = find_pdk()
-    deck = ["* cells", pdk_header(pdk).rstrip(), f".temp {temperature:g}",
-            *(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
-            f"Vdd vdd 0 {SUPPLY}", "Vc vdd vc 0", *lines, OPTIONS, ".end", ""]  # fmt: skip
+    deck = [
+        "* cells",
+        pdk_header(pdk).rstrip(),
+        f".temp {temperature:g}",
+        *(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
+        f"Vdd vdd 0 {SUPPLY}",
+        "Vc vdd vc 0",
+        *lines,
+        OPTIONS,
+        ".end",
+        "",
+    ]
     return run_deck("\n".join(deck), stop_time=stop, timeout=300, allowed_paths=pdk.paths)
 
 
@@ -86,10 +95,15 @@ def _by_threshold() -> Loops:
 @TOPIC.measure("cell-threshold")
 def threshold_linearity(quick: bool) -> Measured:
     found, ratio = _by_threshold(), _by_threshold().i_hi / np.array(THRESHOLDS)
-    return Measured(100 * bend(np.array(THRESHOLDS), found.i_hi), "%", "reported", True,
-                    f"set threshold against its bias current, {THRESHOLDS[0] * 1e9:g} to {THRESHOLDS[-1] * 1e9:g} nA: "
-                    f"largest deviation from a straight line over full scale; I_hi/I_th {ratio.min():.4f} to "
-                    f"{ratio.max():.4f}")  # fmt: skip
+    return Measured(
+        100 * bend(np.array(THRESHOLDS), found.i_hi),
+        "%",
+        "reported",
+        True,
+        f"set threshold against its bias current, {THRESHOLDS[0] * 1e9:g} to {THRESHOLDS[-1] * 1e9:g} nA: "
+        f"largest deviation from a straight line over full scale; I_hi/I_th {ratio.min():.4f} to "
+        f"{ratio.max():.4f}",
+    )
 
 
 @TOPIC.measure("cell-width")
@@ -97,19 +111,29 @@ def width_linearity(quick: bool) -> Measured:
     currents = np.array(WIDTHS) * 1.2e-9
     found = loops([Cell(1.2e-9, float(i), 0.6e-9) for i in currents])
     width = found.i_hi - found.i_lo
-    return Measured(100 * bend(currents, width), "%", "reported", True,
-                    f"window width against its bias current, {currents[0] * 1e9:.2f} to {currents[-1] * 1e9:.2f} nA at "
-                    f"I_th = 1.2 nA: largest deviation from a straight line over full scale; the threshold moves by "
-                    f"{100 * np.ptp(found.i_hi) / found.i_hi.mean():.2f} %")  # fmt: skip
+    return Measured(
+        100 * bend(currents, width),
+        "%",
+        "reported",
+        True,
+        f"window width against its bias current, {currents[0] * 1e9:.2f} to {currents[-1] * 1e9:.2f} nA at "
+        f"I_th = 1.2 nA: largest deviation from a straight line over full scale; the threshold moves by "
+        f"{100 * np.ptp(found.i_hi) / found.i_hi.mean():.2f} %",
+    )
 
 
 @TOPIC.measure("cell-gain")
 def gain_linearity(quick: bool) -> Measured:
     found, bias = _by_threshold(), 0.5 * np.array(THRESHOLDS)
-    return Measured(100 * bend(bias, found.i_out), "%", "reported", True,
-                    f"output current against its bias current, {bias[0] * 1e9:g} to {bias[-1] * 1e9:g} nA: largest "
-                    f"deviation from a straight line over full scale; I_out/I_on {(found.i_out / bias).min():.4f} to "
-                    f"{(found.i_out / bias).max():.4f}")  # fmt: skip
+    return Measured(
+        100 * bend(bias, found.i_out),
+        "%",
+        "reported",
+        True,
+        f"output current against its bias current, {bias[0] * 1e9:g} to {bias[-1] * 1e9:g} nA: largest "
+        f"deviation from a straight line over full scale; I_out/I_on {(found.i_out / bias).min():.4f} to "
+        f"{(found.i_out / bias).max():.4f}",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -119,8 +143,7 @@ def _switching() -> tuple[float, float, float, float]:
     high, low, rest = 1.2e-9 * 0.968 + 0.24e-9, 0.7e-9 - 0.24e-9, 0.93e-9
     # from zero, where only OFF is stable
     inputs = [(0, 0.0), (step, rest), (2 * step, high), (3 * step, rest), (4 * step, low)]
-    corners = " ".join(f"{at} {before} {at + 1e-7} {after}"
-                       for (_, before), (at, after) in pairwise(inputs))  # fmt: skip
+    corners = " ".join(f"{at} {before} {at + 1e-7} {after}" for (_, before), (at, after) in pairwise(inputs))
     lines = [*_cell(0, cell), f"Ii0 0 n0 PWL(0 0 {corners})"]
     waves = _run([*lines, ".save v(a0) i(vc) i(vo0)", f".tran 1e-6 {5 * step} 0 5e-6"], 5 * step, 27.0)
     a, t = waves["v(a0)"], waves.axis
@@ -133,17 +156,27 @@ def _switching() -> tuple[float, float, float, float]:
 @TOPIC.measure("cell-switching")
 def switching(quick: bool) -> Measured:
     up, down, _, _ = _switching()
-    return Measured(1e6 * max(up, down), "us", "reported", True,
-                    f"cell of 2 x 18 um at I_th 1.2 nA, input half a window beyond its threshold: sets in "
-                    f"{up * 1e6:.0f}, resets in {down * 1e6:.0f} us; inversely as the currents")  # fmt: skip
+    return Measured(
+        1e6 * max(up, down),
+        "us",
+        "reported",
+        True,
+        f"cell of 2 x 18 um at I_th 1.2 nA, input half a window beyond its threshold: sets in "
+        f"{up * 1e6:.0f}, resets in {down * 1e6:.0f} us; inversely as the currents",
+    )
 
 
 @TOPIC.measure("cell-power")
 def static_power(quick: bool) -> Measured:
     _, _, off, on = _switching()
-    return Measured(1e9 * on, "nW", "reported", True,
-                    f"cell alone at 1.8 V, I_th 1.2 nA, input in its window: {off * 1e9:.2f} nW OFF, {on * 1e9:.2f} nW "
-                    "ON, output current of 0.6 nA included, bias diodes not")  # fmt: skip
+    return Measured(
+        1e9 * on,
+        "nW",
+        "reported",
+        True,
+        f"cell alone at 1.8 V, I_th 1.2 nA, input in its window: {off * 1e9:.2f} nW OFF, {on * 1e9:.2f} nW "
+        "ON, output current of 0.6 nA included, bias diodes not",
+    )
 
 
 @TOPIC.measure("cell-temperature")
@@ -154,14 +187,24 @@ def drift(quick: bool) -> Measured:
     hi = np.array([float(f.i_hi[0]) for f in found])
     width = np.array([float(f.i_hi[0] - f.i_lo[0]) for f in found])
     value = 1e6 * float(np.ptp(hi)) / hi[1] / 105.0
-    return Measured(value, "ppm/K", "reported", True,
-                    f"drift of the set threshold, -20 to 85 C, constant bias currents: "
-                    f"{np.round(hi * 1e9, 4).tolist()} nA; width {np.round(width * 1e9, 4).tolist()} nA")  # fmt: skip
+    return Measured(
+        value,
+        "ppm/K",
+        "reported",
+        True,
+        f"drift of the set threshold, -20 to 85 C, constant bias currents: "
+        f"{np.round(hi * 1e9, 4).tolist()} nA; width {np.round(width * 1e9, 4).tolist()} nA",
+    )
 
 
 @TOPIC.measure("cell-transistors")
 def transistors(quick: bool) -> Measured:
     text = library.circuit("gf180mcu", "bmru_cell")
     count = sum(line.startswith("Xm") for line in text.splitlines())
-    return Measured(count, "transistors", "reported", count > 0,
-                    "of our cell; the published one has nine, at 1.8 V in 180 nm as well, pA to nA")  # fmt: skip
+    return Measured(
+        count,
+        "transistors",
+        "reported",
+        count > 0,
+        "of our cell; the published one has nine, at 1.8 V in 180 nm as well, pA to nA",
+    )

@@ -13,7 +13,7 @@ from analogrnn.mismatch import (
     ladder_types,
     threshold_deviations,
 )
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from validation.circuits.bench import Case, Demand, exercise, good, ladder_design, measure
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
@@ -33,8 +33,9 @@ def sensitivities(quick: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     names = QUICK if quick else tuple(n for n in (*LADDER_DEVICES, *STAGE_DEVICES) if n not in SILENT)
     drawn = [(deviating(types, name, -SIGMAS), deviating(types, name, SIGMAS)) for name in names]
     pulses = exercise(4, STAGES, 0, Demand(hold=0.0, move=2.0, most=2.2))
-    found = good(measure([Case(design, pulses, TransistorOptions(draws=draws), ramps=True)
-                          for pair in drawn for draws in pair]))  # fmt: skip
+    found = good(
+        measure([Case(design, pulses, TransistorOptions(draws=draws), ramps=True) for pair in drawn for draws in pair])
+    )
     out = {}
     for name, pair, low, high in zip(names, drawn, found[::2], found[1::2], strict=True):
         below, above = (_composed(design, draws) for draws in pair)
@@ -77,7 +78,12 @@ def devices(quick: bool) -> Measured:
     left, spread = (max(_of_a_stage(part, first=first) for first in (True, False)) for part in (wrong, whole))
     share = {name: float(np.abs(wrong[name]).max() / np.abs(whole[name]).max()) for name in table}
     worst = max(share, key=lambda name: share[name])
-    return Measured(left, "beta", "<= 0.015", left <= 0.015,
-                    f"what the composition leaves of an up threshold's spread of {spread:.3f} beta: {len(table)} "
-                    f"devices of a standard ladder of {STAGES}, one by one, against ngspice's ramps; worst device "
-                    f"{worst}, {100 * share[worst]:.0f} % of its share")  # fmt: skip
+    return Measured(
+        left,
+        "beta",
+        "<= 0.015",
+        left <= 0.015,
+        f"what the composition leaves of an up threshold's spread of {spread:.3f} beta: {len(table)} "
+        f"devices of a standard ladder of {STAGES}, one by one, against ngspice's ramps; worst device "
+        f"{worst}, {100 * share[worst]:.0f} % of its share",
+    )

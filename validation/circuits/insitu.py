@@ -15,8 +15,8 @@ from analogrnn.network.files import load
 from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.engine import run_deck, run_decks
 from analogrnn.spice.pdk import find_pdk
-from analogrnn.spice.silicon import network_transistors
-from analogrnn.spice.transistor import ladder_transistors, read_stages
+from analogrnn.spice.transistor_ladder import ladder_transistors, read_stages
+from analogrnn.spice.transistor_network import network_transistors
 from analogrnn.sweep.bench import BOUND, mean
 from analogrnn.technology import load_technology
 from validation.circuits.bench import WORKERS
@@ -30,8 +30,16 @@ CORE, FRAMES = "digits_d16_k2", 10
 
 def two_ladders(stage: str) -> Design:
     """Ladders of four with half windows of 1 and of WIDER unit currents under one clock."""
-    layer = Cmru("rec", np.ones((2, 1)), np.zeros(2), threshold=np.array([1.0, WIDER]), alpha=np.full(2, 0.5), k_min=0,
-                 k_max=4, initial=np.zeros(2))  # fmt: skip
+    layer = Cmru(
+        "rec",
+        np.ones((2, 1)),
+        np.zeros(2),
+        threshold=np.array([1.0, WIDER]),
+        alpha=np.full(2, 0.5),
+        k_min=0,
+        k_max=4,
+        initial=np.zeros(2),
+    )
     options = replace(stage_options(stage), input_bound=BOUND)
     return map_network(Network((layer,)), load_technology(), options)
 
@@ -75,8 +83,12 @@ def core(period: float) -> tuple[float, float, float]:
     deck = network_transistors(design, x, find_pdk())
     names = [f"i(v.{instance}.vstages)" for instance in deck.ladders.values()]
     extra = "".join(f"\n.save {name}" for name in names)
-    waves = run_deck(deck.text.replace("\n.tran ", f"{extra}\n.tran ", 1), stop_time=deck.schedule.duration,
-                     timeout=1800.0, allowed_paths=find_pdk().paths)  # fmt: skip
+    waves = run_deck(
+        deck.text.replace("\n.tran ", f"{extra}\n.tran ", 1),
+        stop_time=deck.schedule.duration,
+        timeout=1800.0,
+        allowed_paths=find_pdk().paths,
+    )
     window = (deck.schedule.first_frame * design.timing.period, np.inf)
     supply = design.technology.supply
     total = -mean(waves, "i(vdd)", window) * supply
@@ -94,11 +106,16 @@ def _core(milliseconds: int) -> None:
             return Measured(float(design.stages), "stages", "reported", True, "the core runs in the full version only")
         total, stages, bias = core(milliseconds * 1e-3)
         wanted = milliseconds == 30
-        return Measured(stages * 1e9, "nW", "<= 120" if wanted else "reported", stages <= 120e-9 or not wanted,
-                        f"mean power of the {64} stages of {CORE} (16 ladders of 4) at {milliseconds} ms a step, "
-                        f"{FRAMES} frames of a clip, whole network in one deck; all of it with weights, inputs, "
-                        f"readout, lines and bias {total * 1e9:.0f} nW, of which the ladders' bias copies carry "
-                        f"{bias * 1e9:.0f} nW")  # fmt: skip
+        return Measured(
+            stages * 1e9,
+            "nW",
+            "<= 120" if wanted else "reported",
+            stages <= 120e-9 or not wanted,
+            f"mean power of the {64} stages of {CORE} (16 ladders of 4) at {milliseconds} ms a step, "
+            f"{FRAMES} frames of a clip, whole network in one deck; all of it with weights, inputs, "
+            f"readout, lines and bias {total * 1e9:.0f} nW, of which the ladders' bias copies carry "
+            f"{bias * 1e9:.0f} nW",
+        )
 
 
 for _milliseconds in (10, 30):

@@ -9,7 +9,7 @@ import numpy as np
 
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.noise import candidate_noise
-from analogrnn.spice.transistor import CONTROLS, TransistorOptions
+from analogrnn.spice.transistor_ladder import CONTROLS, TransistorOptions
 from validation.circuits.bench import (
     DEFAULT,
     STANDARD,
@@ -39,18 +39,25 @@ def long_run(mapping: str, stages: int, steps: int) -> Found:
     parts = 4 if steps >= 400 else 1
     design = ladder_design(stages, MAPPINGS[mapping])
     found = good(measure([Case(design, exercise(steps // parts, stages, seed)) for seed in range(1, parts + 1)]))
-    return replace(found[0], right=np.concatenate([f.right for f in found]),
-                   power=float(np.mean([f.power for f in found])), total=float(np.mean([f.total for f in found])),
-                   by_level=mean_known(np.array([f.by_level for f in found])))  # fmt: skip
+    return replace(
+        found[0],
+        right=np.concatenate([f.right for f in found]),
+        power=float(np.mean([f.power for f in found])),
+        total=float(np.mean([f.total for f in found])),
+        by_level=mean_known(np.array([f.by_level for f in found])),
+    )
 
 
 def _follows(mapping: str, stages: int, steps: int) -> None:
     @TOPIC.measure(f"follows-{mapping}-{stages}")
     def follows(quick: bool) -> Measured:
         found = long_run(mapping, stages, (24 if stages == 4 else 8) if quick else steps)
-        return equal(found.equal, found.checked,
-                     f"transistor ladder = digital on every stage, N = {stages}, {mapping} mapping ({WORDS[mapping]}); "
-                     "no ideal source but supply, one reference current, clock and input")  # fmt: skip
+        return equal(
+            found.equal,
+            found.checked,
+            f"transistor ladder = digital on every stage, N = {stages}, {mapping} mapping ({WORDS[mapping]}); "
+            "no ideal source but supply, one reference current, clock and input",
+        )
 
 
 for _mapping, _sizes in (("standard", ((4, 1000), (8, 200), (16, 200))), ("default", ((4, 200), (8, 60), (16, 60)))):
@@ -68,22 +75,36 @@ def corners(quick: bool) -> list[dict[str, object]]:
     design, demand = ladder_design(stages), Demand()
     ladder = design.ladders[0]
     beta, noise = float(ladder.beta[0]), float(candidate_noise(design, ladder)[0])
-    sigma = {upper: float(spread(design, ladder, threshold_terms(ladder, 1, upper=upper))[1][0])
-             for upper in (True, False)}  # fmt: skip
-    cases = [Case(design, exercise(24, stages, 7, demand),
-                  TransistorOptions(corner=corner, temperature=temperature, supply=supply), ramps=True)
-             for corner, temperature, supply in conditions]  # fmt: skip
+    sigma = {
+        upper: float(spread(design, ladder, threshold_terms(ladder, 1, upper=upper))[1][0]) for upper in (True, False)
+    }
+    cases = [
+        Case(
+            design,
+            exercise(24, stages, 7, demand),
+            TransistorOptions(corner=corner, temperature=temperature, supply=supply),
+            ramps=True,
+        )
+        for corner, temperature, supply in conditions
+    ]
     rows: list[dict[str, object]] = []
     for condition, found in zip(conditions, measure(cases), strict=True):
         row: dict[str, object] = dict(zip(("corner", "temperature", "supply"), condition, strict=True))
         if isinstance(found, Found):
-            margins = {upper: np.minimum(values - demand.hold, demand.move - values).min() * beta
-                       for upper, values in ((True, found.up), (False, -found.down))}  # fmt: skip
-            row |= {"equal": found.equal, "checked": found.checked, "up": found.up.round(3).tolist(),
-                    "down": found.down.round(3).tolist(), "nW a stage": round(found.power / stages * 1e9, 3),
-                    "margin nA": round(min(margins.values()) * 1e9, 4),
-                    "margin mismatch sigma": round(min(margins[k] / sigma[k] for k in margins), 2),
-                    "margin noise sigma": round(min(margins.values()) / noise, 1)}  # fmt: skip
+            margins = {
+                upper: np.minimum(values - demand.hold, demand.move - values).min() * beta
+                for upper, values in ((True, found.up), (False, -found.down))
+            }
+            row |= {
+                "equal": found.equal,
+                "checked": found.checked,
+                "up": found.up.round(3).tolist(),
+                "down": found.down.round(3).tolist(),
+                "nW a stage": round(found.power / stages * 1e9, 3),
+                "margin nA": round(min(margins.values()) * 1e9, 4),
+                "margin mismatch sigma": round(min(margins[k] / sigma[k] for k in margins), 2),
+                "margin noise sigma": round(min(margins.values()) / noise, 1),
+            }
         else:
             row |= {"equal": 0, "checked": 24, "error": str(found)}
         rows.append(row)
@@ -96,24 +117,37 @@ def corners(quick: bool) -> list[dict[str, object]]:
 @TOPIC.measure("corners")
 def corners_follow(quick: bool) -> Measured:
     rows = corners(quick)
-    return equal(sum(int(str(row["equal"])) for row in rows), sum(int(str(row["checked"])) for row in rows),
-                 f"transistor ladder = digital in {len(rows)} runs over corners, -20, 27, 85 C, 1.62, 1.8, 1.98 V, "
-                 "standard stage, junctions on")  # fmt: skip
+    return equal(
+        sum(int(str(row["equal"])) for row in rows),
+        sum(int(str(row["checked"])) for row in rows),
+        f"transistor ladder = digital in {len(rows)} runs over corners, -20, 27, 85 C, 1.62, 1.8, 1.98 V, "
+        "standard stage, junctions on",
+    )
 
 
 def _corner_margin(key: str, unit: str) -> None:
     @TOPIC.measure(f"corners-{unit}")
     def margin(quick: bool) -> Measured:
         rows = corners(quick)
-        value, where = min((float(str(row.get(key, "nan"))), f"{row['corner']} {row['temperature']:g} C "
-                            f"{row['supply']} V") for row in rows)  # fmt: skip
-        return Measured(value, unit, "> 0", value > 0.0 and all(key in row for row in rows),
-                        f"least margin of any threshold to a hold of 0.5 and a move of 1.6 beta, ramps at "
-                        f"{len(rows)} conditions, worst at {where}")  # fmt: skip
+        value, where = min(
+            (float(str(row.get(key, "nan"))), f"{row['corner']} {row['temperature']:g} C {row['supply']} V")
+            for row in rows
+        )
+        return Measured(
+            value,
+            unit,
+            "> 0",
+            value > 0.0 and all(key in row for row in rows),
+            f"least margin of any threshold to a hold of 0.5 and a move of 1.6 beta, ramps at "
+            f"{len(rows)} conditions, worst at {where}",
+        )
 
 
-for _key, _unit in (("margin nA", "nA"), ("margin mismatch sigma", "mismatch-sigma"),
-                    ("margin noise sigma", "noise-sigma")):  # fmt: skip
+for _key, _unit in (
+    ("margin nA", "nA"),
+    ("margin mismatch sigma", "mismatch-sigma"),
+    ("margin noise sigma", "noise-sigma"),
+):
     _corner_margin(_key, _unit)
 
 
@@ -126,8 +160,11 @@ def _control(name: str) -> None:
     def control(quick: bool) -> Measured:
         case = Case(ladder_design(STAGES), _controlled(quick), TransistorOptions(control=name))
         found = good(measure([case]))[0]
-        return unequal(found.equal, found.checked, f"negative control '{name}' fails in transistors; first wrong at "
-                       f"step {found.first_wrong}")  # fmt: skip
+        return unequal(
+            found.equal,
+            found.checked,
+            f"negative control '{name}' fails in transistors; first wrong at step {found.first_wrong}",
+        )
 
 
 @TOPIC.measure("control-none")

@@ -16,7 +16,7 @@ from analogrnn.mapping import MappingOptions
 from analogrnn.mismatch import DeviceDraw, Term, draw_ladder, shift_devices, spread, threshold_terms
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.sweep.bench import BOUND
 from analogrnn.technology import load_technology
 from validation.circuits.bench import STANDARD, Case, Found, ladder_design, measure
@@ -45,8 +45,7 @@ class Campaign:
 def campaign(size: str, chips: int, stages: int) -> Campaign:
     """Every device of stages, bias and input line drawn; the same draws in the deck and in the tables."""
     design = ladder_design(stages, SIZES[size])
-    found = _measured([replace(_case(design, index), candidates=np.zeros(2), ramps=True)
-                       for index in range(chips)])  # fmt: skip
+    found = _measured([replace(_case(design, index), candidates=np.zeros(2), ramps=True) for index in range(chips)])
     # a ramp has a threshold only if the pulses before it led to its level, and if the threshold is between 0 and 2 beta
     nothing = np.full(stages, np.nan)
     up = np.array([f.up if isinstance(f, Found) else nothing for f in found])
@@ -95,10 +94,15 @@ def _yield(size: str) -> None:
         followed, chips = int(good.sum()), len(good)
         low, high = stats.binomtest(followed, chips).proportion_ci(method="exact")
         share, bounded = followed / chips, size == "4x20um" and not quick
-        return Measured(share, "of chips", ">= 0.99" if bounded else "reported", share >= 0.99 or not bounded,
-                        f"yield of ladders of {STAGES}, {size} devices, all devices of stages, bias and input line "
-                        f"drawn: {followed}/{chips} hold at 0 and move one level at 2 beta from every level, both "
-                        f"ways, at every step (95 % interval {low:.3f} to {high:.3f})")  # fmt: skip
+        return Measured(
+            share,
+            "of chips",
+            ">= 0.99" if bounded else "reported",
+            share >= 0.99 or not bounded,
+            f"yield of ladders of {STAGES}, {size} devices, all devices of stages, bias and input line "
+            f"drawn: {followed}/{chips} hold at 0 and move one level at 2 beta from every level, both "
+            f"ways, at every step (95 % interval {low:.3f} to {high:.3f})",
+        )
 
 
 def _sigma(size: str) -> None:
@@ -117,10 +121,15 @@ def _sigma(size: str) -> None:
                 words.append(f"{seen:.3f}/{expected:.3f}")
                 mean.append(np.nanmean(values))
             lost = int(np.isnan(c.up).sum() + np.isnan(c.down).sum())
-        return Measured(worst, "relative", "reported" if quick else "< 0.15", worst < 0.15 or quick,
-                        f"sigma of thresholds, ngspice/composed, {size}, {len(c.up)} chips, beta: up first stage "
-                        f"{words[0]}, up inner {words[1]}, down first {words[2]}, down inner {words[3]}; largest "
-                        f"error of a sigma; {lost} thresholds outside the ramp")  # fmt: skip
+        return Measured(
+            worst,
+            "relative",
+            "reported" if quick else "< 0.15",
+            worst < 0.15 or quick,
+            f"sigma of thresholds, ngspice/composed, {size}, {len(c.up)} chips, beta: up first stage "
+            f"{words[0]}, up inner {words[1]}, down first {words[2]}, down inner {words[3]}; largest "
+            f"error of a sigma; {lost} thresholds outside the ramp",
+        )
 
 
 def _predicted(size: str) -> None:
@@ -129,15 +138,23 @@ def _predicted(size: str) -> None:
         c = _ramped(size, quick)
         seen = np.concatenate([c.up, c.down], axis=1)
         told = np.concatenate([c.predicted_up, c.predicted_down], axis=1)
-        r = [np.corrcoef(seen[ok, k], told[ok, k])[0, 1] for k in range(seen.shape[1])
-             for ok in [np.isfinite(seen[:, k]) & np.isfinite(told[:, k])]]  # fmt: skip
+        r = [
+            np.corrcoef(seen[ok, k], told[ok, k])[0, 1]
+            for k in range(seen.shape[1])
+            for ok in [np.isfinite(seen[:, k]) & np.isfinite(told[:, k])]
+        ]
         error = seen - told
         error = error - np.nanmean(np.where(np.isfinite(error), error, np.nan), axis=0)
         rms = float(np.sqrt(np.nanmean(np.where(np.isfinite(error), error, np.nan) ** 2)))
         least, bound = float(min(r)), 0.8 if quick else 0.95
-        return Measured(least, "correlation", f"> {bound:g}", least > bound,
-                        f"thresholds of the same chip, tables of the draw against ngspice, {size}, {len(seen)} chips: "
-                        f"least correlation of {len(r)} thresholds; rms error {rms:.3f} beta")  # fmt: skip
+        return Measured(
+            least,
+            "correlation",
+            f"> {bound:g}",
+            least > bound,
+            f"thresholds of the same chip, tables of the draw against ngspice, {size}, {len(seen)} chips: "
+            f"least correlation of {len(r)} thresholds; rms error {rms:.3f} beta",
+        )
 
 
 def _attributed(size: str) -> None:
@@ -151,9 +168,14 @@ def _attributed(size: str) -> None:
         listing = ", ".join(f"{name} {count}" for name, count in alone.most_common(12)) or "none"
         more = "; ".join("+".join(names) for names in explained if len(names) > 1) or "none"
         share = len(explained) / len(failing) if failing else 1.0
-        return Measured(share, "of failures", "= 1", share == 1.0,
-                        f"failing chips, {size}, {len(failing)} of {len(good)}, that pass in ngspice once a "
-                        f"device's deviation is taken away; one device: {listing}; several: {more}")  # fmt: skip
+        return Measured(
+            share,
+            "of failures",
+            "= 1",
+            share == 1.0,
+            f"failing chips, {size}, {len(failing)} of {len(good)}, that pass in ngspice once a "
+            f"device's deviation is taken away; one device: {listing}; several: {more}",
+        )
 
 
 Device = tuple[str, int | None]  # name, and stage of a stage's device
@@ -223,10 +245,15 @@ def foundry_switch(quick: bool) -> Measured:
     p = float(stats.ks_2samp(ours - ours.mean(), theirs - theirs.mean()).pvalue)
     # the ratio of two sample sigmas has a standard error of 1/sqrt(n); allow three
     bound = 3.0 / np.sqrt(cells)
-    return Measured(ratio, "1", f"1 +- {bound:.2f}", abs(ratio - 1.0) < bound,
-                    f"sigma of a 2x18 um cell's set current, our draws over the foundry's statistical switch, {cells} "
-                    f"cells each: {100 * ours.std(ddof=1):.2f} % and {100 * theirs.std(ddof=1):.2f} % "
-                    f"(Kolmogorov-Smirnov p = {p:.2f})")  # fmt: skip
+    return Measured(
+        ratio,
+        "1",
+        f"1 +- {bound:.2f}",
+        abs(ratio - 1.0) < bound,
+        f"sigma of a 2x18 um cell's set current, our draws over the foundry's statistical switch, {cells} "
+        f"cells each: {100 * ours.std(ddof=1):.2f} % and {100 * theirs.std(ddof=1):.2f} % "
+        f"(Kolmogorov-Smirnov p = {p:.2f})",
+    )
 
 
 def _set_errors(cells: int, *, foundry: bool) -> np.ndarray:
@@ -237,14 +264,21 @@ def _set_errors(cells: int, *, foundry: bool) -> np.ndarray:
     lines = ["* cells with their state node held", pdk_header(pdk).rstrip()]
     if foundry:
         lines.append(".param sw_stat_mismatch=1 sw_stat_global=0")
-    lines += [library.circuit("gf180mcu", "devices_foundry" if foundry else "devices").rstrip(),
-              library.circuit("gf180mcu", "bmru_cell").rstrip(), "Vdd vdd 0 1.8"]  # fmt: skip
+    lines += [
+        library.circuit("gf180mcu", "devices_foundry" if foundry else "devices").rstrip(),
+        library.circuit("gf180mcu", "bmru_cell").rstrip(),
+        "Vdd vdd 0 1.8",
+    ]
     # gate lines by devices without a draw
     for name, current in (("bth", threshold), ("bhyst", 0.5e-9), ("bon", 0.5e-9)):
         lines += [f"M{name} {name} {name} vdd vdd pfet_03v3 w={w:g} l={length:g}", f"I{name} {name} 0 {current:g}"]
     for k in range(cells):
-        lines += [f"Ii{k} 0 n{k} {0.968 * threshold:g}", f"Va{k} a{k} 0 1.5", f"Vo{k} o{k} 0 0.5",
-                  f"Xc{k} n{k} a{k} o{k} vdd 0 bth bhyst bon bmru_cell w={w:g} l={length:g}"]  # fmt: skip
+        lines += [
+            f"Ii{k} 0 n{k} {0.968 * threshold:g}",
+            f"Va{k} a{k} 0 1.5",
+            f"Vo{k} o{k} 0 0.5",
+            f"Xc{k} n{k} a{k} o{k} vdd 0 bth bhyst bon bmru_cell w={w:g} l={length:g}",
+        ]
         if not foundry:
             for device, polarity in (("m1", "n"), ("m2", "n"), ("m3", "p")):
                 vth = technology.sigma_vth(polarity, w, length) * rng.standard_normal()

@@ -36,16 +36,23 @@ def spectrum() -> tuple[np.ndarray, np.ndarray, float]:
     lines = ["* comparator noise", pdk_header(pdk).rstrip(), *blocks, "Vdd vdd 0 1.8"]
     for name, current in (("bth", i_th), ("bhyst", float(ladder.i_hyst[0])), ("bon", 0.1e-9)):
         lines += [f"X{name} {name} {name} vdd vdd pfet {SIZE}", f"I{name} {name} 0 {current:g}"]
-    lines += [f"Iin 0 n DC {i_in:g} AC 1", f"Xc n a o vdd 0 bth bhyst bon bmru_cell {SIZE}", "Va a 0 1.5",
-              "Vo o 0 0.5", "Hx x 0 Va 1e9", "Rx x 0 1e12"]  # fmt: skip
+    lines += [
+        f"Iin 0 n DC {i_in:g} AC 1",
+        f"Xc n a o vdd 0 bth bhyst bon bmru_cell {SIZE}",
+        "Va a 0 1.5",
+        "Vo o 0 0.5",
+        "Hx x 0 Va 1e9",
+        "Rx x 0 1e12",
+    ]
     lines += [".options gmin=1e-16", ".noise v(x) Iin dec 20 0.1 1e6", ".end", ""]
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as folder:
         for path in pdk.paths:
             (Path(folder) / path.name).symlink_to(path)
         (Path(folder) / "deck.cir").write_text("\n".join(lines), encoding="ascii")
         # two plots, the densities and their integral, where the engine wants one
-        outcome = run_process([str(find_ngspice().executable), "-n", "-b", "-r", "out.raw", "deck.cir"], Path(folder),
-                              timeout=60.0)  # fmt: skip
+        outcome = run_process(
+            [str(find_ngspice().executable), "-n", "-b", "-r", "out.raw", "deck.cir"], Path(folder), timeout=60.0
+        )
         if not (Path(folder) / "out.raw").is_file():
             raise SpiceError("ngspice left no noise spectrum", log=outcome.log)
         plot = next(p for p in read_raw(Path(folder) / "out.raw") if p.axis_name == "frequency")
@@ -65,10 +72,15 @@ def density(quick: bool) -> Measured:
     ladder = design.ladders[0]
     model = float(candidate_noise(design, ladder)[0])
     at = [float(np.interp(x, f, out)) * 1e12 for x in (1.0, 1e3)]
-    return Measured(at[1] * 1e3, "fA/rtHz", "reported", True,
-                    f"noise current at the standard cell's comparator node at 1 kHz ({at[0] * 1e3:.2f} at 1 Hz); "
-                    f"{rms * 1e12:.2f} pA rms from 0.1 Hz through the cell's own pole; the behavioural model takes "
-                    f"{model * 1e12:.2f} pA")  # fmt: skip
+    return Measured(
+        at[1] * 1e3,
+        "fA/rtHz",
+        "reported",
+        True,
+        f"noise current at the standard cell's comparator node at 1 kHz ({at[0] * 1e3:.2f} at 1 Hz); "
+        f"{rms * 1e12:.2f} pA rms from 0.1 Hz through the cell's own pole; the behavioural model takes "
+        f"{model * 1e12:.2f} pA",
+    )
 
 
 @TOPIC.measure("noise-margin")
@@ -76,9 +88,14 @@ def margin(quick: bool) -> Measured:
     _, _, rms = spectrum()
     ladder = ladder_design(STAGES).ladders[0]
     value = 0.5 * float(ladder.beta[0]) / rms
-    return Measured(value, "sigma", "> 7", value > 7.0,
-                    "distance of a hold of half the threshold from its threshold in rms values of one stage's noise "
-                    "(nominal thresholds)")  # fmt: skip
+    return Measured(
+        value,
+        "sigma",
+        "> 7",
+        value > 7.0,
+        "distance of a hold of half the threshold from its threshold in rms values of one stage's noise "
+        "(nominal thresholds)",
+    )
 
 
 # the trapezoid rings in the current of the output's 0 V source; with steps this small Gear does not overshoot
@@ -123,8 +140,12 @@ def transient(quick: bool) -> tuple[int, int, float, float, float]:
 @TOPIC.measure("noise-transient")
 def follows_with_noise(quick: bool) -> Measured:
     right, checked, noise, _, _ = transient(quick)
-    return equal(right, checked, f"ladder of {STAGES} = digital with independent noise at every stage's input, "
-                 f"{noise * 1e12:.1f} pA rms, five times the measured one")  # fmt: skip
+    return equal(
+        right,
+        checked,
+        f"ladder of {STAGES} = digital with independent noise at every stage's input, "
+        f"{noise * 1e12:.1f} pA rms, five times the measured one",
+    )
 
 
 @TOPIC.measure("noise-cut")
@@ -132,7 +153,12 @@ def cut(quick: bool) -> Measured:
     """Published: at least 20-fold at each cell boundary; its definition is not."""
     _, _, noise, hold, step = transient(quick)
     value = noise / max(hold, step)
-    return Measured(value, "-fold", ">= 20", value >= 20.0,
-                    f"rms of the noise current into each stage over rms of the ladder's output current within a step "
-                    f"(our definition): {noise / hold:.0f}-fold in hold states, {noise / step:.0f}-fold in steps "
-                    "with a move, after the pulse")  # fmt: skip
+    return Measured(
+        value,
+        "-fold",
+        ">= 20",
+        value >= 20.0,
+        f"rms of the noise current into each stage over rms of the ladder's output current within a step "
+        f"(our definition): {noise / hold:.0f}-fold in hold states, {noise / step:.0f}-fold in steps "
+        "with a move, after the pulse",
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analogrnn.design import Design
-from analogrnn.plots import BLUE, GREY, INK, ORANGE
+from analogrnn.figures.plots import BLUE, GREY, INK, ORANGE
 from validation.circuits.bench import STANDARD, Case, exercise, good, ladder_design, mean_known, measure
 from validation.circuits.ladders import long_run
 from validation.circuits.topic import TOPIC
@@ -28,9 +28,18 @@ def scaled(period: float) -> Design:
 def hastened(design: Design, factor: float) -> Design:
     """The same currents in the cells, but all times multiplied by `factor`, beyond what the mapping allows."""
     t = design.timing
-    return replace(design, timing=replace(t, period=t.period * factor, pulse=t.pulse * factor, tau=t.tau * factor,
-                                          lead=t.lead * factor,
-                                          i_tau=t.i_tau / factor, i_on=t.i_on / factor))  # fmt: skip
+    return replace(
+        design,
+        timing=replace(
+            t,
+            period=t.period * factor,
+            pulse=t.pulse * factor,
+            tau=t.tau * factor,
+            lead=t.lead * factor,
+            i_tau=t.i_tau / factor,
+            i_on=t.i_on / factor,
+        ),
+    )
 
 
 @TOPIC.measure("power-10ms")
@@ -39,20 +48,30 @@ def power_10ms(quick: bool) -> Measured:
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
     # 24 steps of a quick run do not visit the levels evenly
     held = found.follows and (quick or value <= 5.0)
-    return Measured(value, "nW", "reported" if quick else "<= 5", held,
-                    f"mean power of a standard stage at 10 ms a step while {found.equal} of {found.checked} random "
-                    f"steps follow; mean over the levels at rest {rest:.2f} nW; the whole ladder of {STAGES} with "
-                    f"bias, line and front end {found.total * 1e9:.1f} nW")  # fmt: skip
+    return Measured(
+        value,
+        "nW",
+        "reported" if quick else "<= 5",
+        held,
+        f"mean power of a standard stage at 10 ms a step while {found.equal} of {found.checked} random "
+        f"steps follow; mean over the levels at rest {rest:.2f} nW; the whole ladder of {STAGES} with "
+        f"bias, line and front end {found.total * 1e9:.1f} nW",
+    )
 
 
 @TOPIC.measure("power-30ms")
 def power_30ms(quick: bool) -> Measured:
     found = good(measure([Case(scaled(30e-3), exercise(12 if quick else 250, STAGES, 1))]))[0]
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
-    return Measured(value, "nW", "<= 2", value <= 2.0 and found.follows,
-                    f"mean power of a standard stage at 30 ms a step (unit current 0.08 nA) while {found.equal} of "
-                    f"{found.checked} random steps follow; mean over the levels at rest {rest:.2f} nW; the whole "
-                    f"ladder {found.total * 1e9:.1f} nW")  # fmt: skip
+    return Measured(
+        value,
+        "nW",
+        "<= 2",
+        value <= 2.0 and found.follows,
+        f"mean power of a standard stage at 30 ms a step (unit current 0.08 nA) while {found.equal} of "
+        f"{found.checked} random steps follow; mean over the levels at rest {rest:.2f} nW; the whole "
+        f"ladder {found.total * 1e9:.1f} nW",
+    )
 
 
 @TOPIC.measure("power-curve")
@@ -64,9 +83,16 @@ def power_curve(quick: bool) -> Measured:
     cases = [Case(hastened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
     points = []
     for (period, factor), found in zip(asked, good(measure(cases)), strict=True):
-        points.append({"mapped step s": period, "haste": factor, "step s": period * factor,
-                       "nW a stage": round(found.power / STAGES * 1e9, 4), "wrong steps": found.checked - found.equal,
-                       "checked": found.checked})  # fmt: skip
+        points.append(
+            {
+                "mapped step s": period,
+                "haste": factor,
+                "step s": period * factor,
+                "nW a stage": round(found.power / STAGES * 1e9, 4),
+                "wrong steps": found.checked - found.equal,
+                "checked": found.checked,
+            }
+        )
     mapped = [p for p in points if p["haste"] == 1.0]
     share = sum(p["wrong steps"] for p in mapped) / sum(p["checked"] for p in mapped)
     right = {h: sum(p["wrong steps"] == 0 for p in points if p["haste"] == h) for h in haste}
@@ -75,10 +101,15 @@ def power_curve(quick: bool) -> Measured:
         (RESULTS / "circuits_power.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
         draw(points, PICTURE)
     listing = ", ".join(f"{h:g}: {n} of {len(periods)}" for h, n in right.items())
-    return Measured(share, "wrong steps", "= 0", share == 0.0,
-                    f"standard stage, currents in proportion to 1/T, T = {periods[0] * 1e3:g} to "
-                    f"{periods[-1] * 1e3:g} ms, {steps} steps each: {min(energy):.3f} to {max(energy):.3f} nJ a "
-                    f"stage and step; at unchanged currents, step times times a factor follow ({listing})")  # fmt: skip
+    return Measured(
+        share,
+        "wrong steps",
+        "= 0",
+        share == 0.0,
+        f"standard stage, currents in proportion to 1/T, T = {periods[0] * 1e3:g} to "
+        f"{periods[-1] * 1e3:g} ms, {steps} steps each: {min(energy):.3f} to {max(energy):.3f} nJ a "
+        f"stage and step; at unchanged currents, step times times a factor follow ({listing})",
+    )
 
 
 def draw(points: list[dict[str, float]], path: Path) -> None:

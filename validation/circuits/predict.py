@@ -38,9 +38,15 @@ def predicted() -> Prediction:
     ladder = design.ladders[0]
     m, maps = made(design, ladder, 0, pulsed=False), maps_of(design, ladder, 0)
     first, inner = m.shift
-    branches = {"th": m.currents["th"], "hyst": m.currents["hyst"], "alpha": m.currents["alpha"],
-                "base": maps.into_cell(m.base, 0.0), "on": m.currents["on"], "shift": inner,
-                "first": first}  # fmt: skip
+    branches = {
+        "th": m.currents["th"],
+        "hyst": m.currents["hyst"],
+        "alpha": m.currents["alpha"],
+        "base": maps.into_cell(m.base, 0.0),
+        "on": m.currents["on"],
+        "shift": inner,
+        "first": first,
+    }
     up, down = (np.array([values[0]] + [values[1]] * (STAGES - 1)) for values in (m.up, m.down))
     return Prediction(up, down, m.high, m.currents["alpha"], branch_sum(branches, STAGES))
 
@@ -58,19 +64,29 @@ def thresholds(quick: bool) -> Measured:
     error = np.abs(np.concatenate([found.up - p.up, found.down - p.down]))
     beta = float(ladder_design(STAGES).ladders[0].beta[0])
     value = float(error.max() * beta / p.i_hi)
-    return Measured(value, "of I_hi", "< 0.02", value < 0.02,
-                    f"thresholds of every level, block maps and whole unit devices against ramps in ngspice, worst of "
-                    f"{len(error)}, over the cell's own threshold current ({p.i_hi * 1e9:.3f} nA)")  # fmt: skip
+    return Measured(
+        value,
+        "of I_hi",
+        "< 0.02",
+        value < 0.02,
+        f"thresholds of every level, block maps and whole unit devices against ramps in ngspice, worst of "
+        f"{len(error)}, over the cell's own threshold current ({p.i_hi * 1e9:.3f} nA)",
+    )
 
 
 @TOPIC.measure("predict-threshold-beta")
 def thresholds_beta(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     value = float(np.abs(np.concatenate([found.up - p.up, found.down - p.down])).max())
-    return Measured(value, "of beta", "< 0.02", value < 0.02,
-                    f"the same over the candidate's threshold beta; ngspice up {np.round(found.up, 3).tolist()}, down "
-                    f"{np.round(found.down, 3).tolist()}, predicted up {np.round(p.up, 3).tolist()}, down "
-                    f"{np.round(p.down, 3).tolist()}")  # fmt: skip
+    return Measured(
+        value,
+        "of beta",
+        "< 0.02",
+        value < 0.02,
+        f"the same over the candidate's threshold beta; ngspice up {np.round(found.up, 3).tolist()}, down "
+        f"{np.round(found.down, 3).tolist()}, predicted up {np.round(p.up, 3).tolist()}, down "
+        f"{np.round(p.down, 3).tolist()}",
+    )
 
 
 @TOPIC.measure("predict-output")
@@ -78,9 +94,14 @@ def outputs(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     levels = np.arange(1, STAGES + 1)
     value = float(np.abs(found.output[1:] / (p.level * levels) - 1.0).max())
-    return Measured(value, "relative", "< 0.02", value < 0.02,
-                    f"output current of levels 1 to {STAGES} into the next block's diode; one "
-                    f"level {p.level * 1e12:.1f} pA predicted, {found.output[-1] / 4e-12:.1f} seen")  # fmt: skip
+    return Measured(
+        value,
+        "relative",
+        "< 0.02",
+        value < 0.02,
+        f"output current of levels 1 to {STAGES} into the next block's diode; one "
+        f"level {p.level * 1e12:.1f} pA predicted, {found.output[-1] / 4e-12:.1f} seen",
+    )
 
 
 @TOPIC.measure("predict-supply")
@@ -88,10 +109,15 @@ def supply(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     seen = found.by_level / 1.8
     value = float(np.nanmax(np.abs(seen / p.supply - 1.0)))
-    return Measured(value, "relative", "< 0.05", value < 0.05,
-                    f"supply current of {STAGES} stages at rest at levels 0 to {STAGES}, nA: ngspice "
-                    f"{np.round(seen * 1e9, 2).tolist()}, sum of the branch currents "
-                    f"{np.round(p.supply * 1e9, 2).tolist()}")  # fmt: skip
+    return Measured(
+        value,
+        "relative",
+        "< 0.05",
+        value < 0.05,
+        f"supply current of {STAGES} stages at rest at levels 0 to {STAGES}, nA: ngspice "
+        f"{np.round(seen * 1e9, 2).tolist()}, sum of the branch currents "
+        f"{np.round(p.supply * 1e9, 2).tolist()}",
+    )
 
 
 @TOPIC.measure("predict-dpi")
@@ -102,13 +128,26 @@ def dpi(quick: bool) -> Measured:
     wanted = bias_currents(design, ladder, 0)
     start, length = timing.tau, 7.0 * timing.tau
     size, pdk, edge = f"w={number(design.sizing.cell.w)} l={number(design.sizing.cell.l)}", find_pdk(), timing.tau / 100
-    lines = ["* DPI", pdk_header(pdk).rstrip(), library.circuit("gf180mcu", "devices").rstrip(),
-             library.circuit("gf180mcu", "dpi").rstrip(), "Vdd vdd 0 1.8",
-             f"Xt bt bt vdd vdd pfet {size}", f"It bt 0 {number(wanted['tau'])}",
-             f"Xg bg bg vdd vdd pfet {size}", f"Ig bg 0 {number(wanted['gain'])}",
-             f"Iw 0 w PULSE(0 {number(wanted['on'])} {number(start)} {number(edge)} {number(edge)} {number(length)} 1)",
-             f"Xd w o1 o2 vdd 0 bt bg dpi {size} c={number(timing.c_dpi)}", "Vo1 o1 0 0.45", "Vo2 o2 0 0.45",
-             ".save i(vo1)", OPTIONS, f".tran {number(edge)} {number(2 * length)}", ".end", ""]  # fmt: skip
+    lines = [
+        "* DPI",
+        pdk_header(pdk).rstrip(),
+        library.circuit("gf180mcu", "devices").rstrip(),
+        library.circuit("gf180mcu", "dpi").rstrip(),
+        "Vdd vdd 0 1.8",
+        f"Xt bt bt vdd vdd pfet {size}",
+        f"It bt 0 {number(wanted['tau'])}",
+        f"Xg bg bg vdd vdd pfet {size}",
+        f"Ig bg 0 {number(wanted['gain'])}",
+        f"Iw 0 w PULSE(0 {number(wanted['on'])} {number(start)} {number(edge)} {number(edge)} {number(length)} 1)",
+        f"Xd w o1 o2 vdd 0 bt bg dpi {size} c={number(timing.c_dpi)}",
+        "Vo1 o1 0 0.45",
+        "Vo2 o2 0 0.45",
+        ".save i(vo1)",
+        OPTIONS,
+        f".tran {number(edge)} {number(2 * length)}",
+        ".end",
+        "",
+    ]
     waves = run_deck("\n".join(lines), stop_time=2 * length, allowed_paths=pdk.paths)
     times = np.linspace(start + edge, 2 * length, 600)
     theirs = np.interp(times, waves.axis, waves["i(vo1)"]) / float(ladder.i_shift[0])
@@ -118,6 +157,11 @@ def dpi(quick: bool) -> Measured:
         before = t
         ours.append(d)
     value = float(np.sqrt(np.mean((np.array(ours) - theirs) ** 2)) / np.ptp(theirs))
-    return Measured(value, "of range", "< 0.05", value < 0.05,
-                    f"NRMSE of a DPI's output, 7 tau ON after a long time OFF, then 6 tau OFF: behavioural kernel "
-                    f"against ngspice; settled output {theirs.max():.3f} of the Design's")  # fmt: skip
+    return Measured(
+        value,
+        "of range",
+        "< 0.05",
+        value < 0.05,
+        f"NRMSE of a DPI's output, 7 tau ON after a long time OFF, then 6 tau OFF: behavioural kernel "
+        f"against ngspice; settled output {theirs.max():.3f} of the Design's",
+    )

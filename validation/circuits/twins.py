@@ -10,14 +10,25 @@ from analogrnn.technology import load_technology
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
-BLOCKS = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse", "rectifier",
-          "output_sum")  # fmt: skip
+BLOCKS = (
+    "bmru_cell",
+    "dpi",
+    "ladder_stage",
+    "ladder_line",
+    "ladder_bias",
+    "ladder_end",
+    "synapse",
+    "rectifier",
+    "output_sum",
+)
 SIZE, REFERENCE = "w=2e-6 l=18e-6", "wr=0.5e-6 lr=18e-6"
 OPTIONS = ".options gmin=1e-17 abstol=1e-16 vntol=1e-8 reltol=1e-5"
 UNIT, NODE, DRIVE = 0.25e-9, 0.45, 12.0  # A; V, where currents are read; I_on / I_tau of the DPIs
 SETTLED = 0.1  # s, some fifty time constants of the DPIs
-UNITS = ("p_th=83 p_hyst=33 p_on=14 p_alpha=8 p_tau=7 p_gain=9 p_shift=35 p_base=32 "
-         "k_th=1 k_hyst=1 k_on=1 k_alpha=1 k_tau=6 k_gain=2 k_shift=1 k_base=1")  # fmt: skip
+UNITS = (
+    "p_th=83 p_hyst=33 p_on=14 p_alpha=8 p_tau=7 p_gain=9 p_shift=35 p_base=32 "
+    "k_th=1 k_hyst=1 k_on=1 k_alpha=1 k_tau=6 k_gain=2 k_shift=1 k_base=1"
+)
 LINES = ("th", "hyst", "on", "alpha", "tau", "gain", "shift", "base")
 
 
@@ -37,14 +48,20 @@ class _Netlist:
     def diode(self, line: str, current: float) -> None:
         """A bias line that carries `current`."""
         self.lines.append(f"I{len(self.lines)} {line} 0 {number(current)}")
-        self.lines.append(f"R{len(self.lines)} vdd {line} 1e9" if self.ideal
-                          else f"X{len(self.lines)} {line} {line} vdd vdd pfet {SIZE}")  # fmt: skip
+        self.lines.append(
+            f"R{len(self.lines)} vdd {line} 1e9"
+            if self.ideal
+            else f"X{len(self.lines)} {line} {line} vdd vdd pfet {SIZE}"
+        )
 
     def copy(self, line: str, meter: str) -> None:
         """A unit device on a bias line."""
         node = self.meter(meter)
-        self.lines.append(f"G{len(self.lines)} vdd {node} vdd {line} 1e-9" if self.ideal
-                          else f"X{len(self.lines)} {node} {line} vdd vdd pfet {SIZE}")  # fmt: skip
+        self.lines.append(
+            f"G{len(self.lines)} vdd {node} vdd {line} 1e-9"
+            if self.ideal
+            else f"X{len(self.lines)} {node} {line} vdd vdd pfet {SIZE}"
+        )
 
     def meter(self, name: str) -> str:
         """A node whose current is measured under `name`."""
@@ -64,8 +81,12 @@ def netlist(*, ideal: bool) -> _Netlist:
     n.block(f"nref {' '.join(f'b{line}' for line in LINES)} vdd 0", "ladder_bias", UNITS, size=f"{REFERENCE} {SIZE}")
     for line in ("th", "hyst", "on", "alpha", "tau", "gain", "base"):
         n.copy(f"b{line}", f"bias_{line}")
-    n.block("nref cth chyst calpha cbase vdd 0", "bare_bias", "p_th=50 p_hyst=33 p_alpha=8 p_base=32",
-            size=f"{REFERENCE} {SIZE}")  # fmt: skip
+    n.block(
+        "nref cth chyst calpha cbase vdd 0",
+        "bare_bias",
+        "p_th=50 p_hyst=33 p_alpha=8 p_base=32",
+        size=f"{REFERENCE} {SIZE}",
+    )
     n.copy("cth", "bare_th")
     n.block(f"{n.meter('first')} dump bshift vdd 0", "ladder_end")
     n.block(f"nplain {n.meter('sink')} 0", "bias_sink", "p=24", size=REFERENCE)
@@ -95,8 +116,13 @@ def _lines(n: _Netlist) -> None:
     """At rest, with a candidate that passes, with one that is held back, one that sinks, with a preset."""
     n.diode("lbase", 2.0 * UNIT)
     n.diode("lpreset", 2.0 * UNIT)
-    for name, clk, run, preset, candidate in (("rest", 0, 1, 0, 0.0), ("passes", 1, 1, 0, 1.5), ("held", 0, 1, 0, 1.5),
-                                              ("sinks", 1, 1, 0, -0.5), ("preset", 0, 1, 1, 0.0)):  # fmt: skip
+    for name, clk, run, preset, candidate in (
+        ("rest", 0, 1, 0, 0.0),
+        ("passes", 1, 1, 0, 1.5),
+        ("held", 0, 1, 0, 1.5),
+        ("sinks", 1, 1, 0, -0.5),
+        ("preset", 0, 1, 1, 0.0),
+    ):
         high = {0: "0", 1: "vdd"}
         n.source(f"cand_{name}", candidate * UNIT)
         ports = f"cand_{name} {high[clk]} {high[run]} {high[preset]} lbase lpreset bu_{name} vdd 0"
@@ -121,8 +147,9 @@ def _stages(n: _Netlist) -> None:
         n.source(f"down_{state}", UNIT)
         n.block(f"down_{state} 0", "input_diode")
         both = f"{n.meter(f'bleft_{state}')} {n.meter(f'bright_{state}')} {n.meter(f'bipolar_{state}')}"
-        n.block(f"ib_{state} ba_{state} {both} ub_{state} down_{state} {bias}", "ladder_stage_bipolar",
-                f"c=0.5e-12 {dpi}")  # fmt: skip
+        n.block(
+            f"ib_{state} ba_{state} {both} ub_{state} down_{state} {bias}", "ladder_stage_bipolar", f"c=0.5e-12 {dpi}"
+        )
         n.block(f"ie_{state} ea_{state} {n.meter(f'bare_{state}')} u_{state} bth bhyst balpha vdd 0", "bare_stage")
     n.source("w", DRIVE * 0.02e-9)
     n.diode("dtau", 0.02e-9)
@@ -137,9 +164,20 @@ def currents(*, ideal: bool) -> dict[str, float]:
     flavour = "ideal" if ideal else "gf180mcu"
     saved = [f"i(v{name})" for name in n.meters]
     analysis = f".tran {SETTLED / 500} {SETTLED}{' uic' * ideal}"
-    text = "\n".join(["* blocks", *head, *(library.circuit(flavour, block).rstrip() for block in BLOCKS),
-                      "Vdd vdd 0 1.8", *n.lines, *(f".save {name}" for name in saved), OPTIONS, analysis, ".end",
-                      ""])  # fmt: skip
+    text = "\n".join(
+        [
+            "* blocks",
+            *head,
+            *(library.circuit(flavour, block).rstrip() for block in BLOCKS),
+            "Vdd vdd 0 1.8",
+            *n.lines,
+            *(f".save {name}" for name in saved),
+            OPTIONS,
+            analysis,
+            ".end",
+            "",
+        ]
+    )
     waves = run_deck(text, stop_time=SETTLED, timeout=120, allowed_paths=() if ideal else pdk.paths)
     return {name: float(waves[signal][-1]) for name, signal in zip(n.meters, saved, strict=True)}
 
@@ -147,8 +185,9 @@ def currents(*, ideal: bool) -> dict[str, float]:
 def deviations() -> dict[str, float]:
     """Meter to the transistors' reading less the twin's, over the twin's, or over a unit current if that is zero."""
     ours, theirs = currents(ideal=False), currents(ideal=True)
-    return {name: (ours[name] - value) / (value if abs(value) > 1e-3 * UNIT else UNIT)
-            for name, value in theirs.items()}  # fmt: skip
+    return {
+        name: (ours[name] - value) / (value if abs(value) > 1e-3 * UNIT else UNIT) for name, value in theirs.items()
+    }
 
 
 @TOPIC.measure("twins")
@@ -156,6 +195,11 @@ def twins(quick: bool) -> Measured:
     found = deviations()
     worst = max(found, key=lambda name: abs(found[name]))
     listing = ", ".join(f"{name} {100 * value:+.1f}" for name, value in found.items() if abs(value) > 0.02)
-    return Measured(abs(found[worst]), "relative", "< 0.05", abs(found[worst]) < 0.05,
-                    f"currents of all blocks at rest, transistors against their ideal twins in the same netlist, worst "
-                    f"of {len(found)} ({worst}); beyond 2 %, in %: {listing}")  # fmt: skip
+    return Measured(
+        abs(found[worst]),
+        "relative",
+        "< 0.05",
+        abs(found[worst]) < 0.05,
+        f"currents of all blocks at rest, transistors against their ideal twins in the same netlist, worst "
+        f"of {len(found)} ({worst}); beyond 2 %, in %: {listing}",
+    )

@@ -5,14 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points import (
-    all_codes,
-)
-from analogrnn.analysis.fixed_points_dynamics import (
-    LadderBench,
-    ladder_bench,
-)
-from analogrnn.analysis.fixed_points_spice import rest_by_ngspice, settled_starts
+from analogrnn.analysis.fixed_points.dynamics import LadderBench, ladder_bench
+from analogrnn.analysis.fixed_points.rest_states import all_codes
+from analogrnn.analysis.fixed_points.spice import rest_by_ngspice, settled_starts
 from analogrnn.chip import Chip, ChipLadder, nominal_chip
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network

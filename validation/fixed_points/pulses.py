@@ -4,16 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points import (
-    is_thermometer,
-)
-from analogrnn.analysis.fixed_points_dynamics import (
-    after_pulse,
-    at_rest,
-    ladder_bench,
-    reachable,
-)
-from analogrnn.analysis.fixed_points_report import AMPLITUDES
+from analogrnn.analysis.fixed_points.dynamics import after_pulse, at_rest, ladder_bench, reachable
+from analogrnn.analysis.fixed_points.report import AMPLITUDES
+from analogrnn.analysis.fixed_points.rest_states import is_thermometer
 from analogrnn.errors import MappingError
 from analogrnn.mapping import MappingOptions
 from validation.claims import Measured, equal
@@ -27,9 +20,13 @@ def unreachable(quick: bool) -> Measured:
     wanted, done, wrong = (30 if quick else 300), 0, 0
     while done < wanted:
         options = MappingOptions(
-            input_bound=12.0, shift_ratio=float(rng.uniform(1.2, 4.0)), base_ratio=float(rng.uniform(1.05, 4.0)),
-            pulse_ratio=float(rng.uniform(0.03, 0.5)), pulse_settle=float(rng.uniform(8.1, 20.0)),
-            drive_ratio=float(rng.uniform(8.0, 60.0)))  # fmt: skip
+            input_bound=12.0,
+            shift_ratio=float(rng.uniform(1.2, 4.0)),
+            base_ratio=float(rng.uniform(1.05, 4.0)),
+            pulse_ratio=float(rng.uniform(0.03, 0.5)),
+            pulse_settle=float(rng.uniform(8.1, 20.0)),
+            drive_ratio=float(rng.uniform(8.0, 60.0)),
+        )
         try:
             _, chip, layer = ladder(int(rng.integers(2, 11)), options)
         except MappingError:
@@ -38,10 +35,15 @@ def unreachable(quick: bool) -> Measured:
         found = reachable(item, np.concatenate([[-12.0], AMPLITUDES, [12.0]]) * item.beta)
         wrong += not (is_thermometer(found).all() and len(found) == item.stages + 1)
         done += 1
-    return Measured(wrong, "designs", "= 0", wrong == 0,
-                    f"of {done} random designs that the mapping accepts (N = 2..10): those in which pulses of "
-                    f"any size lead "
-                    "from the reset to anything but the N + 1 levels")  # fmt: skip
+    return Measured(
+        wrong,
+        "designs",
+        "= 0",
+        wrong == 0,
+        f"of {done} random designs that the mapping accepts (N = 2..10): those in which pulses of "
+        f"any size lead "
+        "from the reset to anything but the N + 1 levels",
+    )
 
 
 @TOPIC.measure("one-level")
@@ -55,8 +57,12 @@ def one_level(quick: bool) -> Measured:
                 want = int(np.clip(level + (np.sign(a) if abs(a) > 1.0 else 0.0), 0, stages))
                 right += bool((after_pulse(item, start, float(a * item.beta)).on == (np.arange(stages) < want)).all())
                 total += 1
-    return equal(right, total, "each level, N = 1..8, moves by exactly one on pulses of 1.001 to 6 beta, by none up to "
-                 "0.999 beta: which transitions are possible")  # fmt: skip
+    return equal(
+        right,
+        total,
+        "each level, N = 1..8, moves by exactly one on pulses of 1.001 to 6 beta, by none up to "
+        "0.999 beta: which transitions are possible",
+    )
 
 
 @TOPIC.measure("reachable-broken")
@@ -66,9 +72,13 @@ def broken(quick: bool) -> Measured:
     item = replace(item, pulse=float(item.scalars[1]) * 1.2)
     start = at_rest(item, np.zeros(8, dtype=bool))
     on = int(after_pulse(item, start, 6.0 * item.beta).on.sum())
-    return Measured(on, "levels", "> 1", on > 1,
-                    "control: one pulse of 6 beta that lasts 1.2 tau, I_s (2 exp(-x) - 1) < beta, moves more "
-                    "than one level")  # fmt: skip
+    return Measured(
+        on,
+        "levels",
+        "> 1",
+        on > 1,
+        "control: one pulse of 6 beta that lasts 1.2 tau, I_s (2 exp(-x) - 1) < beta, moves more than one level",
+    )
 
 
 @TOPIC.measure("windows")
@@ -86,7 +96,12 @@ def windows(quick: bool) -> Measured:
                     moved = int(after_pulse(item, start, sign * middle * item.beta).on.sum()) != level
                     low, high = (low, middle) if moved else (middle, high)
                 worst = max(worst, abs(high - 1.0))
-    return Measured(worst, "beta", "< 1e-3", worst < 1e-3,
-                    "thresholds of every level of a ladder of 4 in the waveform model against +-beta, largest "
-                    "deviation: "
-                    "every level has the window of a single cell")  # fmt: skip
+    return Measured(
+        worst,
+        "beta",
+        "< 1e-3",
+        worst < 1e-3,
+        "thresholds of every level of a ladder of 4 in the waveform model against +-beta, largest "
+        "deviation: "
+        "every level has the window of a single cell",
+    )

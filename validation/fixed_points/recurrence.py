@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points_dynamics import (
-    State,
-    settle,
-)
-from analogrnn.analysis.fixed_points_recurrence import readable_gap, recurrence_states
+from analogrnn.analysis.fixed_points.dynamics import State, settle
+from analogrnn.analysis.fixed_points.recurrence import readable_gap, recurrence_states
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC, bench
 
@@ -23,10 +20,15 @@ def eps(quick: bool) -> Measured:
     bistable, leaky, cumulative = (recurrence_states(e, 8) for e in (0.0, 0.5, 1.0))
     right = bistable.reached.tolist() == [-1.0, 1.0] and leaky.attract == (-2.0, 2.0)
     right = right and cumulative.reached.tolist() == list(range(-8, 9)) and cumulative.attract == (-np.inf, np.inf)
-    return Measured(worst, "levels", "< 1e-9", worst < 1e-9 and right,
-                    "published fixed points: -1 and 1 at eps 0, every whole number at eps 1; at 0.5 updates "
-                    "lead to -2 and 2; "
-                    "error of +-1/(1 - eps) against 4,000 updates")  # fmt: skip
+    return Measured(
+        worst,
+        "levels",
+        "< 1e-9",
+        worst < 1e-9 and right,
+        "published fixed points: -1 and 1 at eps 0, every whole number at eps 1; at 0.5 updates "
+        "lead to -2 and 2; "
+        "error of +-1/(1 - eps) against 4,000 updates",
+    )
 
 
 @TOPIC.measure("eps-apart")
@@ -38,10 +40,15 @@ def apart(quick: bool) -> Measured:
             worst = max(worst, readable_gap(leak, updates - 1) / seen)
     gaps = [recurrence_states(e, 10).gap for e in (0.0, 0.5, 0.8, 1.0)]
     holds = worst <= 1.0 and gaps[0] == 2.0 and gaps[3] == 1.0 and max(gaps[1:3]) < 2e-2
-    return Measured(worst, "of gap", "<= 1", holds,
-                    f"least gap between states within 10 updates: {gaps[0]:g} at eps 0, {gaps[1]:.2g} at 0.5, "
-                    f"{gaps[2]:.2g} at "
-                    f"0.8, {gaps[3]:g} at 1; below 0.5 it is at least 2 eps^m (1 - 2 eps)/(1 - eps)")  # fmt: skip
+    return Measured(
+        worst,
+        "of gap",
+        "<= 1",
+        holds,
+        f"least gap between states within 10 updates: {gaps[0]:g} at eps 0, {gaps[1]:.2g} at 0.5, "
+        f"{gaps[2]:.2g} at "
+        f"0.8, {gaps[3]:g} at 1; below 0.5 it is at least 2 eps^m (1 - 2 eps)/(1 - eps)",
+    )
 
 
 @TOPIC.measure("restoring")
@@ -51,7 +58,12 @@ def restoring(quick: bool) -> Measured:
     code = np.array([True, True, False, False])
     end = settle(item, State(code, np.where(code, 0.6, 0.4)))
     left = float(np.abs(end.d - np.where(code, 1.0, item.floor)).max())
-    return Measured(left, "levels", "< 1e-3", left < 1e-3 and bool((end.on == code).all()),
-                    "what is left of an error of 0.4 level in every DPI once the ladder is at rest; in the "
-                    "recurrence a held "
-                    "error stays (slope 1)")  # fmt: skip
+    return Measured(
+        left,
+        "levels",
+        "< 1e-3",
+        left < 1e-3 and bool((end.on == code).all()),
+        "what is left of an error of 0.4 level in every DPI once the ladder is at rest; in the "
+        "recurrence a held "
+        "error stays (slope 1)",
+    )

@@ -2,19 +2,9 @@
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points import (
-    all_codes,
-    count_rest_states,
-    rest_states,
-    rests_by_rule,
-)
-from analogrnn.analysis.fixed_points_dynamics import (
-    at_rest,
-    ladder_bench,
-    settle,
-    survivors,
-)
-from analogrnn.analysis.fixed_points_spice import Starts, codes_equal, rest_by_ngspice
+from analogrnn.analysis.fixed_points.dynamics import at_rest, ladder_bench, settle, survivors
+from analogrnn.analysis.fixed_points.rest_states import all_codes, count_rest_states, rest_states, rests_by_rule
+from analogrnn.analysis.fixed_points.spice import Starts, codes_equal, rest_by_ngspice
 from analogrnn.chip import draw_chip
 from analogrnn.mapping import MappingOptions
 from validation.claims import Measured
@@ -33,11 +23,16 @@ def routes(quick: bool) -> Measured:
         agree += len(found) == count_rest_states(stages) and all(
             codes_equal(found, other) for other in (by_rule, by_wave, by_spice)
         )
-    return Measured(agree, "values of N", f"= {most}", agree == most,
-                    f"N = 1..{most}: neighbour rule, the chip's currents, waveform model and ngspice (ideal "
-                    f"cells, transient "
-                    "from each of the 2^N codes) keep the same codes, as many as the recurrence for their "
-                    "number says")  # fmt: skip
+    return Measured(
+        agree,
+        "values of N",
+        f"= {most}",
+        agree == most,
+        f"N = 1..{most}: neighbour rule, the chip's currents, waveform model and ngspice (ideal "
+        f"cells, transient "
+        "from each of the 2^N codes) keep the same codes, as many as the recurrence for their "
+        "number says",
+    )
 
 
 @TOPIC.measure("ngspice-ends")
@@ -48,9 +43,14 @@ def ends(quick: bool) -> Measured:
         wave = np.array([settle(item, at_rest(item, code)).on for code in all_codes(stages)])
         same += int((wave == by_ngspice(stages)).all(axis=1).sum())
         total += len(wave)
-    return Measured(same / total, "of codes", "= 1", same == total,
-                    f"waveform model and ngspice end in the same code from every code, those that don't hold included "
-                    f"({total} codes)")  # fmt: skip
+    return Measured(
+        same / total,
+        "of codes",
+        "= 1",
+        same == total,
+        f"waveform model and ngspice end in the same code from every code, those that don't hold included "
+        f"({total} codes)",
+    )
 
 
 @TOPIC.measure("count")
@@ -60,9 +60,14 @@ def count(quick: bool) -> Measured:
         kept = int(survivors(bench(stages), all_codes(stages)).sum())
         right += kept == count_rest_states(stages)
         told.append(str(kept))
-    return Measured(right, "values of N", f"= {most}", right == most,
-                    f"codes that the waveform model keeps, exhaustively over 2^N, N = 1..{most}: {' '.join(told)}: as "
-                    "a(N) = 2 a(N-1) - a(N-2) + a(N-4)")  # fmt: skip
+    return Measured(
+        right,
+        "values of N",
+        f"= {most}",
+        right == most,
+        f"codes that the waveform model keeps, exhaustively over 2^N, N = 1..{most}: {' '.join(told)}: as "
+        "a(N) = 2 a(N-1) - a(N-2) + a(N-4)",
+    )
 
 
 @TOPIC.measure("regimes")
@@ -75,10 +80,15 @@ def regimes(quick: bool) -> Measured:
             kept = survivors(ladder_bench(chip, layer, 0), codes)
             right += bool((kept == rests_by_rule(codes, shift)).all())
             total += 1
-    return Measured(right, "designs", f"= {total}", right == total,
-                    "N = 6, I_s of 0.5 to 6 beta times a base of 1.05 to 3 beta: all 64 codes hold below I_s = "
-                    "beta, 17 "
-                    "above, whatever the base")  # fmt: skip
+    return Measured(
+        right,
+        "designs",
+        f"= {total}",
+        right == total,
+        "N = 6, I_s of 0.5 to 6 beta times a base of 1.05 to 3 beta: all 64 codes hold below I_s = "
+        "beta, 17 "
+        "above, whatever the base",
+    )
 
 
 @TOPIC.measure("basin")
@@ -91,10 +101,15 @@ def basin(quick: bool) -> Measured:
         inside += int(survivors(item, codes, perturbation=0.999 * item.basin).sum())
         outside += int(survivors(item, codes, perturbation=1.001 * item.basin).sum())
         total += len(codes)
-    return Measured(inside / total, "of codes", "= 1", inside == total and not outside,
-                    f"every rest state survives any perturbation of all DPIs below 0.999 beta/I_s, none one of 1.001 "
-                    f"beta/I_s ({outside} of {total}); the extremes of the box are run, the ladder is "
-                    f"monotone")  # fmt: skip
+    return Measured(
+        inside / total,
+        "of codes",
+        "= 1",
+        inside == total and not outside,
+        f"every rest state survives any perturbation of all DPIs below 0.999 beta/I_s, none one of 1.001 "
+        f"beta/I_s ({outside} of {total}); the extremes of the box are run, the ladder is "
+        f"monotone",
+    )
 
 
 @TOPIC.measure("basin-ngspice")
@@ -109,10 +124,15 @@ def basin_spice(quick: bool) -> Measured:
         starts = Starts(np.vstack([codes, codes]), np.vstack([raised, lowered]))
         end = rest_by_ngspice(design, design.ladders[0], 0, starts)
         kept[part] = (end == starts.on).all(axis=1).reshape(2, -1).all(axis=0)
-    return Measured(float(kept[0.95].mean()), "of codes", "= 1", bool(kept[0.95].all() and not kept[1.3].any()),
-                    f"the same in ngspice, N = {stages}: 0.95 beta/I_s returns, 1.3 leaves in "
-                    f"{int((~kept[1.3]).sum())} of "
-                    f"{len(codes)}")  # fmt: skip
+    return Measured(
+        float(kept[0.95].mean()),
+        "of codes",
+        "= 1",
+        bool(kept[0.95].all() and not kept[1.3].any()),
+        f"the same in ngspice, N = {stages}: 0.95 beta/I_s returns, 1.3 leaves in "
+        f"{int((~kept[1.3]).sum())} of "
+        f"{len(codes)}",
+    )
 
 
 @TOPIC.measure("mismatched")
@@ -125,7 +145,12 @@ def mismatched(quick: bool) -> Measured:
         found = rest_states(one, one.ladders[0], 0)
         same += codes_equal(found.codes, nominal)
         levels += int(found.thermometer.sum()) == 9
-    return Measured(levels / chips, "of chips", "reported", True,
-                    f"ladders of 8 in 10 um devices, {chips} chips: all nine levels hold; {same / chips:.3f} "
-                    f"have exactly the "
-                    "nominal 45 codes")  # fmt: skip
+    return Measured(
+        levels / chips,
+        "of chips",
+        "reported",
+        True,
+        f"ladders of 8 in 10 um devices, {chips} chips: all nine levels hold; {same / chips:.3f} "
+        f"have exactly the "
+        "nominal 45 codes",
+    )

@@ -9,7 +9,7 @@ from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.spice.engine import Job, run_decks
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC
 
@@ -37,10 +37,15 @@ def transistors(quick: bool) -> Measured:
             np.interp(deck.schedule.read_times(), waves.axis, waves[f"v({deck.instance}.a{j + 1})"]) for j in range(4)
         ]
         ends.append("".join("1" if node[-1] < deck.supply / 2 else "0" for node in nodes))
-    return Measured(float(ends == ["0000", "0011"]), "1", "= 1", ends == ["0000", "0011"],
-                    f"N = 4 on foundry models at the lowest level, stages 3 and 4 forced ON: for a pulse's "
-                    f"length it heals "
-                    f"({ends[0]}), for a period it rests on the island ({ends[1]}) that the rule predicts")  # fmt: skip
+    return Measured(
+        float(ends == ["0000", "0011"]),
+        "1",
+        "= 1",
+        ends == ["0000", "0011"],
+        f"N = 4 on foundry models at the lowest level, stages 3 and 4 forced ON: for a pulse's "
+        f"length it heals "
+        f"({ends[0]}), for a period it rests on the island ({ends[1]}) that the rule predicts",
+    )
 
 
 def _operating_point(design: Design, level: int) -> tuple[int, float]:

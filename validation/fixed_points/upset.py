@@ -4,13 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points import (
-    is_thermometer,
-)
-from analogrnn.analysis.fixed_points_dynamics import (
-    after_upset,
-)
-from analogrnn.analysis.fixed_points_report import upsets
+from analogrnn.analysis.fixed_points.dynamics import after_upset
+from analogrnn.analysis.fixed_points.report import upsets
+from analogrnn.analysis.fixed_points.rest_states import is_thermometer
 from analogrnn.kernels.waveform import dpi_step
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC, bench
@@ -25,20 +21,30 @@ def brief(quick: bool) -> Measured:
             if not {upset.level - 1, upset.level} & set(upset.stages):
                 total += 1
                 heals += upset.brief == "heals"
-    return Measured(heals / total, "of upsets", "= 1", heals == total and not islands,
-                    f"one or two stages away from the wall forced for a pulse's length heal, N = 2..8 ({total} "
-                    f"upsets); "
-                    f"no upset of that length ends on an island ({islands})")  # fmt: skip
+    return Measured(
+        heals / total,
+        "of upsets",
+        "= 1",
+        heals == total and not islands,
+        f"one or two stages away from the wall forced for a pulse's length heal, N = 2..8 ({total} "
+        f"upsets); "
+        f"no upset of that length ends on an island ({islands})",
+    )
 
 
 @TOPIC.measure("upsets-long")
 def long(quick: bool) -> Measured:
     told = Counter(upset.long.split()[0] for upset in upsets(bench(8)))
     total = sum(told.values())
-    return Measured(told["island"] / total, "of upsets", "reported", True,
-                    f"N = 8, one or two stages forced until the DPIs have followed: of {total} upsets "
-                    f"{told['heals']} heal, "
-                    f"{told['moves']} move the level, {told['island']} end on an island")  # fmt: skip
+    return Measured(
+        told["island"] / total,
+        "of upsets",
+        "reported",
+        True,
+        f"N = 8, one or two stages forced until the DPIs have followed: of {total} upsets "
+        f"{told['heals']} heal, "
+        f"{told['moves']} move the level, {told['island']} end on an island",
+    )
 
 
 @TOPIC.measure("upset-duration")
@@ -56,7 +62,12 @@ def duration(quick: bool) -> Measured:
     d, t, dt = item.floor, 0.0, item.rise / 4000.0
     while d < 1.0 - item.beta / item.shift:
         d, t = dpi_step(d, True, dt, float(item.scalars[1]), float(item.scalars[2]), item.floor), t + dt
-    return Measured(high / t, "of predicted", "1 +- 0.05", abs(high / t - 1.0) < 0.05,
-                    f"least time for which two neighbours must be forced ON to become an island, "
-                    f"{high / item.pulse:.1f} pulses"
-                    f" ({high * 1e3:.2f} ms): the DPI's rise to 1 - beta/I_s")  # fmt: skip
+    return Measured(
+        high / t,
+        "of predicted",
+        "1 +- 0.05",
+        abs(high / t - 1.0) < 0.05,
+        f"least time for which two neighbours must be forced ON to become an island, "
+        f"{high / item.pulse:.1f} pulses"
+        f" ({high * 1e3:.2f} ms): the DPI's rise to 1 - beta/I_s",
+    )

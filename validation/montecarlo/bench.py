@@ -47,8 +47,23 @@ def temporary() -> Iterator[Path]:
 
 
 def mc_command(folder: Path, chips: int, *words: str) -> list[str]:
-    return [sys.executable, "-m", "analogrnn", "mc", NETWORK, "--chips", str(chips), "--cell-size", "4um", "--sweep",
-            "0", "--json", "--out", str(folder), *words]  # fmt: skip
+    return [
+        sys.executable,
+        "-m",
+        "analogrnn",
+        "mc",
+        NETWORK,
+        "--chips",
+        str(chips),
+        "--cell-size",
+        "4um",
+        "--sweep",
+        "0",
+        "--json",
+        "--out",
+        str(folder),
+        *words,
+    ]
 
 
 def environment() -> dict[str, str]:
@@ -109,8 +124,13 @@ def benchmark(part: str, quick: bool) -> dict[str, Any]:
 def _benchmark(*words: str) -> dict[str, Any]:
     with temporary() as folder:
         path = folder / "bench.json"
-        done = subprocess.run([sys.executable, "-m", "benchmarks", "montecarlo", "--json", str(path), *words],
-                              check=False, env=environment(), capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "montecarlo", "--json", str(path), *words],
+            check=False,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             return {"failed": (done.stderr.strip() or "no message").splitlines()[-1]}
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -135,7 +155,16 @@ def dask_cluster(folder: Path, workers: int = 2) -> Iterator[tuple[str, list[Pro
     with running(scheduler, folder / "dask.log"):
         wait(lambda: where.exists() and bool(where.read_text()), "the scheduler")
         address = json.loads(where.read_text())["address"]
-        worker = [*start, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--local-directory",
-                  str(folder), *shared]  # fmt: skip
+        worker = [
+            *start,
+            "distributed.cli.dask_worker",
+            address,
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--local-directory",
+            str(folder),
+            *shared,
+        ]
         with ExitStack() as stack:
             yield address, [stack.enter_context(running(worker, folder / "dask.log")) for _ in range(workers)]

@@ -56,9 +56,13 @@ def cold_start(quick: bool) -> Measured:
             seconds = time.perf_counter() - started
             arrived = chunk_files(folder / "out") >= 1
             cpu = _cpu_of(process.pid)
-    return Measured(seconds, "s", "< 10", arrived and (quick or seconds < 10.0),
-                    f"first result on the disk, with an empty numba cache, compilation included; {cpu:.1f} s of "
-                    "CPU")  # fmt: skip
+    return Measured(
+        seconds,
+        "s",
+        "< 10",
+        arrived and (quick or seconds < 10.0),
+        f"first result on the disk, with an empty numba cache, compilation included; {cpu:.1f} s of CPU",
+    )
 
 
 def _cpu_of(pid: int) -> float:
@@ -77,8 +81,13 @@ def warm_start(quick: bool) -> Measured:
         seconds = min(run(command) for _ in range(runs))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / runs
-    return Measured(seconds, "s", "< 2", quick or seconds < 2.0,
-                    f"`analogrnn mc`, 2 chips, 300 clips, warm cache, least of {runs}; {cpu:.1f} s of CPU")  # fmt: skip
+    return Measured(
+        seconds,
+        "s",
+        "< 2",
+        quick or seconds < 2.0,
+        f"`analogrnn mc`, 2 chips, 300 clips, warm cache, least of {runs}; {cpu:.1f} s of CPU",
+    )
 
 
 @TOPIC.measure("ten-thousand-chips")
@@ -87,9 +96,13 @@ def ten_thousand_chips(quick: bool) -> Measured:
     cost = _cost(chips)
     seconds, cpu = cost.seconds * 10000 / chips, cost.cpu * 10000 / chips
     how = f", from {chips:,} chips" if quick else ""
-    return Measured(seconds, "s", "< 300", quick or seconds < 300.0,
-                    f"10,000 chips of {NETWORK}, 300 clips, mismatch and noise on, {cpus()} CPUs; "
-                    f"{cpu:.0f} s of CPU{how}")  # fmt: skip
+    return Measured(
+        seconds,
+        "s",
+        "< 300",
+        quick or seconds < 300.0,
+        f"10,000 chips of {NETWORK}, 300 clips, mismatch and noise on, {cpus()} CPUs; {cpu:.0f} s of CPU{how}",
+    )
 
 
 @TOPIC.measure("memory")

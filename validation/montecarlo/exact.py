@@ -10,7 +10,7 @@ from scipy.stats import chi2_contingency
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder, draw_chip
 from analogrnn.montecarlo import Variability
-from analogrnn.score import score_chips
+from analogrnn.montecarlo.score import score_chips
 from analogrnn.simulate.steps import preset_candidates
 from validation.claims import Measured
 from validation.montecarlo.bench import NETWORK, TOPIC, environment, mc_command, run, study_of, temporary
@@ -31,8 +31,13 @@ def simulate_reproduces(quick: bool) -> Measured:
                 alone = np.array(json.loads(said.stdout)["classes"])
                 differ += int((alone != data.predicted.sel(chip=chip).values[0]).sum())
                 compared += len(alone)
-    return Measured(differ, "answers differ", "= 0", differ == 0,
-                    f"simulate --chip K against chip K of the campaign, noise on ({compared:,} answers)")  # fmt: skip
+    return Measured(
+        differ,
+        "answers differ",
+        "= 0",
+        differ == 0,
+        f"simulate --chip K against chip K of the campaign, noise on ({compared:,} answers)",
+    )
 
 
 @TOPIC.measure("law-of-classes")
@@ -56,9 +61,14 @@ def law_of_classes(quick: bool) -> Measured:
         if counts.shape[1] > 1:
             worst = min(worst, float(chi2_contingency(counts).pvalue))
     bound = 5.7e-7 / clips
-    return Measured(worst, "least p", f"> {bound:.1e}", worst > bound,
-                    f"classes under noise against a float64 loop with numpy's Gaussians, {clips} clips, {repeats:,} "
-                    "times each: chi-square, 5 sigma")  # fmt: skip
+    return Measured(
+        worst,
+        "least p",
+        f"> {bound:.1e}",
+        worst > bound,
+        f"classes under noise against a float64 loop with numpy's Gaussians, {clips} clips, {repeats:,} "
+        "times each: chi-square, 5 sigma",
+    )
 
 
 def _plain_classes(chip: Chip, x: np.ndarray, seed: int) -> np.ndarray:

@@ -73,8 +73,13 @@ def killed_worker(quick: bool) -> Measured:
             os.kill(children(process.pid)[0], signal.SIGKILL)
             wait(lambda: process.poll() is not None, "the end", 600.0)
         differ = _differing(result_file(folder), _whole(chips)) if process.returncode == 0 else -1
-    return Measured(differ, "bytes differ", "= 0", differ == 0,
-                    f"result file of {chips:,} chips, one of two worker processes killed in the middle")  # fmt: skip
+    return Measured(
+        differ,
+        "bytes differ",
+        "= 0",
+        differ == 0,
+        f"result file of {chips:,} chips, one of two worker processes killed in the middle",
+    )
 
 
 @TOPIC.measure("dask-killed-worker")
@@ -86,8 +91,13 @@ def dask_killed_worker(quick: bool) -> Measured:
             workers[0].kill()
             wait(lambda: process.poll() is not None, "the end", 600.0)
         differ = _differing(result_file(folder / "out"), _whole(chips)) if process.returncode == 0 else -1
-    return Measured(differ, "bytes differ", "= 0", differ == 0,
-                    f"result file of {chips:,} chips on a Dask scheduler and two workers, one killed")  # fmt: skip
+    return Measured(
+        differ,
+        "bytes differ",
+        "= 0",
+        differ == 0,
+        f"result file of {chips:,} chips on a Dask scheduler and two workers, one killed",
+    )
 
 
 @TOPIC.measure("workers-and-chunks")
@@ -98,8 +108,13 @@ def workers_and_chunks(quick: bool) -> Measured:
     pairs = [(2, 9)] if quick else [(1, 3), (1, 50), (2, 3), (2, 50)]
     ways += [Options(processes(count), chunk=chunk) for count, chunk in pairs]
     differ = sum(int((run_studies([study], options)[0].classes != expected).sum()) for options in ways)
-    return Measured(differ, "answers differ", "= 0", differ == 0,
-                    f"{expected.size:,} answers, {len(ways)} ways: chunks of 1 to 64, 0 to 2 processes")  # fmt: skip
+    return Measured(
+        differ,
+        "answers differ",
+        "= 0",
+        differ == 0,
+        f"{expected.size:,} answers, {len(ways)} ways: chunks of 1 to 64, 0 to 2 processes",
+    )
 
 
 @TOPIC.measure("damaged-checkpoint")
@@ -129,8 +144,13 @@ def damaged_checkpoint(quick: bool) -> Measured:
             except CheckpointError as error:
                 missed += str(path) not in str(error)
             path.write_bytes(whole)
-    return Measured(missed, "not named", "= 0", missed == 0,
-                    f"{tries:,} checkpoint files, one bit flipped or cut: taken, or refused unnamed")  # fmt: skip
+    return Measured(
+        missed,
+        "not named",
+        "= 0",
+        missed == 0,
+        f"{tries:,} checkpoint files, one bit flipped or cut: taken, or refused unnamed",
+    )
 
 
 @TOPIC.measure("full-disk")
@@ -158,5 +178,10 @@ def full_disk(quick: bool) -> Measured:
             options = Options(checkpoint=checkpoint, progress=lambda done, of: counts.append(done))
             found = run_studies([study], options)[0].classes
     differ = int((found != expected).sum())
-    return Measured(differ, "answers differ", "= 0", bool(told) and differ == 0 and counts[0] == kept == 16,
-                    f"after ENOSPC, told with its path: {counts[0]} of 16 finished chips are taken up")  # fmt: skip
+    return Measured(
+        differ,
+        "answers differ",
+        "= 0",
+        bool(told) and differ == 0 and counts[0] == kept == 16,
+        f"after ENOSPC, told with its path: {counts[0]} of 16 finished chips are taken up",
+    )

@@ -17,8 +17,12 @@ from analogrnn.montecarlo import run_studies
 from validation.claims import Measured
 from validation.montecarlo.bench import NETWORK, TOPIC, benchmark, dask_cluster, study_of, temporary
 
-AXES = {"chips": "chips of d = 32, 300 clips, 32 steps", "clips": "clips of 32 steps, d = 32",
-        "steps": "steps, 300 clips, d = 32", "cells": "cells, 300 clips, 32 steps"}  # fmt: skip
+AXES = {
+    "chips": "chips of d = 32, 300 clips, 32 steps",
+    "clips": "clips of 32 steps, d = 32",
+    "steps": "steps, 300 clips, d = 32",
+    "cells": "cells, 300 clips, 32 steps",
+}
 
 
 def _exponent(axis: str) -> None:
@@ -31,10 +35,15 @@ def _exponent(axis: str) -> None:
             return Measured(math.nan, "exponent", bound, False, f"the benchmark failed: {found['failed']}")
         value, seconds = float(found[axis]["exponent"]), found[axis]["cpu_seconds"]
         sizes = [int(size) for size in seconds]
-        return Measured(value, "exponent", bound, abs(value - 1.0) <= off,
-                        f"CPU time of one thread against {sizes[2]:,} to {sizes[-1]:,} {AXES[axis]}, mismatch and "
-                        f"noise on ({seconds[str(sizes[-1])]:.2f} s; with a fixed cost the exponent is "
-                        f"{found[axis]['exponent_of_small']:.2f} from {sizes[0]} to {sizes[1]})")  # fmt: skip
+        return Measured(
+            value,
+            "exponent",
+            bound,
+            abs(value - 1.0) <= off,
+            f"CPU time of one thread against {sizes[2]:,} to {sizes[-1]:,} {AXES[axis]}, mismatch and "
+            f"noise on ({seconds[str(sizes[-1])]:.2f} s; with a fixed cost the exponent is "
+            f"{found[axis]['exponent_of_small']:.2f} from {sizes[0]} to {sizes[1]})",
+        )
 
 
 for _axis in AXES:
@@ -48,9 +57,13 @@ def cores(quick: bool) -> Measured:
         return Measured(0.0, "x", f">= {least:g}", False, f"the benchmark failed: {found['failed']}")
     found = found["cores"]
     seconds = ", ".join(f"{count} threads {value:.2f} s" for count, value in found["seconds"].items())
-    return Measured(found["speedup"], "x", f">= {least:g}", found["speedup"] >= least,
-                    f"{found['chips']:,} chips of d = 32, 300 clips, two threads of one process over one "
-                    f"({seconds})")  # fmt: skip
+    return Measured(
+        found["speedup"],
+        "x",
+        f">= {least:g}",
+        found["speedup"] >= least,
+        f"{found['chips']:,} chips of d = 32, 300 clips, two threads of one process over one ({seconds})",
+    )
 
 
 @dataclass(frozen=True)
@@ -99,16 +112,26 @@ def _run(chips: int, workers: Workers) -> tuple[float, np.ndarray]:
 def dask(quick: bool) -> Measured:
     times, least = _campaigns(quick), 0.5 if quick else 1.8
     value = times.one / times.two
-    return Measured(value, "x", f">= {least:g}", value >= least and times.differ == 0,
-                    f"{times.chips:,} chips of {NETWORK}, 300 clips, on a Dask scheduler with two workers of one "
-                    f"thread over one ({times.one:.1f} s and {times.two:.1f} s by the clock); {times.differ} answers "
-                    "differ")  # fmt: skip
+    return Measured(
+        value,
+        "x",
+        f">= {least:g}",
+        value >= least and times.differ == 0,
+        f"{times.chips:,} chips of {NETWORK}, 300 clips, on a Dask scheduler with two workers of one "
+        f"thread over one ({times.one:.1f} s and {times.two:.1f} s by the clock); {times.differ} answers "
+        "differ",
+    )
 
 
 @TOPIC.measure("scaling-dask-overhead")
 def dask_overhead(quick: bool) -> Measured:
     times, most = _campaigns(quick), 3.0 if quick else 0.1
     value = times.two / times.pool - 1.0
-    return Measured(value, "of the time", f"< {most:g}", value < most,
-                    f"the same campaign on two Dask workers ({times.two:.1f} s) against two processes of this machine "
-                    f"({times.pool:.1f} s), all started before")  # fmt: skip
+    return Measured(
+        value,
+        "of the time",
+        f"< {most:g}",
+        value < most,
+        f"the same campaign on two Dask workers ({times.two:.1f} s) against two processes of this machine "
+        f"({times.pool:.1f} s), all started before",
+    )

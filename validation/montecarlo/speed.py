@@ -21,14 +21,20 @@ def _least(identifier: str, part: str, key: str, bound: float, claim: str) -> No
         if "failed" in found:
             return Measured(0.0, "x", f">= {bound:g}", False, f"{part}: the benchmark failed: {found['failed']}")
         if found[key] is None:  # an optional peer
-            return Measured(0.0, "x", "reported" if quick else f">= {bound:g}", quick,
-                            f"{part}: {claim}: not installed; add it with: pip install 'analogrnn[bench]'")  # fmt: skip
+            return Measured(
+                0.0,
+                "x",
+                "reported" if quick else f">= {bound:g}",
+                quick,
+                f"{part}: {claim}: not installed; add it with: pip install 'analogrnn[bench]'",
+            )
         value = float(found[key])
         peer = f" ({found['best_peer']})" if key == "ratio_to_best_peer" else ""
         rate = f"{found['cell_steps_per_second'] / 1e6:,.0f} M steps/s"
         if quick:
-            return Measured(value, "x", "a number > 0", math.isfinite(value) and value > 0.0,
-                            f"{part}, tiny: {claim}{peer}, {rate}")  # fmt: skip
+            return Measured(
+                value, "x", "a number > 0", math.isfinite(value) and value > 0.0, f"{part}, tiny: {claim}{peer}, {rate}"
+            )
         return Measured(value, "x", f">= {bound:g}", value >= bound, f"{part}: {claim}{peer}, {rate}; {WORK[part]}")
 
 

@@ -55,11 +55,16 @@ def _row(a: Agreement, what: str) -> Measured:
     share = a.stage_steps_equal / max(a.stage_steps_checked, 1)
     worst = max((miss.distance for miss in a.first_misses), default=0.0)
     holds = share >= 0.99 and worst <= CALIBRATION and a.classes_equal == a.classes_checked and not a.failures
-    return Measured(share, "of stage-steps", ">= 0.99", holds,
-                    f"{what}, 1 unit = 1 nA, 10 ms a frame, 2 x 18 um, {a.clips} clips: {a.stage_steps_equal:,} of "
-                    f"{a.stage_steps_checked:,} as digital; {len(a.first_misses)} first misses, farthest "
-                    f"{100 * worst:.2g} % from its threshold; same class on {a.classes_equal} of "
-                    f"{a.classes_checked}")  # fmt: skip
+    return Measured(
+        share,
+        "of stage-steps",
+        ">= 0.99",
+        holds,
+        f"{what}, 1 unit = 1 nA, 10 ms a frame, 2 x 18 um, {a.clips} clips: {a.stage_steps_equal:,} of "
+        f"{a.stage_steps_checked:,} as digital; {len(a.first_misses)} first misses, farthest "
+        f"{100 * worst:.2g} % from its threshold; same class on {a.classes_equal} of "
+        f"{a.classes_checked}",
+    )
 
 
 @TOPIC.measure("bmru-signed")

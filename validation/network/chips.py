@@ -8,8 +8,8 @@ import numpy as np
 from analogrnn.agreement import Agreement, Reference, compare, thermometer
 from analogrnn.agreement.reference import chip_reference
 from analogrnn.chip import draw_chip, nominal_chip
-from analogrnn.spice.network import NetworkRun, Simulation, run_network
-from analogrnn.spice.silicon import chip_silicon
+from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
+from analogrnn.spice.transistor_network import chip_silicon
 from validation.claims import Measured
 from validation.network.memory import memory_of
 from validation.network.topic import TOPIC, WORKERS, digits, spread_clips
@@ -33,8 +33,10 @@ class Heard:
 def campaign(quick: bool) -> list[Heard]:
     """Every chip, whole, on clips of its own."""
     _, _, x, _ = digits("digits_d16_k2", quick=quick)
-    return [hear(chip, x.shape[1] // CHIPS * chip + np.arange(1 if quick else CLIPS), quick=quick)
-            for chip in range(1 if quick else CHIPS)]  # fmt: skip
+    return [
+        hear(chip, x.shape[1] // CHIPS * chip + np.arange(1 if quick else CLIPS), quick=quick)
+        for chip in range(1 if quick else CHIPS)
+    ]
 
 
 def hear(chip: int, clips: np.ndarray, *, quick: bool) -> Heard:
@@ -56,12 +58,17 @@ def steps(quick: bool) -> Measured:
     worst = min(h.found.stage_steps_equal / h.found.stage_steps_checked for h in heard)
     failures = sum(len(h.found.failures) for h in heard)
     ladders = sum(int(ran.sum()) for h in heard for ran in h.run.ran.values())
-    return Measured(same / max(of, 1), "of stage-steps", ">= 0.97", same >= 0.97 * of > 0,
-                    f"{len(heard)} mismatched chips of digits_d16_k2, 2 x 18 um, all devices of weights and ladders "
-                    f"drawn, {heard[0].labels.size} clips each, all ladders ({ladders:,} runs): stages in ngspice as "
-                    f"in the fast model of the same chip, {same:,} of {of:,}; ladders right on every stage "
-                    f"{100 * right:.2f} % of steps; worst chip {100 * worst:.1f} %; failed runs "
-                    f"{failures}")  # fmt: skip
+    return Measured(
+        same / max(of, 1),
+        "of stage-steps",
+        ">= 0.97",
+        same >= 0.97 * of > 0,
+        f"{len(heard)} mismatched chips of digits_d16_k2, 2 x 18 um, all devices of weights and ladders "
+        f"drawn, {heard[0].labels.size} clips each, all ladders ({ladders:,} runs): stages in ngspice as "
+        f"in the fast model of the same chip, {same:,} of {of:,}; ladders right on every stage "
+        f"{100 * right:.2f} % of steps; worst chip {100 * worst:.1f} %; failed runs "
+        f"{failures}",
+    )
 
 
 @TOPIC.measure("chips-against-digital")
@@ -72,8 +79,13 @@ def against_digital(quick: bool) -> Measured:
     for h in campaign(quick):
         same = thermometer(h.nominal.layers[ladder.name].states, ladder) == h.run.stages[ladder.name]
         far.append(np.mean(same[:, h.run.ran[ladder.name]]))
-    return Measured(float(np.mean(far)), "of stage-steps", "reported", True,
-                    "the same chips' stages in ngspice as in the digital network: mismatch at 36 um2")  # fmt: skip
+    return Measured(
+        float(np.mean(far)),
+        "of stage-steps",
+        "reported",
+        True,
+        "the same chips' stages in ngspice as in the digital network: mismatch at 36 um2",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +118,15 @@ def accuracy(quick: bool) -> Measured:
     gap, error = abs(float(told - seen)), float(_chance(told, n))
     nominal = np.concatenate([h.nominal.classes == h.labels for h in heard])
     as_told = int((found.told == found.seen).sum())
-    return Measured(gap, "of clips", f"<= {error:.3f} (2 binomial errors)", gap <= error,
-                    f"{len(heard)} whole chips with mismatch, {n} clips: accuracy {told:.3f} told, {seen:.3f} in "
-                    f"ngspice, {nominal.mean():.3f} of a chip without mismatch; the class that was told on "
-                    f"{found.same} clips; the accuracy that was told on {as_told} chips")  # fmt: skip
+    return Measured(
+        gap,
+        "of clips",
+        f"<= {error:.3f} (2 binomial errors)",
+        gap <= error,
+        f"{len(heard)} whole chips with mismatch, {n} clips: accuracy {told:.3f} told, {seen:.3f} in "
+        f"ngspice, {nominal.mean():.3f} of a chip without mismatch; the class that was told on "
+        f"{found.same} clips; the accuracy that was told on {as_told} chips",
+    )
 
 
 @TOPIC.measure("chips-alone")
@@ -120,10 +137,14 @@ def alone(quick: bool) -> Measured:
     found = Accuracies.of([hear(chip, clips, quick=quick) for chip in range(1 if quick else FEW)])
     gap, error = np.abs(found.told - found.seen), _chance(found.told, found.clips)
     words = ", ".join(f"{t:.2f} told, {s:.2f} in ngspice" for t, s in zip(found.told, found.seen, strict=True))
-    return Measured(float(gap.max()), "of clips", f"<= {error.min():.3f} (2 binomial errors)",
-                    bool((gap <= error).all()),
-                    f"accuracy of single chips, the first {len(gap)}, whole, {found.clips} clips each: {words}; the "
-                    f"class that was told on {found.same} of {found.clips * len(gap)}")  # fmt: skip
+    return Measured(
+        float(gap.max()),
+        "of clips",
+        f"<= {error.min():.3f} (2 binomial errors)",
+        bool((gap <= error).all()),
+        f"accuracy of single chips, the first {len(gap)}, whole, {found.clips} clips each: {words}; the "
+        f"class that was told on {found.same} of {found.clips * len(gap)}",
+    )
 
 
 @TOPIC.measure("chips-first-misses")
@@ -137,11 +158,16 @@ def first_misses(quick: bool) -> Measured:
     half = design.ladders[0].threshold[:, 1]
     far = np.array([abs(miss.candidate - miss.threshold) / half[miss.cell] for miss in wrong] or [0.0])
     undecided = sum(h.found.undecided for h in heard)
-    return Measured(float(np.median(far)), "beta", "reported", True,
-                    f"median distance of {len(wrong)} first misses of the fast model's chips from the threshold; 90 % "
-                    f"within {np.quantile(far, 0.9):.3f}, {int((far > 0.1).sum())} beyond 0.1, the farthest "
-                    f"{far.max():.3f}; {len(found) - len(wrong)} more are state nodes that rest between high and low "
-                    f"({undecided} stage-steps)")  # fmt: skip
+    return Measured(
+        float(np.median(far)),
+        "beta",
+        "reported",
+        True,
+        f"median distance of {len(wrong)} first misses of the fast model's chips from the threshold; 90 % "
+        f"within {np.quantile(far, 0.9):.3f}, {int((far > 0.1).sum())} beyond 0.1, the farthest "
+        f"{far.max():.3f}; {len(found) - len(wrong)} more are state nodes that rest between high and low "
+        f"({undecided} stage-steps)",
+    )
 
 
 @TOPIC.measure("chips-candidates")
@@ -155,6 +181,10 @@ def candidates(quick: bool) -> Measured:
         wrong.append((told - seen) / half)
         moved.append((seen - nominal) / half)
     rms, whole = (float(np.sqrt(np.nanmean(np.square(part)))) for part in (wrong, moved))
-    return Measured(rms, "beta", "reported", True,
-                    f"rms error of the fast model's candidates on the same chips, where mismatch moves them by "
-                    f"{whole:.3f} rms")  # fmt: skip
+    return Measured(
+        rms,
+        "beta",
+        "reported",
+        True,
+        f"rms error of the fast model's candidates on the same chips, where mismatch moves them by {whole:.3f} rms",
+    )

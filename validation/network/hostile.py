@@ -12,7 +12,7 @@ from analogrnn.errors import AnalogrnnError, SpiceError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
 from analogrnn.spice.engine import find_ngspice, run_deck
-from analogrnn.spice.network import Simulation, run_network
+from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.technology import load_technology
 from validation.claims import Measured
 from validation.network.topic import TOPIC
@@ -20,17 +20,29 @@ from validation.network.topic import TOPIC
 RC = "rc\nV1 a 0 1\nR1 a b 1k\nC1 b 0 1n\n{}\n.tran 1n 1u\n.end\n"
 # each would leave a file named `ran`, or read one, if it were obeyed
 TEXTS = (
-    ".control\nshell touch ran\n.endc", "*#shell touch ran", "*ng_script\nshell touch ran", ".include /etc/passwd",
-    ".lib /etc/passwd x", "R2 b 0 `touch ran`", "write ran v(a)", ".save v(a) > ran", "A1 [b] x\n.model x d_source",
-    ".controlx\nshell touch ran\n.endc", "R2 b 0 1k\\", "shell touch ran",
-)  # fmt: skip
+    ".control\nshell touch ran\n.endc",
+    "*#shell touch ran",
+    "*ng_script\nshell touch ran",
+    ".include /etc/passwd",
+    ".lib /etc/passwd x",
+    "R2 b 0 `touch ran`",
+    "write ran v(a)",
+    ".save v(a) > ran",
+    "A1 [b] x\n.model x d_source",
+    ".controlx\nshell touch ran\n.endc",
+    "R2 b 0 1k\\",
+    "shell touch ran",
+)
 NAMES = ("a b", "a\n.control", "a;shell", "../x", "a`touch ran`", "é", "")
 # what a simulator may do instead of simulating
 BODIES = {
-    "killed": "kill -KILL $$", "crashed": "kill -SEGV $$", "hung": "sleep 60",
+    "killed": "kill -KILL $$",
+    "crashed": "kill -SEGV $$",
+    "hung": "sleep 60",
     "no memory": "echo 'Out of memory'; exit 1",
-    "disk full": "echo 'rawfile write error'; exit 0", "wrote nothing": "exit 0",
-}  # fmt: skip
+    "disk full": "echo 'rawfile write error'; exit 0",
+    "wrote nothing": "exit 0",
+}
 
 
 @contextmanager
@@ -99,7 +111,12 @@ def hostile(quick: bool) -> Measured:
         told = _told_failures(Path(name), bodies)
     left = len(set(Path.cwd().iterdir()) - before)
     of = len(TEXTS) + len(NAMES) + 2 * len(bodies)
-    return Measured((texts + names + told) / of, "of cases", "= 1", texts + names + told == of and not left,
-                    f"hostile text refused {texts} of {len(TEXTS)}, names {names} of {len(NAMES)}; simulators "
-                    f"killed, hung, without memory or disk: told, other runs kept, {told} of {2 * len(bodies)}; "
-                    f"files left behind {left}")  # fmt: skip
+    return Measured(
+        (texts + names + told) / of,
+        "of cases",
+        "= 1",
+        texts + names + told == of and not left,
+        f"hostile text refused {texts} of {len(TEXTS)}, names {names} of {len(NAMES)}; simulators "
+        f"killed, hung, without memory or disk: told, other runs kept, {told} of {2 * len(bodies)}; "
+        f"files left behind {left}",
+    )

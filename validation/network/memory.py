@@ -15,7 +15,7 @@ _PARTS = ("stages", "decided", "candidates", "outputs")
 
 
 class DiskMemory:
-    """See `analogrnn.spice.network.Memory`."""
+    """See `analogrnn.spice.run_network.Memory`."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder

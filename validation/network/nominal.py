@@ -6,8 +6,8 @@ import numpy as np
 
 from analogrnn.agreement import Agreement, Bench, check_agreement
 from analogrnn.design import Design
-from analogrnn.spice.network import NetworkRun, Simulation, run_network
-from analogrnn.spice.silicon import Silicon
+from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
+from analogrnn.spice.transistor_network import Silicon
 from validation.claims import Measured
 from validation.network.memory import memory_of
 from validation.network.topic import CALIBRATION, TOPIC, WORKERS, digits, spread_clips
@@ -33,20 +33,29 @@ def _rows(case: str) -> None:
     def steps(quick: bool) -> Measured:
         a = agreement(case, quick)
         share = a.stage_steps_equal / max(a.stage_steps_checked, 1)
-        return Measured(share, "of stage-steps", ">= 0.99", share >= 0.99 and not a.failures,
-                        f"{told(a)}: stages equal to digital, {a.stage_steps_equal:,} of {a.stage_steps_checked:,}; "
-                        f"ladders right on every stage {a.steps_equal:,} of {a.steps_checked:,} steps; no thermometer "
-                        f"code {a.thermometer_violations}, undecided stages {a.undecided}, failed runs "
-                        f"{len(a.failures)}")  # fmt: skip
+        return Measured(
+            share,
+            "of stage-steps",
+            ">= 0.99",
+            share >= 0.99 and not a.failures,
+            f"{told(a)}: stages equal to digital, {a.stage_steps_equal:,} of {a.stage_steps_checked:,}; "
+            f"ladders right on every stage {a.steps_equal:,} of {a.steps_checked:,} steps; no thermometer "
+            f"code {a.thermometer_violations}, undecided stages {a.undecided}, failed runs "
+            f"{len(a.failures)}",
+        )
 
     @TOPIC.measure(f"{case}-classes")
     def classes(quick: bool) -> Measured:
         a = agreement(case, quick)
         same, of = a.classes_equal or 0, a.classes_checked or 0
         error = float("nan") if a.logit_error is None else a.logit_error
-        return Measured(same / max(of, 1), "of clips", ">= 0.99", same >= 0.99 * of > 0,
-                        f"{told(a)}: same class as digital on {same} of {of}; largest error of an output "
-                        f"{error:.3f} units")  # fmt: skip
+        return Measured(
+            same / max(of, 1),
+            "of clips",
+            ">= 0.99",
+            same >= 0.99 * of > 0,
+            f"{told(a)}: same class as digital on {same} of {of}; largest error of an output {error:.3f} units",
+        )
 
     @TOPIC.measure(f"{case}-first-misses")
     def misses(quick: bool) -> Measured:
@@ -54,20 +63,30 @@ def _rows(case: str) -> None:
         far = sorted((miss.distance for miss in a.first_misses), reverse=True)
         worst = far[0] if far else 0.0
         median = float(np.median(far)) if far else 0.0
-        return Measured(worst, "of threshold", f"<= {CALIBRATION:g}", worst <= CALIBRATION,
-                        f"{told(a)}: distance of the farthest of {len(far)} first misses from its threshold; median "
-                        f"{100 * median:.2g} %; beyond 1 %: {sum(d > 0.01 for d in far)}; the bound is the stated "
-                        "error of thresholds")  # fmt: skip
+        return Measured(
+            worst,
+            "of threshold",
+            f"<= {CALIBRATION:g}",
+            worst <= CALIBRATION,
+            f"{told(a)}: distance of the farthest of {len(far)} first misses from its threshold; median "
+            f"{100 * median:.2g} %; beyond 1 %: {sum(d > 0.01 for d in far)}; the bound is the stated "
+            "error of thresholds",
+        )
 
     @TOPIC.measure(f"{case}-currents")
     def currents(quick: bool) -> Measured:
         a = agreement(case, quick)
         assert a.candidate is not None
         assert a.output is not None
-        return Measured(a.candidate.rms, "of threshold", "< 0.01", a.candidate.rms < 0.01,
-                        f"{told(a)}: rms error of the candidate currents, largest {100 * a.candidate.largest:.2g} %; "
-                        f"output currents of right cells {100 * a.output.rms:.2g} % of full scale rms, largest "
-                        f"{100 * a.output.largest:.2g} %")  # fmt: skip
+        return Measured(
+            a.candidate.rms,
+            "of threshold",
+            "< 0.01",
+            a.candidate.rms < 0.01,
+            f"{told(a)}: rms error of the candidate currents, largest {100 * a.candidate.largest:.2g} %; "
+            f"output currents of right cells {100 * a.output.rms:.2g} % of full scale rms, largest "
+            f"{100 * a.output.largest:.2g} %",
+        )
 
 
 for _case in CASES:
@@ -99,7 +118,12 @@ def flat_equals_slices(quick: bool) -> Measured:
         full = ladder.i_alpha * ladder.stages
         outputs.append(np.abs(slices.outputs[ladder.name] - flat.outputs[ladder.name]) / full)
     logits = float(np.abs(slices.logits - flat.logits).max())
-    return Measured(same / checked, "of stage-steps", "= 1", same == checked > 0,
-                    f"one flat deck of digits_d16_k2 and its slices, one clip, {checked:,} stage-steps; candidates "
-                    f"differ by {100 * np.max(candidates):.2g} % of a threshold at most, outputs by "
-                    f"{100 * np.max(outputs):.2g} % of full scale, logits by {logits:.3f}")  # fmt: skip
+    return Measured(
+        same / checked,
+        "of stage-steps",
+        "= 1",
+        same == checked > 0,
+        f"one flat deck of digits_d16_k2 and its slices, one clip, {checked:,} stage-steps; candidates "
+        f"differ by {100 * np.max(candidates):.2g} % of a threshold at most, outputs by "
+        f"{100 * np.max(outputs):.2g} % of full scale, logits by {logits:.3f}",
+    )

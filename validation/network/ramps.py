@@ -6,7 +6,7 @@ from analogrnn.chip import draw_chip
 from analogrnn.errors import SpiceError
 from analogrnn.mismatch import draw_ladder
 from analogrnn.spice.biases import made
-from analogrnn.spice.transistor import TransistorOptions
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from validation.circuits.bench import Case, Demand, Found, exercise, ladder_design, measure
 from validation.claims import Measured
 from validation.network.chips import CHIPS, SEED
@@ -19,9 +19,15 @@ def thresholds(quick: bool) -> Measured:
     stages, chips = (2, 3) if quick else (4, CHIPS)
     design = ladder_design(stages)
     ladder = design.ladders[0]
-    cases = [Case(design, exercise(4, stages, chip, Demand(hold=0.0, move=2.0, most=2.2)),
-                  TransistorOptions(draws=draw_ladder(design, ladder, SEED, chip)), ramps=True)
-             for chip in range(chips)]  # fmt: skip
+    cases = [
+        Case(
+            design,
+            exercise(4, stages, chip, Demand(hold=0.0, move=2.0, most=2.2)),
+            TransistorOptions(draws=draw_ladder(design, ladder, SEED, chip)),
+            ramps=True,
+        )
+        for chip in range(chips)
+    ]
     found = measure(cases)
     nothing = np.full(2 * stages, np.nan)
     seen = np.array([nothing if isinstance(f, SpiceError) else np.concatenate([f.up, f.down]) for f in found])
@@ -40,7 +46,12 @@ def thresholds(quick: bool) -> Measured:
     least = min(correlations, default=0.0)
     lost = int((~np.isfinite(seen)).sum())
     gave_up = sum(not isinstance(f, Found) for f in found)
-    return Measured(least, "correlation", "reported" if quick else ">= 0.98", least >= 0.98 or quick,
-                    f"thresholds of {chips} chips, ladder of {stages}, 2 x 18 um, predicted and in ngspice, "
-                    f"least of {2 * stages} correlations; rms error {np.sqrt(np.mean(error**2)):.4f} beta, mean "
-                    f"{error.mean():+.4f}; outside the ramps {lost}, runs given up {gave_up}")  # fmt: skip
+    return Measured(
+        least,
+        "correlation",
+        "reported" if quick else ">= 0.98",
+        least >= 0.98 or quick,
+        f"thresholds of {chips} chips, ladder of {stages}, 2 x 18 um, predicted and in ngspice, "
+        f"least of {2 * stages} correlations; rms error {np.sqrt(np.mean(error**2)):.4f} beta, mean "
+        f"{error.mean():+.4f}; outside the ramps {lost}, runs given up {gave_up}",
+    )

@@ -13,11 +13,11 @@ from analogrnn.chip import nominal_chip
 from analogrnn.errors import SpiceError
 from analogrnn.simulate import simulate_steps
 from analogrnn.spice.engine import RAW, find_ngspice, run_process, write_job
-from analogrnn.spice.network import Simulation, run_network
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import read_raw
-from analogrnn.spice.silicon import SETTINGS, Silicon, ladder_slice, network_transistors
+from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.spice.testbench import NetworkDeck, read_deck
+from analogrnn.spice.transistor_network import SETTINGS, Silicon, ladder_slice, network_transistors
 from validation.claims import Measured
 from validation.network.topic import TOPIC, digits
 
@@ -46,8 +46,9 @@ def account(deck: NetworkDeck) -> tuple[Account, np.ndarray, np.ndarray]:
         folder = Path(name)
         write_job(job, folder)
         started = time.perf_counter()
-        outcome = run_process([str(find_ngspice().executable), "-n", "-b", "-r", RAW, "deck.cir"], folder,
-                              timeout=3600.0)  # fmt: skip
+        outcome = run_process(
+            [str(find_ngspice().executable), "-n", "-b", "-r", RAW, "deck.cir"], folder, timeout=3600.0
+        )
         wall = time.perf_counter() - started
         reading = read_deck(deck, read_raw(folder / RAW)[0])
 
@@ -59,8 +60,14 @@ def account(deck: NetworkDeck) -> tuple[Account, np.ndarray, np.ndarray]:
 
     parts = ("Netlist loading time", "Subckt and Param expansion time", "Netlist parsing time")
     transient = number("Transient analysis time")
-    seen = Account(wall, sum(number(part) for part in parts), number("Total analysis time (seconds)") - transient,
-                   transient, int(number("Accepted timepoints")), int(number("Total iterations")))  # fmt: skip
+    seen = Account(
+        wall,
+        sum(number(part) for part in parts),
+        number("Total analysis time (seconds)") - transient,
+        transient,
+        int(number("Accepted timepoints")),
+        int(number("Total iterations")),
+    )
     stages = np.concatenate([value.ravel() for value in reading.stages.values()])
     return seen, stages, np.concatenate([value.ravel() for value in reading.candidates.values()])
 
@@ -87,9 +94,14 @@ def _rate(level: str) -> None:
     @TOPIC.measure(f"speed-{level}")
     def measured(quick: bool) -> Measured:
         found = rates(quick)
-        return Measured(found[level], "cell-steps/s", "reported", True,
-                        f"{NAME}, level {level}, one core, one run: {found[level] / found['transistor']:,.4g} times "
-                        "the transistor level")  # fmt: skip
+        return Measured(
+            found[level],
+            "cell-steps/s",
+            "reported",
+            True,
+            f"{NAME}, level {level}, one core, one run: {found[level] / found['transistor']:,.4g} times "
+            "the transistor level",
+        )
 
 
 for _level in ("behavioural", "ideal", "transistor"):
@@ -105,10 +117,15 @@ def one_slice(quick: bool) -> NetworkDeck:
 @TOPIC.measure("speed-where")
 def where(quick: bool) -> Measured:
     seen, _, _ = account(one_slice(quick))
-    return Measured(seen.wall, "s", "reported", True,
-                    f"one ladder of {NAME} in transistors, one clip: parsing {seen.parsing:.3f}, "
-                    f"operating point {seen.operating_point:.3f}, transient {seen.transient:.3f} s; "
-                    f"{seen.points} points, {seen.iterations} iterations")  # fmt: skip
+    return Measured(
+        seen.wall,
+        "s",
+        "reported",
+        True,
+        f"one ladder of {NAME} in transistors, one clip: parsing {seen.parsing:.3f}, "
+        f"operating point {seen.operating_point:.3f}, transient {seen.transient:.3f} s; "
+        f"{seen.points} points, {seen.iterations} iterations",
+    )
 
 
 @TOPIC.measure("speed-settings")
@@ -119,13 +136,18 @@ def settings(quick: bool) -> Measured:
     former = re.sub(r"(?m)^(\.tran \S+ \S+ 0) (\S+)", lambda m: f"{m[1]} {float(m[2]) / 10:.10g}", former)
     (now, stages, candidates), (before, _, _), (tight, exact, right) = (
         account(replace(deck, text=text)) for text in (deck.text, former, deck.text.replace(SETTINGS, TIGHT))
-    )  # fmt: skip
+    )
     error = float(np.abs(candidates - right).max())
     holds = bool(np.all(stages == exact)) and (quick or before.wall > now.wall)
-    return Measured(before.wall / now.wall, "-fold", "> 1", holds,
-                    f"one ladder, one clip: damped trapezoid, free step, coarse start {now.wall:.2f} s "
-                    f"({now.iterations} iterations), Gear without a start {before.wall:.2f} s ({before.iterations}), "
-                    f"reltol 1e-5 {tight.wall:.2f} s; same stages, candidates to {error * 1e12:.2f} pA")  # fmt: skip
+    return Measured(
+        before.wall / now.wall,
+        "-fold",
+        "> 1",
+        holds,
+        f"one ladder, one clip: damped trapezoid, free step, coarse start {now.wall:.2f} s "
+        f"({now.iterations} iterations), Gear without a start {before.wall:.2f} s ({before.iterations}), "
+        f"reltol 1e-5 {tight.wall:.2f} s; same stages, candidates to {error * 1e12:.2f} pA",
+    )
 
 
 @TOPIC.measure("speed-bypass")
@@ -134,9 +156,14 @@ def bypass(quick: bool) -> Measured:
     (now, stages, candidates), (fast, same, rough) = (
         account(item) for item in (deck, replace(deck, text=deck.text.replace(SETTINGS, f"{SETTINGS} bypass=1")))
     )
-    return Measured(now.wall / fast.wall, "-fold", "reported", True,
-                    f"bypass=1, which decks do without: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
-                    f"candidates within {np.abs(candidates - rough).max() * 1e12:.2f} pA")  # fmt: skip
+    return Measured(
+        now.wall / fast.wall,
+        "-fold",
+        "reported",
+        True,
+        f"bypass=1, which decks do without: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
+        f"candidates within {np.abs(candidates - rough).max() * 1e12:.2f} pA",
+    )
 
 
 @TOPIC.measure("speed-one-deck")
@@ -149,10 +176,15 @@ def one_deck(quick: bool) -> Measured:
         account(ladder_slice(design, design.ladders[0], [cell], given, find_pdk(), Silicon()))[0] for cell in cells
     ]
     alone = sum(s.wall for s in slices)
-    return Measured(alone / flat.wall, "-fold", "reported", True,
-                    f"{len(given)} steps of {NAME}: {len(cells)} slices {alone:.1f} s of one core, one flat deck with "
-                    f"readout {flat.wall:.1f} s (operating point {flat.operating_point:.1f} s, {flat.points} points, "
-                    f"not {np.mean([s.points for s in slices]):.0f})")  # fmt: skip
+    return Measured(
+        alone / flat.wall,
+        "-fold",
+        "reported",
+        True,
+        f"{len(given)} steps of {NAME}: {len(cells)} slices {alone:.1f} s of one core, one flat deck with "
+        f"readout {flat.wall:.1f} s (operating point {flat.operating_point:.1f} s, {flat.points} points, "
+        f"not {np.mean([s.points for s in slices]):.0f})",
+    )
 
 
 @TOPIC.measure("speed-trimmed-models")
@@ -173,9 +205,14 @@ def trimmed(quick: bool) -> Measured:
             walls[name] = time.perf_counter() - started
             ended = read_raw(Path(place) / RAW)[0].axis[-1]
             assert abs(ended / deck.schedule.duration - 1.0) < 1e-6
-    return Measured(walls["whole"] / walls["trimmed"], "-fold", "reported", True,
-                    f"one ladder, one clip: whole library {walls['whole']:.2f} s, cut to the devices in use "
-                    f"{walls['trimmed']:.2f} s; not worth a second copy of the foundry's text")  # fmt: skip
+    return Measured(
+        walls["whole"] / walls["trimmed"],
+        "-fold",
+        "reported",
+        True,
+        f"one ladder, one clip: whole library {walls['whole']:.2f} s, cut to the devices in use "
+        f"{walls['trimmed']:.2f} s; not worth a second copy of the foundry's text",
+    )
 
 
 def cut_library(text: str) -> str:

@@ -42,9 +42,16 @@ def _few(network: Network) -> Network:
         match layer:
             case Cmru():
                 assert layer.initial is not None
-                layers.append(replace(layer, weight=layer.weight[cells], bias=layer.bias[cells],
-                                      threshold=layer.threshold[cells], alpha=layer.alpha[cells],
-                                      initial=layer.initial[cells]))  # fmt: skip
+                layers.append(
+                    replace(
+                        layer,
+                        weight=layer.weight[cells],
+                        bias=layer.bias[cells],
+                        threshold=layer.threshold[cells],
+                        alpha=layer.alpha[cells],
+                        initial=layer.initial[cells],
+                    )
+                )
             case Linear():
                 layers.append(replace(layer, weight=layer.weight[:, cells]))
             case _:

@@ -12,9 +12,11 @@ from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
 
 if TYPE_CHECKING:
-    from analogrnn.analysis.bits import BitsReport, Examples, GroupBits, Paired
-    from analogrnn.analysis.bits_words import Quantised
+    from analogrnn.analysis.bits.quantise import Quantised
+    from analogrnn.analysis.bits.search import BitsReport, GroupBits
+    from analogrnn.datasets import LabelledClips
     from analogrnn.network import Network
+    from analogrnn.statistics import Paired
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,28 +24,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "all")
     add_common(parser, seed=False)
     parser.add_argument("--groups", metavar="G,G,..", help="which groups get words (default all); the rest stays")
-    parser.add_argument("--words", metavar="G=N,..", help="judge these words instead of a search, as in "
-                        "weights=6,bias=8 or all=8")  # fmt: skip
-    parser.add_argument("--within", type=float, default=0.01, metavar="X",
-                        help="accuracy that may be lost, as a fraction (default 0.01)")  # fmt: skip
-    parser.add_argument("--sure", type=float, default=0.95, metavar="P",
-                        help="one-sided confidence of that on the choosing clips; 0.5 takes the bare accuracy "
-                        "(default 0.95)")  # fmt: skip
+    parser.add_argument(
+        "--words", metavar="G=N,..", help="judge these words instead of a search, as in weights=6,bias=8 or all=8"
+    )
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=0.01,
+        metavar="X",
+        help="accuracy that may be lost, as a fraction (default 0.01)",
+    )
+    parser.add_argument(
+        "--sure",
+        type=float,
+        default=0.95,
+        metavar="P",
+        help="one-sided confidence of that on the choosing clips; 0.5 takes the bare accuracy (default 0.95)",
+    )
     parser.add_argument("--longest", type=int, default=12, metavar="N", help="longest word to try (default 12)")
-    parser.add_argument("--grid", choices=("binary", "full"), default="binary",
-                        help="least step: a power of two, or full scale over the largest code")  # fmt: skip
-    parser.add_argument("--reference", choices=("layer", "row"), default="layer",
-                        help="one least step of the mirrors a layer, or one a row (default layer)")  # fmt: skip
-    parser.add_argument("--bias", choices=("circuit", "trained"), default="circuit",
-                        help="bias codes carry the input offset too (circuit), or the trained bias alone")  # fmt: skip
-    parser.add_argument("--independent", action="store_true",
-                        help="round each current by itself, not the threshold after shift and base")  # fmt: skip
+    parser.add_argument(
+        "--grid",
+        choices=("binary", "full"),
+        default="binary",
+        help="least step: a power of two, or full scale over the largest code",
+    )
+    parser.add_argument(
+        "--reference",
+        choices=("layer", "row"),
+        default="layer",
+        help="one least step of the mirrors a layer, or one a row (default layer)",
+    )
+    parser.add_argument(
+        "--bias",
+        choices=("circuit", "trained"),
+        default="circuit",
+        help="bias codes carry the input offset too (circuit), or the trained bias alone",
+    )
+    parser.add_argument(
+        "--independent",
+        action="store_true",
+        help="round each current by itself, not the threshold after shift and base",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write bits.json, the codes and a picture here")
 
 
 def run(args: argparse.Namespace) -> int:
-    from analogrnn.analysis.bits import Settings, analyze_bits  # noqa: PLC0415 (numba and scipy cost a second)
-    from analogrnn.analysis.bits_words import Convention, quantise  # noqa: PLC0415
+    from analogrnn.analysis.bits.quantise import Convention, quantise  # noqa: PLC0415
+    from analogrnn.analysis.bits.search import Settings, analyze_bits  # noqa: PLC0415 (numba and scipy cost a second)
 
     ui = Ui(as_json=args.json)
     network = network_of(args)
@@ -66,10 +93,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if quantised is not None and not report.warnings else 1
 
 
-def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[Examples, Examples]":
+def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[LabelledClips, LabelledClips]":
     """Clips that choose and clips that report: the task's two sets, or the even and the odd ones of --inputs."""
     from analogrnn import datasets  # noqa: PLC0415
-    from analogrnn.analysis.bits import Examples  # noqa: PLC0415
+    from analogrnn.datasets import LabelledClips  # noqa: PLC0415
 
     inputs = inputs_of(args, network)
     if inputs.labels is None:
@@ -77,10 +104,13 @@ def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[Examples
     if args.inputs is not None:
         if len(inputs.labels) < 2:
             raise ParameterError("--inputs holds one clip; give at least two, one to choose on and one to report.")
-        return (Examples(inputs.x[:, ::2], inputs.labels[::2]), Examples(inputs.x[:, 1::2], inputs.labels[1::2]))
+        return (
+            LabelledClips(inputs.x[:, ::2], inputs.labels[::2]),
+            LabelledClips(inputs.x[:, 1::2], inputs.labels[1::2]),
+        )
     assert network.encoding is not None
     clips = datasets.spoken_digits("validation")
-    return Examples(network.encoding(clips.features), clips.labels), Examples(inputs.x, inputs.labels)
+    return LabelledClips(network.encoding(clips.features), clips.labels), LabelledClips(inputs.x, inputs.labels)
 
 
 def _words(text: str, groups: tuple[str, ...]) -> dict[str, int]:
@@ -94,42 +124,60 @@ def _words(text: str, groups: tuple[str, ...]) -> dict[str, int]:
 
 
 def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
-    from analogrnn.analysis.bits_words import GROUPS  # noqa: PLC0415
+    from analogrnn.analysis.bits.quantise import GROUPS  # noqa: PLC0415
 
-    ui.say(f"{report.network}: as trained {100 * report.trained_test:.1f} % on the test clips, "
-           f"{100 * report.trained_validation:.1f} % on the clips that choose")  # fmt: skip
+    ui.say(
+        f"{report.network}: as trained {100 * report.trained_test:.1f} % on the test clips, "
+        f"{100 * report.trained_validation:.1f} % on the clips that choose"
+    )
     rows = []
     for item in (*report.groups, report.together):
         word = report.words.get(item.group)
-        rows.append((item.group, "-" if item.minimal is None else str(item.minimal), "" if word is None else str(word),
-                     GROUPS.get(item.group, "equal words for all groups")))  # fmt: skip
+        rows.append(
+            (
+                item.group,
+                "-" if item.minimal is None else str(item.minimal),
+                "" if word is None else str(word),
+                GROUPS.get(item.group, "equal words for all groups"),
+            )
+        )
     ui.columns("bits", ("group", "shortest alone", "chosen together", ""), rows)
     if quantised is not None and report.test is not None and report.validation is not None:
-        ui.table("together", [
-            ("on the clips that choose", _difference(report.validation)),
-            ("on the test clips", _difference(report.test)),
-            ("all codes", f"{report.storage} bits"),
-            *_twin_rows(quantised),
-        ])  # fmt: skip
+        ui.table(
+            "together",
+            [
+                ("on the clips that choose", _difference(report.validation)),
+                ("on the test clips", _difference(report.test)),
+                ("all codes", f"{report.storage} bits"),
+                *_twin_rows(quantised),
+            ],
+        )
     for warning in report.warnings:
         ui.say(f"warning: {warning}")
 
 
 def _difference(seen: "Paired") -> str:
-    return (f"{100 * seen.accuracy:.2f} %, {100 * seen.difference:+.2f} +- {100 * seen.error:.2f} points "
-            f"(McNemar p = {seen.p_value:.2g}, {seen.clips} clips)")  # fmt: skip
+    return (
+        f"{100 * seen.accuracy:.2f} %, {100 * seen.difference:+.2f} +- {100 * seen.error:.2f} points "
+        f"(McNemar p = {seen.p_value:.2g}, {seen.clips} clips)"
+    )
 
 
 def _twin_rows(quantised: "Quantised") -> list[tuple[str, str]]:
-    from analogrnn.analysis.integer import integer_network  # noqa: PLC0415
+    from analogrnn.analysis.bits.integer import integer_network  # noqa: PLC0415
 
     try:
         twin = integer_network(quantised)
     except ParameterError as error:
         return [("integer twin", f"none: {error}")]
-    return [(f"integer twin, {layer.name}", f"{layer.weight.dtype} weights, an accumulator of "
-             f"{layer.accumulator_bits} bits can't overflow, least step 2^{layer.exponent}")
-            for layer in twin.layers]  # fmt: skip
+    return [
+        (
+            f"integer twin, {layer.name}",
+            f"{layer.weight.dtype} weights, an accumulator of "
+            f"{layer.accumulator_bits} bits can't overflow, least step 2^{layer.exponent}",
+        )
+        for layer in twin.layers
+    ]
 
 
 def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, Any]:
@@ -137,9 +185,15 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
         return [float(v) if np.isfinite(v) else None for v in values]
 
     def group(item: "GroupBits") -> dict[str, Any]:
-        return {"group": item.group, "minimal": item.minimal, "bits": item.bits.tolist(),
-                "validation": known(item.validation), "test": known(item.test), "test_error": known(item.test_error),
-                "refused": {str(bits): why for bits, why in item.refused.items()}}  # fmt: skip
+        return {
+            "group": item.group,
+            "minimal": item.minimal,
+            "bits": item.bits.tolist(),
+            "validation": known(item.validation),
+            "test": known(item.test),
+            "test_error": known(item.test_error),
+            "refused": {str(bits): why for bits, why in item.refused.items()},
+        }
 
     return {
         "network": report.network,
@@ -150,23 +204,27 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
         "validation": asdict(report.validation) if report.validation else None,
         "test": asdict(report.test) if report.test else None,
         "storage_bits": report.storage,
-        "least_steps": {f"{layer}.{name}": codes.lsb.ravel().tolist() for (layer, name), codes in
-                        (quantised.codes.items() if quantised else ())},
+        "least_steps": {
+            f"{layer}.{name}": codes.lsb.ravel().tolist()
+            for (layer, name), codes in (quantised.codes.items() if quantised else ())
+        },
         "warnings": list(report.warnings),
         "groups": [group(item) for item in (*report.groups, report.together)],
-    }  # fmt: skip
+    }
 
 
 def _write(folder: Path, report: "BitsReport", quantised: "Quantised | None", answer: dict[str, Any]) -> None:
-    from analogrnn.analysis.bits_figures import accuracy_over_bits  # noqa: PLC0415 (matplotlib costs 0.4 s)
-    from analogrnn.analysis.integer import save_codes  # noqa: PLC0415
-    from analogrnn.outputs import make_folder, write_json  # noqa: PLC0415
+    from analogrnn.analysis.bits.integer import save_codes  # noqa: PLC0415
+    from analogrnn.figures.bits import accuracy_over_bits  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
     make_folder(folder)
     write_json(folder / "bits.json", answer)
     c = report.convention
-    title = (f"{report.network}: accuracy over word lengths, {report.test.clips if report.test else 0} test clips; "
-             f"{c.grid} steps, one reference a {c.reference}")  # fmt: skip
+    title = (
+        f"{report.network}: accuracy over word lengths, {report.test.clips if report.test else 0} test clips; "
+        f"{c.grid} steps, one reference a {c.reference}"
+    )
     accuracy_over_bits(report, title, folder / "accuracy_over_bits.png")
     if quantised is not None:
         save_codes(quantised, folder / "codes.npz")

@@ -9,7 +9,7 @@ from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 
 if TYPE_CHECKING:
-    from analogrnn.analysis.fixed_points_report import LadderFixedPoints
+    from analogrnn.analysis.fixed_points.report import LadderFixedPoints
 
 SHOWN_ISLANDS = 12
 
@@ -21,14 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cell", type=int, default=0, metavar="I", help="which ladder of it (default 0)")
     parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
     parser.add_argument("--ngspice", action="store_true", help="also start every code in ngspice (nominal chip)")
-    parser.add_argument("--eps", default="0,0.5,1", metavar="E,E,..",
-                        help="leaks of the recurrence to compare (default 0,0.5,1)")  # fmt: skip
+    parser.add_argument(
+        "--eps", default="0,0.5,1", metavar="E,E,..", help="leaks of the recurrence to compare (default 0,0.5,1)"
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write fixed_points.json and pictures here")
 
 
 def run(args: argparse.Namespace) -> int:
-    from analogrnn.analysis.fixed_points_recurrence import recurrence_states  # noqa: PLC0415 (numba costs a second)
-    from analogrnn.analysis.fixed_points_report import ladder_fixed_points  # noqa: PLC0415
+    from analogrnn.analysis.fixed_points.recurrence import recurrence_states  # noqa: PLC0415 (numba costs a second)
+    from analogrnn.analysis.fixed_points.report import ladder_fixed_points  # noqa: PLC0415
     from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
@@ -53,17 +54,25 @@ def run(args: argparse.Namespace) -> int:
     title = f"{network.name}: {layer.name}[{args.cell}], {'nominal' if args.chip is None else f'chip {args.chip}'}"
     answer = {"network": network.name, "layer": layer.name, "chip": args.chip, "seed": args.seed, **found.as_dict()}
     answer["recurrence"] = [
-        {"eps": r.eps, "attract": [a if abs(a) < 1e300 else None for a in r.attract], "slope": r.slope,
-         "states_after_10_updates": len(r.reached), "least_gap": r.gap} for r in recurrence
-    ]  # fmt: skip
+        {
+            "eps": r.eps,
+            "attract": [a if abs(a) < 1e300 else None for a in r.attract],
+            "slope": r.slope,
+            "states_after_10_updates": len(r.reached),
+            "least_gap": r.gap,
+        }
+        for r in recurrence
+    ]
     _show(ui, title, found)
     header = ("eps", "updates lead to", "error left by one", "states within 10 updates", "least gap")
-    rows = [(f"{r.eps:g}", f"{r.attract[0]:g}, {r.attract[1]:g}", f"{r.slope:g}", str(len(r.reached)), f"{r.gap:.3g}")
-            for r in recurrence]  # fmt: skip
+    rows = [
+        (f"{r.eps:g}", f"{r.attract[0]:g}, {r.attract[1]:g}", f"{r.slope:g}", str(len(r.reached)), f"{r.gap:.3g}")
+        for r in recurrence
+    ]
     ui.columns("recurrence (any s is held while |c| < threshold)", header, rows)
     if args.out is not None:
-        from analogrnn.analysis import fixed_points_figures as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
-        from analogrnn.outputs import make_folder, write_json  # noqa: PLC0415
+        from analogrnn.figures import fixed_points as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+        from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
         make_folder(args.out)
         write_json(args.out / "fixed_points.json", answer)
@@ -81,22 +90,35 @@ def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
     routes = {True: "the same codes", False: "OTHER codes", None: "not run (--ngspice)"}
     long = [upset for upset in found.upsets if upset.long != "heals"]
     brief = [upset for upset in found.upsets if upset.brief != "heals"]
-    ui.table(title, [
-        ("stages", str(found.states.stages)),
-        ("I_s / beta, I_base / beta", f"{found.ratio:.3g}, {found.base_ratio:.3g}"),
-        ("codes that hold", f"{len(found.states.codes)} of {2**found.states.stages} (nominal law: {found.expected})"),
-        ("of which levels", str(int(found.states.thermometer.sum()))),
-        ("islands, stage 1 first", (", ".join(islands[:SHOWN_ISLANDS]) + more) or "none"),
-        ("waveform model from every code", routes[found.waveform_agrees]),
-        ("ngspice from every code", routes[found.ngspice_agrees]),
-        ("codes that pulses reach from reset", f"{len(found.reached)}, islands among them: {found.islands_reached}"),
-        ("upsets of one or two stages, a pulse long", f"{len(brief)} of {len(found.upsets)} don't heal"),
-        ("the same until the DPIs have followed",
-         f"{len(long)} don't heal, {sum(u.long.startswith('island') for u in long)} end on islands"),
-    ])  # fmt: skip
+    ui.table(
+        title,
+        [
+            ("stages", str(found.states.stages)),
+            ("I_s / beta, I_base / beta", f"{found.ratio:.3g}, {found.base_ratio:.3g}"),
+            (
+                "codes that hold",
+                f"{len(found.states.codes)} of {2**found.states.stages} (nominal law: {found.expected})",
+            ),
+            ("of which levels", str(int(found.states.thermometer.sum()))),
+            ("islands, stage 1 first", (", ".join(islands[:SHOWN_ISLANDS]) + more) or "none"),
+            ("waveform model from every code", routes[found.waveform_agrees]),
+            ("ngspice from every code", routes[found.ngspice_agrees]),
+            (
+                "codes that pulses reach from reset",
+                f"{len(found.reached)}, islands among them: {found.islands_reached}",
+            ),
+            ("upsets of one or two stages, a pulse long", f"{len(brief)} of {len(found.upsets)} don't heal"),
+            (
+                "the same until the DPIs have followed",
+                f"{len(long)} don't heal, {sum(u.long.startswith('island') for u in long)} end on islands",
+            ),
+        ],
+    )
     w = found.windows
-    rows = [(f"{k:g}", f"{h:.4g}", f"{d:.4g}", f"{u:.4g}", f"{min(-d, u) / w.beta:.3g}")
-            for k, h, d, u in zip(w.level, w.output, w.down, w.up, strict=True)]  # fmt: skip
+    rows = [
+        (f"{k:g}", f"{h:.4g}", f"{d:.4g}", f"{u:.4g}", f"{min(-d, u) / w.beta:.3g}")
+        for k, h, d, u in zip(w.level, w.output, w.down, w.up, strict=True)
+    ]
     ui.columns("levels", ("k", "output h", "down at", "up at", "hold margin / beta"), rows)
 
 

@@ -9,7 +9,7 @@ from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 
 if TYPE_CHECKING:
-    from analogrnn.analysis.resilience_report import AccuracyCurve, LayerNoise
+    from analogrnn.analysis.noise.report import AccuracyCurve, LayerNoise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import numpy as np  # noqa: PLC0415
 
-    from analogrnn.analysis.resilience_report import accuracy_under_noise, network_noise  # noqa: PLC0415 (numba)
+    from analogrnn.analysis.noise.report import accuracy_under_noise, network_noise  # noqa: PLC0415 (numba)
     from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
@@ -38,22 +38,31 @@ def run(args: argparse.Namespace) -> int:
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     found = network_noise(chip, inputs.x)
     title = f"{network.name}, {'nominal' if args.chip is None else f'chip {args.chip}'}"
-    answer: dict[str, Any] = {"network": network.name, "chip": args.chip, "seed": args.seed,
-                              "clips": inputs.x.shape[1], "layers": [layer.as_dict() for layer in found]}  # fmt: skip
+    answer: dict[str, Any] = {
+        "network": network.name,
+        "chip": args.chip,
+        "seed": args.seed,
+        "clips": inputs.x.shape[1],
+        "layers": [layer.as_dict() for layer in found],
+    }
     curve = None
     if inputs.labels is not None:
         curve = accuracy_under_noise(
             chip, inputs.x, inputs.labels, np.array(sigmas), repeats=args.repeats, seed=args.seed
         )
-        answer["accuracy"] = {"sigma_beta": sigmas, "accuracy": curve.accuracy.tolist(),
-                              "standard_error": curve.error.tolist(), "without_noise": curve.without}  # fmt: skip
+        answer["accuracy"] = {
+            "sigma_beta": sigmas,
+            "accuracy": curve.accuracy.tolist(),
+            "standard_error": curve.error.tolist(),
+            "without_noise": curve.without,
+        }
     for layer in found:
         _show(ui, f"{title}: {layer.name}", layer)
     if curve is not None:
         _show_accuracy(ui, curve)
     if args.out is not None:
-        from analogrnn.analysis import resilience_figures as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
-        from analogrnn.outputs import make_folder, write_json  # noqa: PLC0415
+        from analogrnn.figures import noise as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+        from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
         make_folder(args.out)
         write_json(args.out / "noise.json", answer)
@@ -67,34 +76,45 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(ui: Ui, title: str, layer: "LayerNoise") -> None:
-    from analogrnn.analysis.resilience_crossover import least_margin, losing_band  # noqa: PLC0415
+    from analogrnn.analysis.noise.crossover import least_margin, losing_band  # noqa: PLC0415
 
     least = float(layer.margin.min())
     band = losing_band(least)
     told = f"between {band[0]:.2f} and {band[1]:.2f} levels of noise a step" if band else "at no noise"
     hold = layer.hold.log10_seconds
-    ui.table(title, [
-        ("noise of the cells", f"{layer.sigma.min():.3g} to {layer.sigma.max():.3g} beta rms"),
-        ("chance of a wrong move, mean over steps, worst cell", f"{layer.wrong.max():.3g}"),
-        ("the same, least favourable step", f"{layer.worst:.3g}"),
-        ("expected wrong moves of the layer in a clip", f"{layer.wrong_a_clip:.3g}"),
-        (f"mean time to a flip in hold, weakest cell [{layer.cell}]",
-         f"{layer.drifting} of its levels drift at rest" if layer.drifting else f"1e{hold.min():.1f} s, worst level"),
-        ("beta over a level's output", f"{least:.3g} to {layer.margin.max():.3g} (analog never better above "
-         f"{least_margin():.3f})"),
-        ("long holds are better in an analog state", told),
-    ])  # fmt: skip
+    ui.table(
+        title,
+        [
+            ("noise of the cells", f"{layer.sigma.min():.3g} to {layer.sigma.max():.3g} beta rms"),
+            ("chance of a wrong move, mean over steps, worst cell", f"{layer.wrong.max():.3g}"),
+            ("the same, least favourable step", f"{layer.worst:.3g}"),
+            ("expected wrong moves of the layer in a clip", f"{layer.wrong_a_clip:.3g}"),
+            (
+                f"mean time to a flip in hold, weakest cell [{layer.cell}]",
+                f"{layer.drifting} of its levels drift at rest"
+                if layer.drifting
+                else f"1e{hold.min():.1f} s, worst level",
+            ),
+            (
+                "beta over a level's output",
+                f"{least:.3g} to {layer.margin.max():.3g} (analog never better above {least_margin():.3f})",
+            ),
+            ("long holds are better in an analog state", told),
+        ],
+    )
 
 
 def _show_accuracy(ui: Ui, curve: "AccuracyCurve") -> None:
-    rows = [(f"{s:g}", f"{100 * a:.1f} %", f"{100 * e:.1f} %")
-            for s, a, e in zip(curve.sigma, curve.accuracy, curve.error, strict=True)]  # fmt: skip
+    rows = [
+        (f"{s:g}", f"{100 * a:.1f} %", f"{100 * e:.1f} %")
+        for s, a, e in zip(curve.sigma, curve.accuracy, curve.error, strict=True)
+    ]
     heading = f"accuracy, {curve.clips} clips, {curve.repeats} draws (without noise {100 * curve.without:.1f} %)"
     ui.columns(heading, ("noise / beta", "accuracy", "standard error"), rows)
 
 
 def _sigmas(text: str | None) -> list[float]:
-    from analogrnn.analysis.resilience_report import SIGMAS  # noqa: PLC0415
+    from analogrnn.analysis.noise.report import SIGMAS  # noqa: PLC0415
 
     if text is None:
         return list(SIGMAS)

@@ -22,9 +22,9 @@ from analogrnn.technology import load_technology
 from analogrnn.units import format_quantity, parse
 
 if TYPE_CHECKING:
-    from analogrnn.analysis.power import PowerReport
-    from analogrnn.analysis.power_area import AreaReport
-    from analogrnn.analysis.power_spice import SlicePower
+    from analogrnn.analysis.power.area import AreaReport
+    from analogrnn.analysis.power.report import PowerReport
+    from analogrnn.analysis.power.spice import SlicePower
 
 TOLERANCE = 0.05  # of ngspice's own integral
 
@@ -34,19 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "all")
     add_common(parser, seed=False)
     parser.add_argument("--budget", metavar="W", help="exit code 1 if the network draws more, as in 1uW")
-    parser.add_argument("--confirm", type=int, default=0, metavar="K", help="run K ladders on the first clip in "
-                        "ngspice; exit code 1 if the supply current is more than 5 %% off")  # fmt: skip
+    parser.add_argument(
+        "--confirm",
+        type=int,
+        default=0,
+        metavar="K",
+        help="run K ladders on the first clip in ngspice; exit code 1 if the supply current is more than 5 %% off",
+    )
     parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
-    parser.add_argument("--scaling", metavar="D,D,..", help="also random networks of these state dimensions, as in "
-                        "4,8,16,32,64,128")  # fmt: skip
-    parser.add_argument("--overhead", type=float, default=2.5, metavar="X", help="layout area over gates and "
-                        "capacitors, declared (default 2.5)")  # fmt: skip
+    parser.add_argument(
+        "--scaling", metavar="D,D,..", help="also random networks of these state dimensions, as in 4,8,16,32,64,128"
+    )
+    parser.add_argument(
+        "--overhead",
+        type=float,
+        default=2.5,
+        metavar="X",
+        help="layout area over gates and capacitors, declared (default 2.5)",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write power.json and pictures here")
 
 
 def run(args: argparse.Namespace) -> int:
-    from analogrnn.analysis.power import power_report  # noqa: PLC0415 (numba costs a second)
-    from analogrnn.analysis.power_area import area_report  # noqa: PLC0415
+    from analogrnn.analysis.power.area import area_report  # noqa: PLC0415
+    from analogrnn.analysis.power.report import power_report  # noqa: PLC0415 (numba costs a second)
 
     ui = Ui(as_json=args.json)
     budget = None if args.budget is None else in_range("--budget", parse(args.budget, "W", owner="--budget"), 0.0, 1.0)
@@ -59,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     _show(ui, report, area)
     good = budget is None or report.total <= budget
     if args.confirm:
-        from analogrnn.analysis.power_spice import slice_power  # noqa: PLC0415
+        from analogrnn.analysis.power.spice import slice_power  # noqa: PLC0415
 
         cells = np.linspace(0, design.layers[0].synapses.width - 1, args.confirm).astype(int).tolist()
         with ui.progress(f"{len(cells)} ladders in ngspice") as progress:
@@ -110,36 +121,62 @@ def _show(ui: Ui, report: "PowerReport", area: "AreaReport") -> None:
     blocks = sum(report.blocks.values())
     header = ("block", "power", "share", "gate area")
     rows = [
-        (name, format_quantity(report.supply * value, "W", 3), f"{100 * value / blocks:.1f} %",
-         f"{area.gates[name] * 1e12:,.0f} um2" if name in area.gates else "")
+        (
+            name,
+            format_quantity(report.supply * value, "W", 3),
+            f"{100 * value / blocks:.1f} %",
+            f"{area.gates[name] * 1e12:,.0f} um2" if name in area.gates else "",
+        )
         for name, value in report.blocks.items()
-    ]  # fmt: skip
+    ]
     rows.append(("all", format_quantity(report.total, "W", 3), "", f"{sum(area.gates.values()) * 1e12:,.0f} um2"))
     ui.columns(f"{report.network}: {report.clips} clips of {report.frames} steps, nominal", header, rows)
     for ladder in report.ladders:
         levels = enumerate(zip(ladder.occupancy.mean(axis=0), ladder.by_level.mean(axis=0), strict=True))
-        by_level = [(str(n), f"{100 * part:.1f} %", format_quantity(report.supply * current, "W", 3))
-                    for n, (part, current) in levels]  # fmt: skip
+        by_level = [
+            (str(n), f"{100 * part:.1f} %", format_quantity(report.supply * current, "W", 3))
+            for n, (part, current) in levels
+        ]
         ui.columns(f"{ladder.name}: a ladder's stages", ("ON", "of the time", "power"), by_level)
-    ui.table("", [
-        ("latency", f"{format_quantity(report.latency, 's', 3)}: {report.frames} steps of "
-         f"{format_quantity(report.period, 's', 3)}"),
-        ("energy a step", format_quantity(report.energy_step, "J", 3)),
-        ("energy an inference", f"{format_quantity(report.energy, 'J', 3)}: {report.steps} steps, presets too"),
-        ("capacitors", f"{area.capacitors * 1e12:,.0f} um2 at a declared {area.density * 1e3:g} fF/um2"),
-        ("layout area", f"{area.total * 1e6:.3g} mm2 with a declared overhead of {area.overhead:g}"),
-    ])  # fmt: skip
+    ui.table(
+        "",
+        [
+            (
+                "latency",
+                f"{format_quantity(report.latency, 's', 3)}: {report.frames} steps of "
+                f"{format_quantity(report.period, 's', 3)}",
+            ),
+            ("energy a step", format_quantity(report.energy_step, "J", 3)),
+            ("energy an inference", f"{format_quantity(report.energy, 'J', 3)}: {report.steps} steps, presets too"),
+            ("capacitors", f"{area.capacitors * 1e12:,.0f} um2 at a declared {area.density * 1e3:g} fF/um2"),
+            ("layout area", f"{area.total * 1e6:.3g} mm2 with a declared overhead of {area.overhead:g}"),
+        ],
+    )
 
 
 def _confirmed(ui: Ui, slices: "list[SlicePower]", answer: dict[str, Any]) -> bool:
     rows, found = [], []
     for one in slices:
         error = one.total_predicted / one.total - 1.0
-        found.append({"cell": one.cell, "ngspice_A": one.total, "predicted_A": one.total_predicted,
-                      "stages_ngspice_A": one.stages, "stages_predicted_A": one.stages_predicted,
-                      "same_levels": one.same_levels})  # fmt: skip
-        rows.append((str(one.cell), format_quantity(one.total, "A"), format_quantity(one.total_predicted, "A"),
-                     f"{100 * error:+.2f} %", "yes" if one.same_levels else "NO"))  # fmt: skip
+        found.append(
+            {
+                "cell": one.cell,
+                "ngspice_A": one.total,
+                "predicted_A": one.total_predicted,
+                "stages_ngspice_A": one.stages,
+                "stages_predicted_A": one.stages_predicted,
+                "same_levels": one.same_levels,
+            }
+        )
+        rows.append(
+            (
+                str(one.cell),
+                format_quantity(one.total, "A"),
+                format_quantity(one.total_predicted, "A"),
+                f"{100 * error:+.2f} %",
+                "yes" if one.same_levels else "NO",
+            )
+        )
     ui.columns(
         "supply current of one ladder with its front end", ("cell", "ngspice", "predicted", "error", "levels"), rows
     )
@@ -148,17 +185,21 @@ def _confirmed(ui: Ui, slices: "list[SlicePower]", answer: dict[str, Any]) -> bo
 
 
 def _scaling(args: argparse.Namespace, sizes: list[int]) -> dict[str, Any]:
-    from analogrnn.analysis.power_scaling import BOUND, scale_states  # noqa: PLC0415
+    from analogrnn.analysis.power.scaling import BOUND, scale_states  # noqa: PLC0415
 
     options = replace(mapping_options(args), input_bound=BOUND)
     found = scale_states(load_technology(args.technology), options, sizes)
-    return {"states": sizes, "recurrent_W": found.recurrent.tolist(), "feedforward_W": found.feedforward.tolist(),
-            "slopes": {"recurrence": found.recurrent_slope, "feedforward": found.feedforward_slope}}  # fmt: skip
+    return {
+        "states": sizes,
+        "recurrent_W": found.recurrent.tolist(),
+        "feedforward_W": found.feedforward.tolist(),
+        "slopes": {"recurrence": found.recurrent_slope, "feedforward": found.feedforward_slope},
+    }
 
 
 def _write(args: argparse.Namespace, report: "PowerReport", answer: dict[str, Any], ui: Ui) -> None:
-    from analogrnn.analysis.power_figures import blocks  # noqa: PLC0415 (matplotlib costs 0.4 s)
-    from analogrnn.outputs import make_folder, write_json  # noqa: PLC0415
+    from analogrnn.figures.power import blocks  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
     make_folder(args.out)
     write_json(args.out / "power.json", answer)

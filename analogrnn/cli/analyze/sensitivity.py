@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from analogrnn.cli.analyze.bits import examples_of
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, network_of
 from analogrnn.cli.ui import Ui
-from analogrnn.outputs import make_folder, write_json
+from analogrnn.outputs.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from analogrnn.analysis.allocation import Allocation
-    from analogrnn.analysis.sensitivity import Losses, Sensitivity
+    from analogrnn.analysis.sensitivity.allocation import Allocation
+    from analogrnn.analysis.sensitivity.indices import Losses, Sensitivity
 
 SHOWN = 8
 
@@ -21,18 +21,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "all")
     add_common(parser)
     parser.add_argument("--chips", type=int, default=128, help="chips of each kind (default 128)")
-    parser.add_argument("--single", type=int, default=24, metavar="N",
-                        help="chips for each cell and each device type (default 24)")  # fmt: skip
-    parser.add_argument("--margin", type=float, default=0.05, metavar="X",
-                        help="accuracy that a good chip may lose, as a fraction (default 0.05)")  # fmt: skip
-    parser.add_argument("--allocate", choices=("on", "off"), default="on",
-                        help="also allocate the area, and confirm it on fresh chips (default on)")  # fmt: skip
+    parser.add_argument(
+        "--single", type=int, default=24, metavar="N", help="chips for each cell and each device type (default 24)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=0.05,
+        metavar="X",
+        help="accuracy that a good chip may lose, as a fraction (default 0.05)",
+    )
+    parser.add_argument(
+        "--allocate",
+        choices=("on", "off"),
+        default="on",
+        help="also allocate the area, and confirm it on fresh chips (default on)",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write sensitivity.json and pictures here")
 
 
 def run(args: argparse.Namespace) -> int:
-    from analogrnn.analysis.allocation import allocate_area  # noqa: PLC0415 (numba and scipy cost a second)
-    from analogrnn.analysis.sensitivity import Study, analyze_sensitivity  # noqa: PLC0415
+    from analogrnn.analysis.sensitivity.allocation import allocate_area  # noqa: PLC0415 (numba and scipy cost a second)
+    from analogrnn.analysis.sensitivity.indices import Study, analyze_sensitivity  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
     study = Study(seed=args.seed, chips=args.chips, single=args.single, margin=args.margin)
@@ -59,18 +69,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(ui: Ui, found: "Sensitivity") -> None:
-    ui.say(f"{found.network}: nominal {100 * found.nominal:.1f} %; {found.study.chips} chips "
-           f"{100 * found.mean:.1f} +- {100 * found.mean_error:.1f} %, of which {100 * found.good:.0f} % lose no more "
-           f"than {100 * found.study.margin:g} points")  # fmt: skip
+    ui.say(
+        f"{found.network}: nominal {100 * found.nominal:.1f} %; {found.study.chips} chips "
+        f"{100 * found.mean:.1f} +- {100 * found.mean_error:.1f} %, of which {100 * found.good:.0f} % lose no more "
+        f"than {100 * found.study.margin:g} points"
+    )
     accuracy, good = found.indices
     rows = [
-        (group, f"{accuracy.first[j]:.2f} +- {accuracy.first_error[j]:.2f}",
-         f"{accuracy.total[j]:.2f} +- {accuracy.total_error[j]:.2f}",
-         f"{good.total[j]:.2f} +- {good.total_error[j]:.2f}",
-         f"{100 * found.recovered.loss[j]:+.1f} +- {100 * found.recovered.error[j]:.1f}",
-         f"{100 * found.area[j]:.1f} %")
+        (
+            group,
+            f"{accuracy.first[j]:.2f} +- {accuracy.first_error[j]:.2f}",
+            f"{accuracy.total[j]:.2f} +- {accuracy.total_error[j]:.2f}",
+            f"{good.total[j]:.2f} +- {good.total_error[j]:.2f}",
+            f"{100 * found.recovered.loss[j]:+.1f} +- {100 * found.recovered.error[j]:.1f}",
+            f"{100 * found.area[j]:.1f} %",
+        )
         for j, group in enumerate(found.groups)
-    ]  # fmt: skip
+    ]
     header = ("group", "S accuracy", "T accuracy", "T good", "won if perfect", "area")
     ui.columns("variance over chips by group, and points won if the group had no mismatch", header, rows)
     ui.columns("worst cells", ("only this ladder deviates", "loss (points)"), _rows(found.by_cell))
@@ -83,22 +98,36 @@ def _rows(losses: "Losses") -> list[tuple[str, str]]:
 
 def _show_allocation(ui: Ui, found: "Allocation") -> None:
     rows = [
-        (group, f"{100 * found.share_before[j]:.1f} %", f"{100 * found.share_after[j]:.1f} %",
-         f"{found.scale[j]:.2f}", f"{found.sizes[group].w * 1e6:.2f} x {found.sizes[group].l * 1e6:.2f} um")
+        (
+            group,
+            f"{100 * found.share_before[j]:.1f} %",
+            f"{100 * found.share_after[j]:.1f} %",
+            f"{found.scale[j]:.2f}",
+            f"{found.sizes[group].w * 1e6:.2f} x {found.sizes[group].l * 1e6:.2f} um",
+        )
         for j, group in enumerate(found.groups)
-    ]  # fmt: skip
-    ui.columns(f"{found.area * 1e12:,.0f} um2 of gate area, allocated", ("group", "before", "after", "factor", "size"),
-               rows)  # fmt: skip
+    ]
+    ui.columns(
+        f"{found.area * 1e12:,.0f} um2 of gate area, allocated", ("group", "before", "after", "factor", "size"), rows
+    )
     c = found.confirmed
     before, after = found.predicted_loss
-    ui.table(f"{c.chips} fresh chips with both areas, test clips", [
-        ("mean accuracy", f"{100 * c.accuracy[0]:.2f} -> {100 * c.accuracy[1]:.2f} %, gain "
-         f"{100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points"),
-        (f"chips that lose at most {100 * c.margin:g} points",
-         f"{100 * (c.good.accuracy - c.good.difference):.1f} -> {100 * c.good.accuracy:.1f} %, gain "
-         f"{100 * c.good.difference:+.1f} +- {100 * c.good.error:.1f} points (McNemar p = {c.good.p_value:.2g})"),
-        ("share of clips with another class", f"x {c.loss[1] / c.loss[0]:.3f}; predicted x {after / before:.3f}"),
-    ])  # fmt: skip
+    ui.table(
+        f"{c.chips} fresh chips with both areas, test clips",
+        [
+            (
+                "mean accuracy",
+                f"{100 * c.accuracy[0]:.2f} -> {100 * c.accuracy[1]:.2f} %, gain "
+                f"{100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points",
+            ),
+            (
+                f"chips that lose at most {100 * c.margin:g} points",
+                f"{100 * (c.good.accuracy - c.good.difference):.1f} -> {100 * c.good.accuracy:.1f} %, gain "
+                f"{100 * c.good.difference:+.1f} +- {100 * c.good.error:.1f} points (McNemar p = {c.good.p_value:.2g})",
+            ),
+            ("share of clips with another class", f"x {c.loss[1] / c.loss[0]:.3f}; predicted x {after / before:.3f}"),
+        ],
+    )
 
 
 def _answer(found: "Sensitivity") -> dict[str, Any]:
@@ -106,19 +135,33 @@ def _answer(found: "Sensitivity") -> dict[str, Any]:
         return [{"name": name, "loss": loss, "error": error} for name, loss, error in losses.ranked()]
 
     return {
-        "network": found.network, "chips": found.study.chips, "clips": found.clips, "seed": found.study.seed,
-        "accuracy_nominal": found.nominal, "accuracy_mean": found.mean, "accuracy_error": found.mean_error,
-        "margin": found.study.margin, "good": found.good, "confidence": found.study.confidence,
+        "network": found.network,
+        "chips": found.study.chips,
+        "clips": found.clips,
+        "seed": found.study.seed,
+        "accuracy_nominal": found.nominal,
+        "accuracy_mean": found.mean,
+        "accuracy_error": found.mean_error,
+        "margin": found.study.margin,
+        "good": found.good,
+        "confidence": found.study.confidence,
         "area_share": dict(zip(found.groups, found.area.tolist(), strict=True)),
         "indices": {
             item.score: {
-                group: {"first": item.first[j], "first_error": item.first_error[j], "total": item.total[j],
-                        "total_error": item.total_error[j]}
+                group: {
+                    "first": item.first[j],
+                    "first_error": item.first_error[j],
+                    "total": item.total[j],
+                    "total_error": item.total_error[j],
+                }
                 for j, group in enumerate(found.groups)
-            } for item in found.indices
+            }
+            for item in found.indices
         },
-        "recovered": listed(found.recovered), "by_cell": listed(found.by_cell), "by_device": listed(found.by_device),
-    }  # fmt: skip
+        "recovered": listed(found.recovered),
+        "by_cell": listed(found.by_cell),
+        "by_device": listed(found.by_device),
+    }
 
 
 def _allocation_answer(found: "Allocation") -> dict[str, Any]:
@@ -126,21 +169,32 @@ def _allocation_answer(found: "Allocation") -> dict[str, Any]:
     return {
         "gate_area_m2": found.area,
         "groups": {
-            group: {"share_before": found.share_before[j], "share_after": found.share_after[j],
-                    "scale": found.scale[j], "w": found.sizes[group].w, "l": found.sizes[group].l}
+            group: {
+                "share_before": found.share_before[j],
+                "share_after": found.share_after[j],
+                "scale": found.scale[j],
+                "w": found.sizes[group].w,
+                "l": found.sizes[group].l,
+            }
             for j, group in enumerate(found.groups)
         },
         "predicted_loss": list(found.predicted_loss),
         "confirmed": {
-            "chips": c.chips, "accuracy": list(c.accuracy), "accuracy_gain": c.accuracy_gain,
-            "accuracy_error": c.accuracy_error, "good_gain": c.good.difference, "good": c.good.accuracy,
-            "good_error": c.good.error, "p_value": c.good.p_value, "loss": list(c.loss),
+            "chips": c.chips,
+            "accuracy": list(c.accuracy),
+            "accuracy_gain": c.accuracy_gain,
+            "accuracy_error": c.accuracy_error,
+            "good_gain": c.good.difference,
+            "good": c.good.accuracy,
+            "good_error": c.good.error,
+            "p_value": c.good.p_value,
+            "loss": list(c.loss),
         },
-    }  # fmt: skip
+    }
 
 
 def _write(folder: Path, found: "tuple[Sensitivity, Allocation | None]", answer: dict[str, Any], where: str) -> None:
-    from analogrnn.analysis import sensitivity_figures as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.figures import sensitivity as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
     sensitivity, allocation = found
     make_folder(folder)

@@ -1,0 +1,1 @@
+"""How many bits weights, biases and thresholds need."""

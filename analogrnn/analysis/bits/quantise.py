@@ -1,0 +1,310 @@
+"""A Design in words of given lengths: weights as whole unit mirrors, currents and inputs as DAC codes.
+
+One DAC a group and layer, one reference current a DAC:
+
+    value = code x lsb,   |code| <= 2^(bits-1) - 1 signed (the sign chooses the rail),   0..2^bits - 1 unsigned
+
+The least step is the smallest power of two at which the layer's largest value still rounds to a code (`binary`: k = 2^f
+unit devices in the diode, p in the mirror, ratio p/k; all steps of a layer align by shifts), or the largest value over
+the largest code (`full`: the DAC's reference is tuned). Rounding is to nearest, ties to even.
+
+All currents are in the unit of a ladder's row, scale x unit current, in which half windows lie in [1, 2).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analogrnn.chip import Chip, nominal_chip
+from analogrnn.design import Design, FeedForward, Ladder, Synapses
+from analogrnn.errors import ParameterError, in_range
+
+GROUPS = {
+    "inputs": "input DACs, one code a step and input",
+    "weights": "mirrors into the ladders",
+    "bias": "bias currents of the candidates",
+    "threshold": "I_th of the cells",
+    "width": "I_hyst, the width of the window",
+    "base": "standing current of the input line",
+    "shift": "I_s, what a DPI adds to its neighbours",
+    "output": "output current of one level",
+    "readout_weights": "mirrors of the feed-forward layers",
+    "readout_bias": "bias currents of the feed-forward layers",
+}
+SIGNED = {"inputs", "weights", "bias", "readout_weights", "readout_bias"}
+MOST = 16  # bits; sums of such products are exact in float64 and fit 64-bit accumulators
+GRIDS, REFERENCES, BIASES = ("binary", "full"), ("layer", "row"), ("circuit", "trained")
+
+Words = Mapping[str, int]  # bits by group; a group that is not named stays as trained
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How values become codes.
+
+    reference  `layer`: one least step for all mirrors of a layer; `row`: one for each row
+    compensate choose the threshold after shift and standing current, and the width after the threshold, so that
+               rounding of the first leaves the window where it was
+    bias       `circuit`: the code carries the input offset as well; `trained`: the trained bias alone (logic)
+    """
+
+    grid: str = "binary"
+    reference: str = "layer"
+    compensate: bool = True
+    bias: str = "circuit"
+
+    def __post_init__(self) -> None:
+        for name, known in (("grid", GRIDS), ("reference", REFERENCES), ("bias", BIASES)):
+            if getattr(self, name) not in known:
+                raise ParameterError(f"Convention.{name} = {getattr(self, name)!r} is unknown; use one of {known}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Whole numbers and their least step: value = code x lsb. `lsb` is one number, or (d, 1) with a step a row."""
+
+    code: np.ndarray
+    lsb: np.ndarray
+    bits: int
+    signed: bool
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.code * self.lsb
+
+    @property
+    def limit(self) -> int:
+        """The largest code."""
+        return largest_code(self.bits, signed=self.signed)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """A Design in words: `design` carries the rounded values, `codes` by (layer, group) the numbers to program.
+
+    `input_lsb` is 0 if the inputs are not quantised. `codes` has no entry for what stays as trained.
+    """
+
+    design: Design
+    original: Design
+    words: dict[str, int]
+    convention: Convention
+    codes: dict[tuple[str, str], Codes]
+    input_lsb: float = 0.0
+    input_limit: int = field(default=0, metadata={"doc": "largest input code, either sign"})
+
+    def chip(self) -> Chip:
+        """The chip without mismatch; `chip.draw_chip(quantised.design, ...)` adds it."""
+        return nominal_chip(self.design)
+
+    def input_codes(self, x: np.ndarray) -> np.ndarray:
+        """DAC codes, int64, of encoded inputs x of any shape. Raises ParameterError if the inputs have no words."""
+        if not self.input_lsb:
+            raise ParameterError("the inputs have no word length; name bits for 'inputs'.")
+        return np.clip(np.rint(np.asarray(x) / self.input_lsb), -self.input_limit, self.input_limit).astype(np.int64)
+
+    def inputs(self, x: np.ndarray) -> np.ndarray:
+        """What the DACs make of encoded inputs x."""
+        return self.input_codes(x) * self.input_lsb if self.input_lsb else x
+
+    def storage(self) -> int:
+        """Bits that hold all codes of the circuit."""
+        return sum(codes.code.size * codes.bits for codes in self.codes.values())
+
+
+def groups_of(design: Design) -> tuple[str, ...]:
+    """The groups that a Design has, in the order of GROUPS."""
+    absent: set[str] = set()
+    if not any(ladder.has_dpi for ladder in design.ladders):
+        absent |= {"shift"}
+    if not any(ladder.return_to_zero for ladder in design.ladders):
+        absent |= {"base"}
+    if not any(isinstance(layer, FeedForward) for layer in design.layers):
+        absent |= {"readout_weights", "readout_bias"}
+    return tuple(group for group in GROUPS if group not in absent)
+
+
+def least_bits(group: str) -> int:
+    """The shortest word that tells two values apart: a sign and a digit, or a digit."""
+    return 2 if group in SIGNED else 1
+
+
+def largest_code(bits: int, *, signed: bool) -> int:
+    """Full scale: sign and magnitude, so that both rails reach as far; or unsigned."""
+    return int(2 ** (bits - 1) - 1) if signed else int(2**bits - 1)
+
+
+def to_codes(value: np.ndarray, bits: int, *, signed: bool, grid: str = "binary", by_row: bool = False) -> Codes:
+    """Round values to nearest codes; with `by_row`, (d, D) values get one least step a row."""
+    limit = largest_code(bits, signed=signed)
+    size = np.abs(value)
+    most = size.max(axis=1, keepdims=True) if by_row else np.asarray(size.max())
+    lsb = np.where(most > 0.0, most, 1.0) / limit if grid == "full" else _binary_lsb(most, limit)
+    code = np.clip(np.rint(value / lsb), -limit if signed else 0, limit).astype(np.int64)
+    return Codes(code, lsb, bits, signed)
+
+
+def quantise(design: Design, words: Words, convention: Convention | None = None) -> Quantised:
+    """Return `design` with the groups of `words` rounded to that many bits.
+
+    Raises ParameterError for an unknown group, a word length out of range, or a window of width zero: a cell without
+    hysteresis holds nothing.
+    """
+    convention = convention or Convention()
+    checked = _checked_words(design, words)
+    first = design.layers[0].synapses
+    lsb, limit, offset = 0.0, 0, first.offset
+    if "inputs" in checked:
+        bound = float(first.offset.max())
+        inputs = to_codes(np.array([bound]), checked["inputs"], signed=True, grid=convention.grid)
+        lsb, limit = float(inputs.lsb), int(inputs.code[0])
+        # the DAC's middle code is the new zero: no code is a negative current
+        offset = np.full(first.inputs, limit * lsb)
+    codes: dict[tuple[str, str], Codes] = {}
+    layers: list[FeedForward | Ladder] = []
+    for layer in design.layers:
+        part = _Part(layer.name, checked, convention, codes)
+        synapses = _synapses(layer, offset, part)
+        if isinstance(layer, FeedForward):
+            layers.append(replace(layer, synapses=synapses))
+            offset = np.zeros(layer.synapses.width)
+        else:
+            ladder = _ladder(design, layer, synapses, part)
+            layers.append(ladder)
+            offset = -ladder.alpha * ladder.k_min
+    rounded = replace(design, layers=tuple(layers))
+    return Quantised(rounded, design, checked, convention, codes, lsb, limit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One layer's share of the rounding; leaves its codes in the common table."""
+
+    layer: str
+    words: dict[str, int]
+    convention: Convention
+    codes: dict[tuple[str, str], Codes]
+
+    def round(self, group: str, value: np.ndarray, *, by_row: bool = False) -> np.ndarray | None:
+        """The rounded values, or None if the group stays as trained."""
+        if group not in self.words:
+            return None
+        found = to_codes(value, self.words[group], signed=group in SIGNED, grid=self.convention.grid, by_row=by_row)
+        self.codes[self.layer, group] = found
+        return found.value
+
+
+def _synapses(layer: FeedForward | Ladder, offset: np.ndarray, part: _Part) -> Synapses:
+    synapses, prefix = layer.synapses, "" if isinstance(layer, Ladder) else "readout_"
+    scale = synapses.scale
+    ratio = part.round(f"{prefix}weights", synapses.ratio, by_row=part.convention.reference == "row")
+    weight = synapses.weight if ratio is None else ratio / scale[:, None]
+    carried = weight @ offset if part.convention.bias == "circuit" else np.zeros(synapses.width)
+    code_value = part.round(f"{prefix}bias", (synapses.trained_bias - carried) * scale)
+    bias = synapses.trained_bias if code_value is None else code_value / scale + carried
+    mirror = (bias - weight @ offset) * scale
+    return replace(
+        synapses, ratio=weight * scale[:, None], bias=mirror, offset=offset, weight=weight, trained_bias=bias
+    )
+
+
+def _ladder(design: Design, ladder: Ladder, synapses: Synapses, part: _Part) -> Ladder:
+    window = _window(design, ladder, part)
+    scale, unit = synapses.scale, synapses.scale * design.unit_current
+    down, up = (ladder.threshold[:, i] + error / scale for i, error in ((0, window.down_error), (1, window.up_error)))
+    currents = window.currents
+    if window.whole:  # all in codes: their sum is exact, where a trained value plus errors is not
+        up = (currents["th"] - currents["base"] - currents["shift"]) / scale
+        down = up - currents["hyst"] / scale
+    step = part.round("output", ladder.alpha * ladder.level_step)
+    alpha = ladder.alpha if step is None else step / ladder.level_step
+    gain = ladder.i_gain
+    if "shift" in part.words and ladder.has_dpi:
+        gain = ladder.i_gain * currents["shift"] * design.unit_current / ladder.i_shift
+    amps = {name: np.asarray(value * design.unit_current) for name, value in currents.items()}
+    return replace(
+        ladder,
+        synapses=synapses,
+        threshold=np.stack([down, up], axis=1),
+        alpha=alpha,
+        i_gain=gain,
+        i_th=amps["th"],
+        i_hyst=amps["hyst"],
+        i_base=amps["base"],
+        i_shift=amps["shift"],
+        i_alpha=alpha * ladder.level_step * design.unit_current,
+        i_preset=2.0 * np.abs(up) * unit,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Rounded currents of a ladder over the unit current, how far they move its thresholds, whether all are codes."""
+
+    currents: dict[str, np.ndarray]
+    up_error: np.ndarray
+    down_error: np.ndarray
+    whole: bool
+
+
+def _window(design: Design, ladder: Ladder, part: _Part) -> _Window:
+    ideal = {name: getattr(ladder, f"i_{name}") / design.unit_current for name in ("th", "hyst", "base", "shift")}
+    compensate = part.convention.compensate
+    base = part.round("base", ideal["base"]) if ladder.return_to_zero else None
+    shift = part.round("shift", ideal["shift"]) if ladder.has_dpi else None
+    # how far the first two move the window: exactly zero where nothing is rounded
+    moved = np.zeros(ladder.width)
+    for name, new in (("base", base), ("shift", shift)):
+        moved = moved if new is None else moved + (new - ideal[name])
+    goal = ideal["th"] + moved if compensate else ideal["th"]
+    th = part.round("threshold", goal)
+    up_error = (goal if th is None else th) - ideal["th"] - moved
+    if th is None and compensate:
+        up_error = np.zeros(ladder.width)  # the sum above would leave the last bits
+    width = part.round("width", ideal["hyst"] + (up_error if compensate else 0.0))
+    if width is not None and not width.all():
+        i = int(np.argmin(width))
+        raise ParameterError(
+            f"{ladder.name}.i_hyst[{i}] rounds to code 0 at {part.words['width']} bits: a window of "
+            "width zero holds nothing; give 'width' more bits."
+        )
+    down_error = up_error - (0.0 if width is None else width - ideal["hyst"])
+    known = {"th": th, "hyst": width, "base": base, "shift": shift}
+    whole = all(new is not None or not ideal[name].any() for name, new in known.items())
+    currents = {name: ideal[name] if new is None else new for name, new in known.items()}
+    if th is None:
+        currents["th"] = goal
+    return _Window(currents, up_error, down_error, whole)
+
+
+def _checked_words(design: Design, words: Words) -> dict[str, int]:
+    present = groups_of(design)
+    unknown = sorted(set(words) - set(present))
+    if unknown:
+        raise ParameterError(f"{design.name} has no group {unknown[0]!r}; it has: {', '.join(present)}.")
+    checked = {}
+    for group in present:
+        if group in words:
+            bits = in_range(f"bits of {group}", words[group], least_bits(group), MOST, "bits")
+            if bits != int(bits):
+                raise ParameterError(f"bits of {group} = {bits:g} is not a whole number.")
+            checked[group] = int(bits)
+    return checked
+
+
+def _binary_lsb(most: np.ndarray, limit: int) -> np.ndarray:
+    """The smallest power of two at which `most` rounds to a code: most <= (limit + 1/2) lsb."""
+    mantissa, exponent = np.frexp(np.where(most > 0.0, most, 1.0) / (limit + 0.5))
+    return np.ldexp(1.0, exponent - (mantissa == 0.5))
+
+
+def exponent_of(lsb: np.ndarray | float) -> np.ndarray:
+    """e of lsb = 2^e. Raises ParameterError if a step is no power of two."""
+    mantissa, exponent = np.frexp(lsb)
+    if np.any(mantissa != 0.5):
+        raise ParameterError(
+            f"the least step {float(np.max(lsb)):g} is no power of two, so codes don't align by "
+            "shifts; use grid 'binary'."
+        )
+    return np.asarray(exponent - 1)

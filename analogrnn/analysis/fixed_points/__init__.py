@@ -1,0 +1,1 @@
+"""Where a ladder can rest, by four independent routes."""

@@ -1,0 +1,162 @@
+"""All that `analyze fixed-points` tells of one ladder, in one call."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analogrnn.analysis.fixed_points.dynamics import (
+    LadderBench,
+    after_pulse,
+    after_upset,
+    at_rest,
+    ladder_bench,
+    reachable,
+    settle,
+)
+from analogrnn.analysis.fixed_points.rest_states import (
+    LevelWindows,
+    RestStates,
+    all_codes,
+    count_rest_states,
+    is_thermometer,
+    level_windows,
+    rest_states,
+)
+from analogrnn.analysis.fixed_points.spice import codes_equal, rest_by_ngspice, settled_starts
+from analogrnn.chip import Chip, ChipLadder
+
+# both sides of the threshold and far beyond; the result is monotone in the amplitude, so these tell of all between
+AMPLITUDES = np.array([-6.0, -3.0, -1.001, -0.999, 0.999, 1.001, 3.0, 6.0])  # beta
+
+
+@dataclass(frozen=True, eq=False)
+class Upset:
+    """What forcing `stages` (from 0) to the opposite state does, from a level with `level` stages ON.
+
+    brief  result of an upset of one pulse's length; long: of one that lasts until the DPIs have followed
+    Results are "heals", "moves to level n" (stages ON) or "island <code>".
+    """
+
+    level: int
+    stages: tuple[int, ...]
+    brief: str
+    long: str
+
+
+@dataclass(frozen=True, eq=False)
+class LadderFixedPoints:
+    """One ladder of one chip."""
+
+    cell: int
+    ratio: float  # I_s / beta
+    base_ratio: float  # (I_c - I_s) / beta
+    expected: int  # by the recurrence for their number
+    states: RestStates
+    windows: LevelWindows
+    waveform_agrees: bool  # the waveform model keeps these codes and no others
+    ngspice_agrees: bool | None  # and so does ngspice; None: not run
+    reached: np.ndarray  # (M, N) codes that pulses lead to from all-OFF
+    moves: np.ndarray  # (N + 1, 8) stages ON after one pulse of AMPLITUDES, from each level; -1: no level
+    upsets: tuple[Upset, ...]
+
+    @property
+    def islands_reached(self) -> int:
+        return int((~is_thermometer(self.reached)).sum())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every route that was taken finds the same rest states."""
+        return self.waveform_agrees and self.ngspice_agrees is not False
+
+    def as_dict(self) -> dict[str, Any]:
+        def text(codes: np.ndarray) -> list[str]:
+            return ["".join("1" if on else "0" for on in code) for code in codes]
+
+        def finite(values: np.ndarray) -> list[float | None]:
+            return [float(v) if np.isfinite(v) else None for v in values]
+
+        return {
+            "cell": self.cell,
+            "stages": self.states.stages,
+            "shift_ratio": self.ratio,
+            "base_ratio": self.base_ratio,
+            "rest_states": len(self.states.codes),
+            "rest_states_expected": self.expected,
+            "levels": int(self.states.thermometer.sum()),
+            "islands": text(self.states.islands),
+            "margin_beta": float(self.states.margin.min()) if len(self.states.margin) else None,
+            "waveform_agrees": self.waveform_agrees,
+            "ngspice_agrees": self.ngspice_agrees,
+            "reached_from_reset": text(self.reached),
+            "islands_reached": self.islands_reached,
+            "windows": {
+                "level": self.windows.level.tolist(),
+                "output": self.windows.output.tolist(),
+                "down": finite(self.windows.down),
+                "up": finite(self.windows.up),
+                "beta": self.windows.beta,
+            },
+            "pulse_amplitudes_beta": AMPLITUDES.tolist(),
+            "stages_on_after_pulse": self.moves.tolist(),
+            "upsets": [vars(upset) for upset in self.upsets],
+        }
+
+
+def ladder_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: bool = False) -> LadderFixedPoints:
+    """Rest states of one ladder by all routes, its windows, what pulses reach and what upsets do.
+
+    Raises ParameterError for a ladder without a rest or of more than 16 stages, and ngspice's errors with `ngspice`
+    (which simulates the nominal design, whatever the chip).
+    """
+    ladder = layer.ladder
+    states, windows = rest_states(chip, layer, cell), level_windows(layer, cell)
+    bench, codes = ladder_bench(chip, layer, cell), all_codes(ladder.stages)
+    kept = np.array([(settle(bench, at_rest(bench, code)).on == code).all() for code in codes])
+    by_spice = None
+    if ngspice:
+        ends = rest_by_ngspice(chip.design, ladder, cell, settled_starts(chip.design, codes))
+        by_spice = codes_equal(codes[(ends == codes).all(axis=1)], states.codes)
+    ratio = float(ladder.i_shift[cell] / ladder.beta[cell])
+    expected = count_rest_states(ladder.stages) if ratio > 1.0 or ladder.stages == 1 else 2**ladder.stages
+    return LadderFixedPoints(
+        cell,
+        ratio,
+        float(ladder.i_base[cell] / ladder.beta[cell]),
+        expected,
+        states,
+        windows,
+        codes_equal(codes[kept], states.codes),
+        by_spice,
+        reachable(bench, AMPLITUDES * bench.beta),
+        _moves(bench),
+        upsets(bench),
+    )
+
+
+def upsets(bench: LadderBench) -> tuple[Upset, ...]:
+    """Every upset of one stage, or of two neighbours, from every level."""
+    out = []
+    for level in range(bench.stages + 1):
+        code = np.arange(bench.stages) < level
+        groups = [(j,) for j in range(bench.stages)] + [(j, j + 1) for j in range(bench.stages - 1)]
+        for group in groups:
+            forced = {j: not code[j] for j in group}
+            brief, long = (_told(after_upset(bench, code, forced, s).on, level) for s in (bench.pulse, 2 * bench.rise))
+            out.append(Upset(level, group, brief, long))
+    return tuple(out)
+
+
+def _moves(bench: LadderBench) -> np.ndarray:
+    out = np.empty((bench.stages + 1, len(AMPLITUDES)), dtype=int)
+    for level in range(bench.stages + 1):
+        start = at_rest(bench, np.arange(bench.stages) < level)
+        ends = [after_pulse(bench, start, a * bench.beta).on for a in AMPLITUDES]
+        out[level] = [int(end.sum()) if is_thermometer(end) else -1 for end in ends]
+    return out
+
+
+def _told(code: np.ndarray, level: int) -> str:
+    if not is_thermometer(code):
+        return "island " + "".join("1" if on else "0" for on in code)
+    return "heals" if code.sum() == level else f"moves to level {int(code.sum())}"

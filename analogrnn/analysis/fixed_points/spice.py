@@ -1,0 +1,133 @@
+"""Rest states according to ngspice: ladders of ideal subcircuits, each started in one code, and where they settle.
+
+Many ladders share a deck; they have nothing in common but the supply. The clock stays low, so the candidate is zero.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.design import Design, Ladder
+from analogrnn.errors import SpiceError, in_range
+from analogrnn.schedule import Schedule
+from analogrnn.spice.deck import ladder_subcircuit, number
+from analogrnn.spice.engine import Job, Ngspice, run_decks
+from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.testbench import LIBRARY, OPTIONS
+
+PER_DECK = 64  # ladders
+
+
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Ladders to start: stages ON (M, N) bool, DPI outputs (M, N) over their set value, above zero."""
+
+    on: np.ndarray
+    d: np.ndarray
+
+
+def settled_starts(design: Design, codes: np.ndarray) -> Starts:
+    """Codes (M, N) with settled DPIs."""
+    on = np.asarray(codes, dtype=bool)
+    return Starts(on, np.where(on, 1.0, design.timing.i_floor))
+
+
+def rest_by_ngspice(
+    design: Design,
+    ladder: Ladder,
+    cell: int,
+    starts: Starts,
+    *,
+    workers: int | None = 1,
+    ngspice: Ngspice | None = None,
+) -> np.ndarray:
+    """(M, N) bool: the code in which each ladder is at rest at last.
+
+    Raises SpiceError if a run fails or a stage ends between ON and OFF, MissingDependencyError without ngspice.
+    """
+    in_range("cell", cell, 0, ladder.width - 1, hint=f"{ladder.name} has {ladder.width} cells")
+    parts = [slice(at, at + PER_DECK) for at in range(0, len(starts.on), PER_DECK)]
+    jobs = [rest_deck(design, ladder, cell, Starts(starts.on[part], starts.d[part])) for part in parts]
+    out = np.empty_like(starts.on)
+    for index, waves in run_decks(jobs, workers, ngspice):
+        if isinstance(waves, SpiceError):
+            raise waves
+        out[parts[index]] = _read(waves, len(starts.on[parts[index]]), ladder.stages, design.technology.supply)
+    return out
+
+
+def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
+    """One deck of all `starts`: ladder m is the instance `xl<m>`, its stages' state nodes a1 .. aN are low while ON."""
+    timing = design.timing
+    stop = ladder.stages * timing.rise_time(4.0) + 4.0 * timing.tau
+    gates = " ".join(["vss"] * ladder.synapses.inputs)
+    body, saved = [], []
+    for m, (on, d) in enumerate(zip(starts.on, starts.d, strict=True)):
+        body += _ladder(design, ladder, cell, f"rest_{m}", (on, d))
+        body.append(f"Xl{m} {gates} vss h{m} vdd vss rest_{m}")
+        body.append(f"Xh{m} h{m} vss input_diode")
+        saved += [f"v(xl{m}.a{j + 1})" for j in range(ladder.stages)]
+    text = "\n".join(
+        [
+            f"* rest states of a ladder of {ladder.stages} stages: {len(starts.on)} starts",
+            *(library.circuit("ideal", name).rstrip() for name in LIBRARY),
+            "Vss vss 0 DC 0",
+            f"Vdd vdd vss DC {number(design.technology.supply)}",
+            *body,
+            OPTIONS,
+            *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
+            f".tran {number(timing.tau / 5)} {number(stop)} 0 {number(timing.tau / 2)} uic",
+            ".end",
+            "",
+        ]
+    )
+    return Job(text, stop, 600.0)
+
+
+def _ladder(design: Design, ladder: Ladder, cell: int, name: str, start: tuple[np.ndarray, np.ndarray]) -> list[str]:
+    """The subcircuit that `export` writes, each stage with initial conditions of its own."""
+    schedule = Schedule(design.timing, 0, 0, 1)
+    texts = {
+        on: "\n".join(ladder_subcircuit(design, ladder, cell, schedule, 0.0, control))
+        for on, control in ((True, "no_reset"), (False, "none"))
+    }
+    stage = r"(?m)^Xs\d+ [^\n]*(?:\n\+[^\n]*)*"
+    lines = {on: re.findall(stage, text) for on, text in texts.items()}
+    chosen = iter(
+        [
+            _with_dpi(design, lines[True][j], lines[bool(on)][j], float(d))
+            for j, (on, d) in enumerate(zip(*start, strict=True))
+        ]
+    )
+    text = re.sub(stage, lambda _: next(chosen), texts[False])
+    return re.sub(r"(?m)^(\.subckt|\.ends) \w+", rf"\1 {name}", text).split("\n")
+
+
+def _with_dpi(design: Design, line_on: str, line: str, d: float) -> str:
+    """A stage's line with its DPI at `d` of its set value, which is that of the line of a stage that is ON."""
+    technology = design.technology
+    settled = re.search(r"setv=(\S+)", line_on)
+    if settled is None:  # a bare stage has no DPI
+        return line
+    slope = technology.dpi_tau * technology.thermal_voltage / technology.kappa
+    return re.sub(r"setv=\S+", f"setv={number(float(settled[1]) + slope * math.log(d))}", line)
+
+
+def _read(waves: Waveforms, ladders: int, stages: int, supply: float) -> np.ndarray:
+    volts = np.array([[waves[f"v(xl{m}.a{j + 1})"][-1] for j in range(stages)] for m in range(ladders)]) / supply
+    undecided = np.argwhere((volts > 0.2) & (volts < 0.8))
+    if len(undecided):
+        m, j = (int(n) for n in undecided[0])
+        raise SpiceError(f"ladder {m} stage {j + 1} ends at {volts[m, j] * supply:.3g} V, between ON and OFF.")
+    return np.asarray(volts < 0.5)
+
+
+def codes_equal(a: Sequence[np.ndarray] | np.ndarray, b: Sequence[np.ndarray] | np.ndarray) -> bool:
+    """Whether two lists of codes hold the same ones, in whatever order."""
+    return {np.asarray(code, dtype=bool).tobytes() for code in a} == {
+        np.asarray(code, dtype=bool).tobytes() for code in b
+    }

@@ -1,0 +1,1 @@
+"""How long a level holds in noise, and when an analog state would be better."""

@@ -1,0 +1,139 @@
+"""All that `analyze noise` tells of a network on a chip, in one call."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from analogrnn.analysis.noise.crossover import losing_band
+from analogrnn.analysis.noise.hold_times import HoldTimes, hold_times
+from analogrnn.analysis.noise.moves import noise_cut, start_levels, wrong_moves
+from analogrnn.chip import Chip, ChipLadder
+from analogrnn.errors import ParameterError, in_range
+from analogrnn.simulate import simulate_steps
+
+SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)  # beta
+
+
+@dataclass(frozen=True, eq=False)
+class AccuracyCurve:
+    """Accuracy against noise: rms in beta (n,), accuracy (n,), its standard error over noise draws (n,), clips."""
+
+    sigma: np.ndarray
+    accuracy: np.ndarray
+    error: np.ndarray
+    without: float
+    clips: int
+    repeats: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNoise:
+    """One recurrent layer under its own noise.
+
+    sigma        (d,) rms noise over beta
+    margin       (d,) beta over the output current of a level
+    wrong        (d,) chance that a step moves wrongly, mean over steps and clips
+    worst        least favourable step: its chance of a wrong move
+    wrong_a_clip expected wrong moves of the whole layer in a clip
+    hold         the hold times of the cell with the least
+    cell         that cell
+    """
+
+    name: str
+    sigma: np.ndarray
+    margin: np.ndarray
+    wrong: np.ndarray
+    worst: float
+    wrong_a_clip: float
+    hold: HoldTimes
+    cell: int
+
+    @property
+    def drifting(self) -> int:
+        """Levels of `cell` that leave by themselves at candidate zero."""
+        return int(np.isneginf(self.hold.log10_seconds).sum())
+
+    def as_dict(self) -> dict[str, Any]:
+        band = losing_band(float(np.clip(self.margin.min(), 1e-3, 1e3)))
+        cut = float(noise_cut(self.sigma.max(keepdims=True)).cut[0])
+        return {
+            "layer": self.name,
+            "sigma_beta": self.sigma.tolist(),
+            "margin_levels": self.margin.tolist(),
+            "wrong_move_mean": self.wrong.tolist(),
+            "wrong_move_worst_step": self.worst,
+            "wrong_moves_a_clip": self.wrong_a_clip,
+            "hold_cell": self.cell,
+            "t_in_s": self.hold.t_in,
+            "log10_hold_s": [float(v) if np.isfinite(v) else None for v in self.hold.log10_seconds],
+            "drifting_levels": self.drifting,
+            "cut_in_hold": cut if np.isfinite(cut) else None,
+            "losing_band_levels": band,
+        }
+
+
+def layer_noise(chip: Chip, layer: ChipLadder, candidates: np.ndarray, levels: np.ndarray) -> LayerNoise:
+    """Wrong moves and hold times of one layer; candidates and levels k (T, S, d) as without noise."""
+    ladder = layer.ladder
+    if not ladder.return_to_zero:
+        raise ParameterError(
+            f"{layer.name} takes its candidates without a clock; its noise acts at all times, not once a step."
+        )
+    on = ((levels - ladder.k_min) / ladder.level_step).astype(int)
+    first = np.broadcast_to(start_levels(layer), on[:1].shape)
+    before = np.concatenate([first, on[:-1]])
+    total, worst, clips = np.zeros(ladder.width), 0.0, on.shape[1]
+    for t in range(len(on)):
+        chance = np.take_along_axis(wrong_moves(layer, candidates[t]), before[t][..., None], axis=-1)[..., 0]
+        total, worst = total + chance.sum(axis=0), max(worst, float(chance.max()))
+    beta = ladder.threshold[:, 1]
+    holds = [hold_times(chip, layer, cell) for cell in range(ladder.width)]
+    weakest = int(np.argmin([hold.log10_seconds.min() for hold in holds]))
+    margin = beta / (ladder.alpha * ladder.level_step)
+    return LayerNoise(
+        layer.name,
+        layer.noise / beta,
+        margin,
+        total / (len(on) * clips),
+        worst,
+        float(total.sum() / clips),
+        holds[weakest],
+        weakest,
+    )
+
+
+def network_noise(chip: Chip, x: np.ndarray) -> tuple[LayerNoise, ...]:
+    """`layer_noise` of every clocked recurrent layer, for encoded clips x (T, S, D)."""
+    run = simulate_steps(chip, x)
+    return tuple(layer_noise(chip, layer, run.candidates[layer.name], run.levels[layer.name]) for layer in chip.ladders)
+
+
+def accuracy_under_noise(
+    chip: Chip, x: np.ndarray, labels: np.ndarray, sigmas: np.ndarray, *, repeats: int = 3, seed: int = 1
+) -> AccuracyCurve:
+    """Accuracy over noise: every recurrent layer's candidates carry an rms of sigma times its threshold.
+
+    Raises ParameterError for a noise that is negative or not a number, or no repeat.
+    """
+    in_range("repeats", repeats, 1, 10_000)
+    for sigma in sigmas:
+        in_range("sigmas", sigma, 0.0, 1e3, hint="rms noise in beta")
+    means, errors = [], []
+    for sigma in sigmas:
+        layers = tuple(
+            replace(layer, noise=sigma * layer.ladder.threshold[:, 1]) if isinstance(layer, ChipLadder) else layer
+            for layer in chip.layers
+        )
+        noisy = replace(chip, layers=layers)
+        scores = [
+            float(np.mean(simulate_steps(noisy, x, noise_seed=seed + r).classes == labels)) for r in range(repeats)
+        ]
+        mean = float(np.mean(scores))
+        means.append(mean)
+        # clips are the larger sample: a binomial error over all trials, not only the spread of a few draws
+        errors.append(float(np.sqrt(max(mean * (1.0 - mean), 1e-12) / (len(labels) * repeats))))
+    without = float(np.mean(simulate_steps(chip, x).classes == labels))
+    return AccuracyCurve(
+        np.asarray(sigmas, dtype=float), np.array(means), np.array(errors), without, len(labels), repeats
+    )

@@ -1,0 +1,1 @@
+"""How much power, how large, how fast."""

@@ -1,0 +1,198 @@
+"""Where a network's supply current goes, on clips: by block and by level of occupancy; latency and energy.
+
+Every branch current is known: the bias lines by their whole unit devices and the calibrated maps (`spice.biases.made`),
+the stages by their branches at each level (`supply.branch_sum`, calibrated), the weights by the input currents, the
+line by its standing current and the candidate in its pulses. With V the supply,
+
+    P = V (I_stages + I_bias + I_line + I_weights + I_inputs + I_readout + I_reference)
+
+    stages     mean over the clips of branch_sum(level); a move comes with the pulse, so the level before it lasts for
+               (lead + T_p) / T of the step
+    bias       sum over lines of k I_line: k unit diodes, each carrying what a unit device on the line carries
+    line       3 I_base (line, dummy branch, clamp) + drive I_line: the mirror that drives the copies; in the pulse, of
+               length T_p in each period T, (drive + stages) max(c, -I_base) on top
+    weights    2 I_+: the positive weights of a row flow through the rail's diode and again through its copy; negative
+               weights sink what is there already
+    load       of an output: what its negative weights sink beyond the positive ones
+
+Not counted: charging of gates and capacitors, leakage, clock drivers, the source of the reference and of the inputs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.chip import nominal_chip
+from analogrnn.design import Design, FeedForward, Ladder, Synapses
+from analogrnn.errors import ParameterError
+from analogrnn.simulate import StepRun, simulate_steps
+from analogrnn.spice.biases import bias_units, made, maps_of
+from analogrnn.supply import branch_sum
+
+REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
+LINE_BRANCHES = 3  # of the standing current: into the line, into its dummy, into its clamp
+RECURRENT = ("stages", "bias lines", "input lines")  # the others are feedforward, but for the reference
+
+
+@dataclass(frozen=True, eq=False)
+class LadderPower:
+    """One recurrent layer. Currents in A, (d,) unless said otherwise."""
+
+    name: str
+    by_level: np.ndarray  # (d, N + 1), of the stages
+    occupancy: np.ndarray  # (d, N + 1), part of the time that each ladder spends at each level
+    stages: np.ndarray
+    bias: np.ndarray
+    line: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PowerReport:
+    """Mean over the clips. `blocks` in A of supply current; SI units throughout.
+
+    steps: reset, presets and frames of one inference
+    """
+
+    network: str
+    supply: float  # V
+    blocks: Mapping[str, float]
+    ladders: tuple[LadderPower, ...]
+    clips: int
+    frames: int
+    steps: int
+    period: float  # s
+
+    @property
+    def total(self) -> float:
+        """W."""
+        return self.supply * sum(self.blocks.values())
+
+    @property
+    def recurrent(self) -> float:
+        """W, of the blocks that hold the state."""
+        return self.supply * sum(self.blocks[name] for name in RECURRENT)
+
+    @property
+    def feedforward(self) -> float:
+        """W, of weights, inputs, readout and its load."""
+        return self.supply * sum(value for name, value in self.blocks.items() if name not in (*RECURRENT, "reference"))
+
+    @property
+    def latency(self) -> float:
+        """s from the first frame to the answer."""
+        return self.frames * self.period
+
+    @property
+    def energy_step(self) -> float:
+        """J."""
+        return self.total * self.period
+
+    @property
+    def energy(self) -> float:
+        """J an inference, reset and presets included."""
+        return self.total * self.period * self.steps
+
+
+def power_report(design: Design, x: np.ndarray) -> PowerReport:
+    """The supply currents of a Design on encoded clips x (T, S, D), nominal.
+
+    Raises ParameterError for inputs that the mirrors can't carry, and for a ladder without a clock, whose line carries
+    its candidate all the time.
+    """
+    bare = [ladder.name for ladder in design.ladders if not ladder.return_to_zero]
+    if bare:
+        raise ParameterError(
+            f"{bare[0]} takes its candidates without a clock: its line's power is not modelled yet; "
+            "analyze a network of CMRU or clocked BMRU cells."
+        )
+    first = design.layers[0].synapses
+    value = first.checked(x, samples=True)
+    run = simulate_steps(nominal_chip(design), value)
+    blocks = dict.fromkeys((*RECURRENT, "weights", "readout", "load", "inputs", "reference"), 0.0)
+    blocks["inputs"] = float((value + first.offset).sum(axis=-1).mean()) * design.unit_current
+    blocks["reference"] = REFERENCE_BRANCHES * design.unit_current
+    ladders = []
+    for layer in design.layers:
+        plus, minus = _rows(layer.synapses, value, design.unit_current)
+        if isinstance(layer, Ladder):
+            ladder = _ladder(design, layer, run, plus, minus)
+            ladders.append(ladder)
+            parts = (ladder.stages, ladder.bias, ladder.line, ladder.weights)
+            for name, part in zip((*RECURRENT, "weights"), parts, strict=True):
+                blocks[name] += float(part.sum())
+            value = layer.alpha * run.levels[layer.name]
+            continue
+        last = layer is design.layers[-1]
+        blocks["readout" if last else "weights"] += float(2.0 * plus.mean(axis=(0, 1)).sum())
+        if last and not layer.rectifier:
+            blocks["load"] += float(np.maximum(minus - plus, 0.0).mean(axis=(0, 1)).sum())
+        value = _forward(layer, value)
+    steps = design.timing.reset_steps + design.preset_steps + len(x)
+    return PowerReport(
+        design.name, design.technology.supply, blocks, tuple(ladders), x.shape[1], len(x), steps, design.timing.period
+    )
+
+
+def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
+    """(N + 1,) A, the supply current of the stages of one ladder at each level, with its bias lines as built."""
+    line, maps = made(design, ladder, cell), maps_of(design, ladder, cell)
+    current = line.currents
+    branches = {
+        "th": current["th"],
+        "hyst": current["hyst"],
+        "alpha": current["alpha"],
+        "base": maps.copy * line.base,
+        "on": current.get("on", 0.0),
+        "shift": line.shift[1],
+        "first": line.shift[0],
+    }
+    return np.asarray(design.technology.supply_stage * branch_sum(branches, ladder.stages))
+
+
+def line_drive(ladder: Ladder) -> int:
+    """Unit devices of the mirror that drives the copies of the line: half the stages, rounded up."""
+    return -(-ladder.stages // 2)
+
+
+def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minus: np.ndarray) -> LadderPower:
+    """plus, minus (T, S, d), A: the positive and negative currents of the rows."""
+    on = (run.levels[ladder.name] - ladder.k_min) // ladder.level_step
+    before = np.concatenate([np.broadcast_to(ladder.preset_pulses, (1, *on.shape[1:])), on[:-1]])
+    late = (design.timing.lead + design.timing.pulse) / design.timing.period
+    occupancy = np.stack(
+        [((1.0 - late) * (on == n) + late * (before == n)).mean(axis=(0, 1)) for n in range(ladder.stages + 1)], axis=1
+    )
+    by_level = np.stack([stage_currents(design, ladder, cell) for cell in range(ladder.width)])
+    bias, standing, base = (np.empty(ladder.width) for _ in range(3))
+    drive, duty = line_drive(ladder), design.timing.pulse / design.timing.period
+    for cell in range(ladder.width):
+        lines = made(design, ladder, cell)
+        bias[cell] = sum(lines.currents[name] * k for name, (_, k) in bias_units(design, ladder, cell).items())
+        base[cell] = lines.base
+        standing[cell] = (LINE_BRANCHES + drive) * lines.base
+    pulses = np.maximum(plus - minus, -base).mean(axis=(0, 1)) * duty * (drive + ladder.stages)
+    return LadderPower(
+        ladder.name,
+        by_level,
+        occupancy,
+        (by_level * occupancy).sum(axis=1),
+        bias,
+        standing + pulses,
+        2.0 * plus.mean(axis=(0, 1)),
+    )
+
+
+def _rows(synapses: Synapses, value: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positive and negative currents of each row (..., d), A, for values (..., D) before the offset."""
+    above = value + synapses.offset
+    plus = above @ np.maximum(synapses.ratio, 0.0).T + np.maximum(synapses.bias, 0.0)
+    minus = above @ np.maximum(-synapses.ratio, 0.0).T + np.maximum(-synapses.bias, 0.0)
+    return plus * unit, minus * unit
+
+
+def _forward(layer: FeedForward, value: np.ndarray) -> np.ndarray:
+    synapses = layer.synapses
+    signal = value @ synapses.weight.T + synapses.trained_bias
+    return np.maximum(signal, 0.0) if layer.rectifier else signal

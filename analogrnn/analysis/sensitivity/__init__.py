@@ -1,0 +1,1 @@
+"""Which devices cost the accuracy over chips, and where area pays."""

@@ -1,0 +1,1 @@
+"""All drawing: a file per subject. The only package that imports matplotlib."""

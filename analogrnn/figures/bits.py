@@ -1,0 +1,64 @@
+"""Pictures of `bits`: accuracy over word lengths, one panel a group."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analogrnn.analysis.bits.search import BitsReport, GroupBits
+from analogrnn.figures.plots import BLUE, FAINT, GREY, INK, ORANGE, save_figure
+
+COLUMNS = 4
+
+
+def accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
+    """Validation and test accuracy over the bits of each group alone, and of all groups together."""
+    panels = (*report.groups, report.together)
+    rows = math.ceil(len(panels) / COLUMNS)
+    figure = Figure(figsize=(11.0, 2.5 * rows + 0.9), layout="constrained")
+    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for j, axes in enumerate(grid.ravel()):
+        if j >= len(panels):
+            axes.set_axis_off()
+            continue
+        _panel(axes, report, panels[j])
+        if j % COLUMNS == 0:
+            axes.set_ylabel("accuracy (%)")
+        if j + COLUMNS >= len(panels):
+            axes.set_xlabel("bits")
+            axes.tick_params(labelbottom=True)
+    longest = int(report.together.bits[-1])
+    grid[0, 0].set(xlim=(0.5, longest + 0.5), ylim=(0.0, 103.0), xticks=range(2, longest + 1, 2))
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    figure.suptitle(title, color=INK)
+    save_figure(figure, path, dpi=90)
+
+
+def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
+    floor = 100 * (report.trained_test - report.within)
+    axes.axhspan(floor, 103.0, color=FAINT, lw=0, label=f"test: within {100 * report.within:g} % of trained, or above")
+    axes.plot(group.bits, 100 * group.validation, color=GREY, lw=1, marker=".", label="validation clips")
+    axes.errorbar(
+        group.bits,
+        100 * group.test,
+        100 * group.test_error,
+        color=BLUE,
+        lw=1.6,
+        marker="o",
+        ms=3,
+        capsize=2,
+        label="test clips, s.e. of the paired difference",
+    )
+    for bits in group.refused:
+        axes.plot(bits, 3.0, "x", color=ORANGE, ms=6)
+    axes.plot([], [], "x", color=ORANGE, ms=6, label="can't be built (breaks the ladder)")
+    chosen = report.words.get(group.group)
+    axes.axvline(group.minimal or np.nan, color=INK, lw=1, ls=":", label="shortest within the bound, alone")
+    axes.axvline(chosen or np.nan, color=ORANGE, lw=1.4, label="chosen, all together")
+    name = "all groups, equal words" if group.group == "all" else group.group
+    picked = f": {chosen} bits" if chosen else ""
+    axes.set_title(f"{name}{picked}", fontsize=9, color=INK, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)

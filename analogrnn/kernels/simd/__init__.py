@@ -1,0 +1,1 @@
+"""Vector lanes for numba, and the compilation of kernels that use them."""

@@ -1,0 +1,380 @@
+"""Vector lanes for numba: 16 lanes of 32 bits or 8 of 64 as one value, in registers, on any CPU.
+
+    from analogrnn.kernels.simd.compiled import compiled
+    from analogrnn.kernels.simd.lanes import any_of, fused, load, splat, store, where
+
+    @compiled(nogil=True)
+    def decay(x, rate, out):                    # C-contiguous float32 (T, S), S a multiple of 16
+        for t in range(len(x)):
+            for s in range(0, x.shape[1], 16):
+                v = load(x, (t, s))             # 16 lanes of float32; of float64 it would be 8
+                low = v < 0.5                   # a mask
+                if any_of(low):
+                    v = where(low, v * rate, v)
+                store(out, (t, s), fused(v, rate, 1.0))
+
+A value is one vector of LLVM, of no particular machine: a smaller CPU takes two or four of its registers for it. A loop
+that the compiler vectorises, in contrast, is held to 256 bits on CPUs that could do 512, and looks up by selections.
+
+Operators  + - * / and unary -, < <= > >= == !=, & | ^ ~ << >> between lanes, or lanes and a scalar, which is cast to
+           their kind. Each rounds once, as in scalar code: nothing is contracted. Integers wrap around; shifts go by
+           the kind's sign. `v += w` works. An `if` needs `any_of`. They are kernels/lane_types.py's.
+Kinds      float32, int32, uint32, uint8 (16 lanes in a quarter of a register), float64, int64, uint64, masks
+Not        bounds checks: the caller's arrays must have room. Slices other than C-contiguous ones. JIT switched off
+Source     the LLVM language reference, vector types; numba's guide to `intrinsic` and `lower_builtin`
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.core.extending import intrinsic
+
+from analogrnn.kernels.simd.lane_types import (
+    REGISTER,
+    WORD,
+    Lanes,
+    as_lanes,
+    compare,
+    element_of,
+    full_lanes,
+    is_float,
+    joint_lanes,
+    mask_of,
+    vector_of,
+)
+
+# ---------------------------------------------------------------- memory
+
+
+def _pointer(context: Any, builder: Any, array: tuple[Any, Any], at: tuple[Any, Any], lanes: Lanes) -> Any:
+    kind, value = at
+    parts = cgutils.unpack_tuple(builder, value) if isinstance(kind, types.BaseTuple) else [value]
+    kinds = list(kind) if isinstance(kind, types.BaseTuple) else [kind]
+    index = [context.cast(builder, p, k, types.intp) for p, k in zip(parts, kinds, strict=True)]
+    made = context.make_array(array[0])(context, builder, array[1])
+    place = cgutils.get_item_pointer(context, builder, array[0], made, index)
+    return builder.bitcast(place, vector_of(lanes).as_pointer())
+
+
+def _checked(name: str, array: Any, at: Any) -> Lanes:
+    parts = list(at) if isinstance(at, types.BaseTuple) else [at]
+    if not isinstance(array, types.Array) or array.layout != "C":
+        raise TypingError(f"{name}: {array} is no C-contiguous array")
+    if len(parts) != array.ndim or not all(isinstance(p, types.Integer) for p in parts):
+        raise TypingError(f"{name}: {at} is no index of {array}")
+    return full_lanes(array.dtype)
+
+
+@intrinsic
+def load(_, array, at):
+    """Return the full vector of lanes that starts at index `at` (an integer, or a tuple of them) of an array."""
+    lanes = _checked("load", array, at)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _pointer(context, builder, (sig.args[0], args[0]), (sig.args[1], args[1]), lanes)
+        return builder.load(place, align=lanes.kind.bitwidth // 8)
+
+    return lanes(array, at), codegen
+
+
+@intrinsic
+def spread(_, array, at):
+    """Return a full vector whose lanes are all the element at index `at` of an array: part of an instruction."""
+    lanes = _checked("spread", array, at)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _pointer(context, builder, (sig.args[0], args[0]), (sig.args[1], args[1]), lanes)
+        one = builder.load(builder.bitcast(place, element_of(lanes.kind).as_pointer()))
+        return as_lanes(context, builder, one, lanes.kind, lanes)
+
+    return lanes(array, at), codegen
+
+
+@intrinsic
+def store(_, array, at, value):
+    """Write lanes, full or fewer, to an array of their kind, from index `at` on."""
+    if not isinstance(value, Lanes) or value.kind != _checked("store", array, at).kind:
+        raise TypingError(f"store: {value} doesn't go into {array}")
+    lanes = value
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _pointer(context, builder, (sig.args[0], args[0]), (sig.args[1], args[1]), sig.args[2])
+        builder.store(args[2], place, align=lanes.kind.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, at, value), codegen
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return zeros that start at a multiple of 64 bytes: a vector across two cache lines costs two loads."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + REGISTER, dtype=np.uint8)
+    start = -raw.__array_interface__["data"][0] % REGISTER
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+# ---------------------------------------------------------------- making and changing lanes
+
+
+@intrinsic
+def splat(_, value, like):
+    """Return a full vector whose lanes are all `value`, of the kind `like`, a type as np.float32."""
+    lanes = full_lanes(like.dtype)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return as_lanes(context, builder, args[0], sig.args[0], lanes)
+
+    return lanes(value, like), codegen
+
+
+@intrinsic
+def ramp(_, like):
+    """Return the lanes 0, 1, 2, .. of the kind `like`, a type as np.int32."""
+    lanes = full_lanes(like.dtype)
+
+    def codegen(*_: Any) -> Any:
+        return ir.Constant(vector_of(lanes), [ir.Constant(element_of(lanes.kind), j) for j in range(lanes.count)])
+
+    return lanes(like), codegen
+
+
+@intrinsic
+def converted(_, value, kind):
+    """Return the same numbers as another kind, lane by lane; floats to integers are cut towards zero."""
+    source, target = value, Lanes(kind.dtype, value.count)
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        return _convert(builder, args[0], source.kind, target)
+
+    return target(value, kind), codegen
+
+
+def _convert(builder: Any, value: Any, source: Any, target: Lanes) -> Any:
+    kind, vector = target.kind, vector_of(target)
+    if isinstance(source, types.Float):
+        if isinstance(kind, types.Float):
+            grows = kind.bitwidth >= source.bitwidth
+            return value if kind == source else (builder.fpext if grows else builder.fptrunc)(value, vector)
+        return (builder.fptosi if kind.signed else builder.fptoui)(value, vector)
+    signed = isinstance(source, types.Integer) and source.signed
+    if isinstance(kind, types.Float):
+        return (builder.sitofp if signed else builder.uitofp)(value, vector)
+    width = 1 if isinstance(source, types.Boolean) else source.bitwidth
+    if kind.bitwidth == width:
+        return value
+    if kind.bitwidth < width:
+        return builder.trunc(value, vector)
+    return (builder.sext if signed else builder.zext)(value, vector)
+
+
+@intrinsic
+def reinterpreted(_, value, kind):
+    """Return the same bits as another kind; the number of lanes follows from its size."""
+    target = Lanes(kind.dtype, value.count * value.kind.bitwidth // kind.dtype.bitwidth)
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], vector_of(target))
+
+    return target(value, kind), codegen
+
+
+@intrinsic
+def take(_, table, index):
+    """Return lane `index` of `table` in each lane: a table of 16 in one register. 0 <= index < count is up to you."""
+    if not isinstance(table, Lanes) or not isinstance(index, Lanes) or table.count != index.count:
+        raise TypingError(f"take: {index} doesn't index {table}")
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        # LLVM knows this pattern as a permutation, one instruction where there is one
+        out = ir.Constant(vector_of(table), ir.Undefined)
+        for j in range(table.count):
+            one = builder.extract_element(args[0], builder.extract_element(args[1], WORD(j)))
+            out = builder.insert_element(out, one, WORD(j))
+        return out
+
+    return table(table, index), codegen
+
+
+@intrinsic
+def lane(_, value, j):
+    """Return lane `j` as a scalar."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], context.cast(builder, args[1], sig.args[1], types.int32))
+
+    return value.kind(value, j), codegen
+
+
+# ---------------------------------------------------------------- functions of lanes
+
+
+@intrinsic
+def fused(_, a, b, c):
+    """Return a b + c: rounded once where the CPU has such an instruction, else twice."""
+    return _call("llvm.fmuladd", a, b, c)
+
+
+@intrinsic
+def rotated(_, value, places):
+    """Return whole numbers with their bits turned to the right by as many places, lane by lane."""
+    if not isinstance(value, Lanes) or is_float(value) or places != value:
+        raise TypingError(f"rotated: {value} is not turned by {places}")
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        vector = vector_of(value)
+        kind = ir.FunctionType(vector, [vector] * 3)
+        name = f"llvm.fshr.v{value.count}i{value.kind.bitwidth}"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [args[0], *args])
+
+    return value(value, places), codegen
+
+
+@intrinsic
+def divided(_, a, divisor):
+    """Return a / divisor, correctly rounded as by `/`, for a divisor (scalar) that all lanes share: five times as fast.
+
+    By two fused corrections of a times 1 / divisor: Markstein 1990, IBM Journal of Research and Development 34(1):111.
+    Not for quotients near overflow or underflow. A CPU without fused products divides.
+    """
+    if not isinstance(a, Lanes) or not is_float(a) or not isinstance(divisor, types.Float):
+        raise TypingError(f"divided: {a} is not divided by {divisor}")
+    name = f"llvm.fma.v{a.count}f{a.kind.bitwidth}"
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        by = as_lanes(context, builder, args[1], sig.args[1], a)
+        if "+fma" not in context.codegen().magic_tuple()[2].split(","):
+            return builder.fdiv(args[0], by)
+        vector = vector_of(a)
+        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
+        part = builder.fdiv(as_lanes(context, builder, context.get_constant(a.kind, 1.0), a.kind, a), by)
+        quotient = builder.fmul(args[0], part)
+        for _ in range(2):
+            rest = builder.call(fma, [builder.fneg(by), quotient, args[0]])
+            quotient = builder.call(fma, [rest, part, quotient])
+        return quotient
+
+    return a(a, divisor), codegen
+
+
+@intrinsic
+def square_root(_, a):
+    """Return the square root, correctly rounded."""
+    return _call("llvm.sqrt", a)
+
+
+@intrinsic
+def signed(_, size, sign):
+    """Return the magnitude of `size` with the sign of `sign`."""
+    return _call("llvm.copysign", size, sign)
+
+
+@intrinsic
+def floor(_, a):
+    """Return the largest whole number that is not above `a`, as a float."""
+    return _call("llvm.floor", a)
+
+
+@intrinsic
+def magnitude(_, a):
+    """Return |a| of floats."""
+    return _call("llvm.fabs", a)
+
+
+def _call(name: str, *given: Any) -> Any:
+    """The signature and code of an LLVM intrinsic of floats whose arguments are all of one type."""
+    lanes = joint_lanes(*given)
+    if lanes is None or not is_float(lanes):
+        raise TypingError(f"{name} takes lanes of one kind of float, not {', '.join(map(str, given))}")
+    bits = {types.float32: "f32", types.float64: "f64"}[lanes.kind]
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = vector_of(lanes)
+        kind = ir.FunctionType(vector, [vector] * len(given))
+        function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{lanes.count}{bits}")
+        return builder.call(
+            function, [as_lanes(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True)]
+        )
+
+    return lanes(*given), codegen
+
+
+def _nearer(sign: str) -> Any:
+    def build(_: Any, a: Any, b: Any) -> Any:
+        lanes = joint_lanes(a, b)
+        if lanes is None:
+            raise TypingError(f"takes lanes of one kind, not {a} and {b}")
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, y = (as_lanes(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True))
+            return builder.select(compare(sign)(builder, lanes, x, y), x, y)
+
+        return lanes(a, b), codegen
+
+    return build
+
+
+@intrinsic
+def least(context, a, b):
+    """Return the smaller, lane by lane; `b` if either is NaN."""
+    return _nearer("<")(context, a, b)
+
+
+@intrinsic
+def most(context, a, b):
+    """Return the larger, lane by lane; `b` if either is NaN."""
+    return _nearer(">")(context, a, b)
+
+
+# ---------------------------------------------------------------- masks
+
+
+@intrinsic
+def where(_, mask, yes, no):
+    """Return `yes` where the mask is set, else `no`; one of them may be a scalar."""
+    lanes = joint_lanes(yes, no)
+    if lanes is None or mask != mask_of(lanes):
+        raise TypingError(f"where: {mask} doesn't choose between {yes} and {no}")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pair = (as_lanes(context, builder, v, t, lanes) for v, t in zip(args[1:], sig.args[1:], strict=True))
+        return builder.select(args[0], *pair)
+
+    return lanes(mask, yes, no), codegen
+
+
+@intrinsic
+def bits_of(_, mask):
+    """Return a mask as a whole number (uint32), lane 0 in its lowest bit."""
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(mask.count)), ir.IntType(32))
+
+    return types.uint32(mask), codegen
+
+
+@intrinsic
+def any_of(_, mask):
+    """Return whether any lane of the mask is set."""
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        whole = ir.IntType(mask.count)
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], whole), whole(0))
+
+    return types.boolean(mask), codegen
+
+
+@intrinsic
+def first_of(_, bits):
+    """Return the place of the lowest bit (int64) that is set in a whole number (uint32) other than zero."""
+
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        word = ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(word, [word, ir.IntType(1)]), "llvm.cttz.i32"
+        )
+        return builder.zext(builder.call(function, [args[0], ir.IntType(1)(1)]), ir.IntType(64))
+
+    return types.int64(types.uint32), codegen

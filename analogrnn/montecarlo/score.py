@@ -1,0 +1,57 @@
+"""Classes that manufactured chips give to a test set: the one function that a Monte Carlo campaign calls.
+
+A chip's classes depend on the design, the clips, its own number and the seed alone: never on which other chips are
+scored with it, in which order, or by how many workers.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.chip import nominal_chip
+from analogrnn.design import Design
+from analogrnn.errors import ParameterError, in_range
+from analogrnn.simulate import Campaign, simulate_steps
+from analogrnn.streams import chip_number
+
+_BATCH = 16  # chips drawn and stepped at once: tables of a few megabytes, whatever the number of chips
+
+
+@dataclass(frozen=True)
+class Variability:
+    """What varies. `scale` multiplies all mismatch (0 = none); `noise` adds each cell's noise to its candidates."""
+
+    seed: int = 1
+    noise: bool = True
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range("Variability.scale", self.scale, 0.0, 100.0)
+
+
+def score_chips(
+    design: Design, x: np.ndarray, chips: Sequence[int], variability: Variability, *, threads: int = 1
+) -> np.ndarray:
+    """Predicted classes (len(chips), S), int16, of the chips with these numbers on encoded clips x (T, S, D).
+
+    Raises ParameterError if the design has no pooling, no chip is named, or x doesn't fit the design.
+    """
+    if not design.pooling:
+        raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+    if len(chips) == 0:
+        raise ParameterError("score_chips.chips names no chip; give at least one chip number.")
+    workers = int(in_range("score_chips.threads", threads, 1, 1024))
+    numbers = np.array([chip_number("score_chips.chips", n) for n in chips], dtype=np.uint64)
+    if not variability.noise and variability.scale == 0.0:  # every chip is the nominal one
+        nominal = simulate_steps(nominal_chip(design), x).classes.astype(np.int16)
+        return np.repeat(nominal[None], len(numbers), axis=0)
+    campaign = Campaign(design, x, variability.seed, variability.noise, variability.scale)
+    batches = [numbers[j : j + _BATCH] for j in range(0, len(numbers), _BATCH)]
+    if workers == 1 or len(batches) == 1:
+        found = [campaign.classes(batch) for batch in batches]
+    else:
+        with ThreadPoolExecutor(workers) as pool:  # the kernels release the interpreter
+            found = list(pool.map(campaign.classes, batches))
+    return np.concatenate(found).astype(np.int16)

@@ -1,0 +1,1 @@
+"""Results on disk: labelled datasets as netCDF, and text and JSON files."""

@@ -1,0 +1,156 @@
+"""Step level of many chips: what they classify at the last step, without keeping what happens on the way.
+
+Each class is the one that `simulate_steps` gives the chip, to the last bit: a chip for which the rounding of double
+precision could have decided anything is done by `simulate_steps` itself.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogrnn.chip import ChipFactory, ChipTables, draw_chip
+from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
+from analogrnn.kernels.readout import readout_classes
+from analogrnn.kernels.simd.lanes import aligned
+from analogrnn.noise import candidate_noise
+from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate_steps
+
+_TIE = 1e-11  # two logits closer than this part of what they sum are left to simulate_steps
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Inputs of one layer as the kernel reads them: float32 by vectors of 16 samples, and as they were given."""
+
+    vectors: np.ndarray  # (V, T', D, 16)
+    source: np.ndarray  # (T, S, D)
+    reach: np.ndarray  # (D,)
+
+    @classmethod
+    def of(cls, value: np.ndarray) -> "Lanes":
+        """Pack inputs (T, S, D); samples are filled up with zeros, and steps to an even number."""
+        steps, samples, inputs = value.shape
+        vectors = aligned((-(-samples // 16), steps + steps % 2, inputs, 16), np.float32)
+        for v, part in enumerate(vectors):
+            some = value[:, 16 * v : 16 * v + 16]
+            part[:steps, :, : some.shape[1]] = some.transpose(0, 2, 1)
+        return cls(vectors, np.ascontiguousarray(value), np.abs(value).max(axis=(0, 1)))
+
+
+class Campaign:
+    """One design on one set of clips, ready to classify any of its chips. Thread-safe: it only reads itself.
+
+    seed, noise and scale as in score.Variability. Memory depends on the clips and on the chips of one call only.
+    """
+
+    def __init__(self, design: Design, x: np.ndarray, seed: int, noise: bool, scale: float) -> None:
+        self._design, self._seed, self._scale = design, seed, scale
+        self._value = design.layers[0].synapses.checked(x, samples=True)
+        self._factory = ChipFactory(design, seed, scale)
+        self._ladders = [j for j, layer in enumerate(design.layers) if isinstance(layer, Ladder)]
+        self._lanes = Lanes.of(self._value) if self._ladders[:1] == [0] else None
+        readout = design.layers[-1]
+        self._is_linear = len(design.layers) == 2 and isinstance(readout, FeedForward) and readout.rectifier is None
+        self._noise = seed if noise else None
+
+    def classes(self, numbers: np.ndarray) -> np.ndarray:
+        """(C, S) the classes that the chips `numbers` (C,) uint64 give."""
+        tables = self._factory.tables(numbers)
+        found = np.empty((len(numbers), self._value.shape[1]), dtype=np.int64)
+        doubtful = np.zeros(len(numbers), dtype=np.bool_)
+        first = None
+        if self._lanes is not None and self._ladders == [0]:  # all chips share the inputs of their only ladder layer
+            first = self._run(0, self._lanes, tables[0], numbers, doubtful, every=False)
+        if first is not None and self._is_linear:
+            _classify(first, tables, found, doubtful)
+        else:
+            for row in range(len(numbers)):
+                own = [_row(table, row) for table in tables]
+                value = None if first is None else _outputs(own[0], first[row])
+                found[row] = self._readout(own, value, numbers[row : row + 1], doubtful[row : row + 1])
+        for j in np.flatnonzero(doubtful):
+            found[j] = self._plain(int(numbers[j]))
+        return found
+
+    def _plain(self, number: int) -> np.ndarray:
+        chip = draw_chip(self._design, self._seed, number, scale=self._scale)
+        return simulate_steps(chip, self._value, noise_seed=self._noise).classes
+
+    def _readout(
+        self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray
+    ) -> np.ndarray:
+        """(S,) the classes of one chip, from the outputs (S, d) of its only ladder layer at the last step if known."""
+        start = 0 if value is None else 1
+        value = self._value if value is None else value
+        sum_of_magnitudes = np.abs(value)
+        for j in range(start, len(tables)):
+            layer, table = self._design.layers[j], tables[j]
+            if isinstance(layer, FeedForward):
+                sum_of_magnitudes = np.abs(value) @ np.abs(table.weight[0]).T + np.abs(table.bias[0])
+                value = value @ table.weight[0].T + table.bias[0]
+                value = np.maximum(value, 0.0) if layer.rectifier is not None else value
+                continue
+            last = j == self._ladders[-1]
+            lanes = self._lanes if j == 0 and self._lanes is not None else Lanes.of(value)
+            value = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
+            sum_of_magnitudes = np.abs(value)
+        value, bound = (v[-1] if v.ndim == 3 else v for v in (value, sum_of_magnitudes))
+        if value.shape[1] > 1:
+            best = np.partition(value, -2, axis=1)[:, -2:]
+            doubtful |= np.any(best[:, 1] - best[:, 0] <= _TIE * bound.max(axis=1))
+        return np.asarray(np.argmax(value, axis=1))
+
+    def _run(
+        self, j: int, lanes: Lanes, table: ChipTables, numbers: np.ndarray, doubtful: np.ndarray, *, every: bool
+    ) -> np.ndarray:
+        """Stages ON of ladder layer j: (C, S, d) after the last step, or (C, T, S, d) after each."""
+        ladder = self._design.layers[j]
+        assert isinstance(ladder, Ladder)
+        unit = ladder.synapses.scale * self._design.unit_current
+        sigma = candidate_noise(self._design, ladder) / unit
+        noisy = self._noise is not None and bool(np.any(sigma > 0.0))
+        (steps, samples), chips = lanes.source.shape[:2], len(numbers)
+        last = np.empty((chips, samples, ladder.width), dtype=np.int16)
+        each = np.empty((chips, steps, samples, ladder.width) if every else (0, 0, 0, 0), dtype=np.int16)
+        ladder_campaign(
+            lanes.vectors,
+            lanes.source,
+            False,
+            (table.weight, table.bias),
+            (table.up, table.down),
+            (sigma, preset_pulses(ladder, unit), lanes.reach),
+            np.array([ladder.return_to_zero, not ladder.return_to_zero, noisy]),
+            noise_keys(self._noise or 0, ladder.name),
+            numbers,
+            campaign_work(lanes.vectors, ladder.width, noisy),
+            last,
+            each,
+            doubtful,
+        )
+        return each if every else last
+
+
+def _row(table: ChipTables, row: int) -> ChipTables:
+    """The tables of one chip of many, with an axis of chips of length one."""
+
+    def part(a: np.ndarray) -> np.ndarray:
+        return a[row : row + 1] if len(a) > 1 else a
+
+    up, down, output = (None if a is None else part(a) for a in (table.up, table.down, table.output))
+    return ChipTables(part(table.weight), part(table.bias), up, down, output)
+
+
+def _classify(level: np.ndarray, tables: list[ChipTables], found: np.ndarray, doubtful: np.ndarray) -> None:
+    """Fill the classes (C, S) that a linear readout gives to the levels (C, S, d) of the ladder layer before it."""
+    ladder, readout = tables
+    assert ladder.output is not None
+    width = -(-readout.weight.shape[1] // 8) * 8
+    table, logits = aligned((*ladder.output.shape[1:], width), np.float64), np.zeros(width)
+    readout_classes(level, ladder.output, readout.weight, readout.bias, _TIE, table, logits, found, doubtful)
+
+
+def _outputs(table: ChipTables, stages_on: np.ndarray) -> np.ndarray:
+    """(.., d) what a ladder layer puts out with that many stages ON (.., d)."""
+    assert table.output is not None
+    return np.asarray(table.output[0][np.arange(stages_on.shape[-1]), stages_on])

@@ -1,0 +1,273 @@
+"""Runs a network on clips in ngspice, deck by deck, and gathers what came out: ideal subcircuits or transistors.
+
+Ladders of the first layer share no feedback, so each may run as a deck of its own (a slice), many at a time; their
+measured output currents then go through one deck of the layers behind them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.errors import ParameterError, SpiceError
+from analogrnn.spice.engine import Job, Ngspice, find_ngspice, run_deck, run_decks
+from analogrnn.spice.pdk import Pdk, find_pdk
+from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.testbench import DeckReading, NetworkDeck, ladder_deck, network_deck, read_deck
+from analogrnn.spice.transistor_network import Silicon, ladder_slice, network_transistors, readout_deck
+
+Progress = Callable[[int, int], None]
+
+
+class Memory(Protocol):
+    """Keeps readings by the digest of what was run, so that a run that was killed goes on where it was."""
+
+    def get(self, digest: str) -> DeckReading | None: ...
+
+    def put(self, digest: str, reading: DeckReading) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What to run and how.
+
+    silicon  None: ideal subcircuits; else transistors, as that chip and in those conditions
+    control  breaks the ladder on purpose, ideal only (`silicon.options.control` for transistors)
+    flat     the whole network in one deck a clip; else slices where the first layer is the only recurrent one
+    cells    those of the one recurrent layer that run, as slices; None: all
+    workers  simulators at a time; None = one a CPU
+    timeout  s of real time for one deck
+    """
+
+    silicon: Silicon | None = None
+    control: str = "none"
+    flat: bool = False
+    cells: tuple[int, ...] | None = None
+    workers: int | None = None
+    timeout: float = 3600.0
+    ngspice: Ngspice | None = None
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRun:
+    """What came out, keyed by layer; NaN, and False in `ran`, where a deck failed.
+
+    stages, decided (T, S, d, N) bool; candidates (T, S, d) in trained units; outputs (T, S, d) A, all stages' currents;
+    ran (S, d) bool; logits (S, classes) in units at the last step, NaN where not known
+    """
+
+    stages: dict[str, np.ndarray]
+    decided: dict[str, np.ndarray]
+    candidates: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    ran: dict[str, np.ndarray]
+    logits: np.ndarray
+    failures: tuple[str, ...] = field(default=())
+    logs: tuple[str, ...] = field(default=(), repr=False)  # of the failures: what ngspice said
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(S,) the class of each clip, -1 where it is not known."""
+        known = np.isfinite(self.logits).all(axis=1) & (self.logits.shape[1] > 0)
+        return np.where(known, np.argmax(np.where(known[:, None], self.logits, 0.0), axis=1), -1)
+
+
+@dataclass(frozen=True)
+class _Task:
+    clip: int
+    what: str
+    make: Callable[[], NetworkDeck]
+
+
+def sliced(design: Design, *, flat: bool) -> bool:
+    """Whether a network runs as slices: its one recurrent layer is fed by the inputs themselves."""
+    return isinstance(design.layers[0], Ladder) and len(design.ladders) == 1 and not flat
+
+
+def run_network(
+    design: Design, x: np.ndarray, simulation: Simulation | None = None, *, progress: Progress | None = None
+) -> NetworkRun:
+    """Run encoded clips x (T, S, D).
+
+    A deck that fails is told in `failures` with what ngspice said, and the others go on. Raises SpiceError if all
+    fail, ParameterError for inputs that the circuit can't carry, MissingDependencyError without ngspice or models.
+    """
+    simulation = simulation or Simulation()
+    # inputs that can't be carried are an error of the caller, not of a run
+    given = design.layers[0].synapses.checked(x, samples=True)
+    runner = _Runner(design, given, simulation)
+    tasks = runner.tasks()
+    for done, (task, result) in enumerate(runner.run(tasks), 1):
+        runner.take(task, result)
+        if progress:
+            progress(done, len(tasks))
+    if tasks and len(runner.failures) == len(tasks):
+        raise SpiceError(f"all {len(tasks)} simulator runs failed; the first: {runner.failures[0]}")
+    if simulation.silicon is not None and sliced(design, flat=simulation.flat):
+        runner.read_out()
+    return NetworkRun(
+        runner.stages,
+        runner.decided,
+        runner.candidates,
+        runner.outputs,
+        runner.ran,
+        runner.logits,
+        tuple(runner.failures),
+        tuple(runner.logs),
+    )
+
+
+def run_cell(
+    design: Design, x: np.ndarray, cell: tuple[Ladder, int], simulation: Simulation
+) -> tuple[NetworkDeck, Waveforms]:
+    """The deck of one cell for one encoded clip x (T, D), as a slice if it can be one, and its waveforms."""
+    runner = _Runner(design, x[:, None], simulation)
+    ladder, number = cell
+    slice_ = ladder is design.layers[0] and sliced(design, flat=False)
+    deck = runner.slice(number, x) if slice_ else runner.whole(x)
+    waves = run_deck(
+        deck.text,
+        stop_time=deck.schedule.duration,
+        ngspice=runner.ngspice,
+        timeout=simulation.timeout,
+        allowed_paths=deck.allowed_paths,
+    )
+    return deck, waves
+
+
+class _Runner:
+    def __init__(self, design: Design, x: np.ndarray, simulation: Simulation) -> None:
+        self.design, self.x, self.simulation = design, x, simulation
+        self.ngspice = simulation.ngspice or find_ngspice()
+        self.pdk: Pdk | None = find_pdk() if simulation.silicon is not None else None
+        steps, clips = x.shape[:2]
+        shapes = {ladder.name: (steps, clips, ladder.width, ladder.stages) for ladder in design.ladders}
+        self.stages = {name: np.zeros(shape, dtype=bool) for name, shape in shapes.items()}
+        self.decided = {name: np.zeros(shape, dtype=bool) for name, shape in shapes.items()}
+        self.candidates = {name: np.full(shape[:3], np.nan) for name, shape in shapes.items()}
+        self.outputs = {name: np.full(shape[:3], np.nan) for name, shape in shapes.items()}
+        self.ran = {name: np.zeros(shape[1:3], dtype=bool) for name, shape in shapes.items()}
+        last = design.layers[-1]
+        self.logits = np.full((clips, last.synapses.width if isinstance(last, FeedForward) else 0), np.nan)
+        self.failures: list[str] = []
+        self.logs: list[str] = []
+
+    def tasks(self) -> list[_Task]:
+        design, x = self.design, self.x
+        if not sliced(design, flat=self.simulation.flat):
+            return [_Task(clip, f"clip {clip}", partial(self.whole, x[:, clip])) for clip in range(x.shape[1])]
+        ladder = design.ladders[0]
+        return [
+            _Task(clip, f"clip {clip}, {ladder.name}[{cell}]", partial(self.slice, cell, x[:, clip]))
+            for clip in range(x.shape[1])
+            for cell in (range(ladder.width) if self.simulation.cells is None else self.simulation.cells)
+        ]
+
+    def whole(self, x: np.ndarray) -> NetworkDeck:
+        if self.simulation.silicon is None or self.pdk is None:
+            return network_deck(self.design, x, control=self.simulation.control)
+        return network_transistors(self.design, x, self.pdk, self.simulation.silicon)
+
+    def slice(self, cell: int, x: np.ndarray) -> NetworkDeck:
+        ladder = self.design.ladders[0]
+        if self.simulation.silicon is None or self.pdk is None:
+            return ladder_deck(self.design, ladder, cell, x, control=self.simulation.control)
+        return ladder_slice(self.design, ladder, [cell], x, self.pdk, self.simulation.silicon)
+
+    def run(self, tasks: list[_Task]) -> Iterator[tuple[_Task, DeckReading | SpiceError]]:
+        """Decks are written when their turn comes: those of a long run would fill the memory."""
+        decks: dict[int, NetworkDeck] = {}
+        left: list[int] = []
+        remembered: list[tuple[_Task, DeckReading]] = []
+        memory = self.simulation.memory
+
+        def jobs() -> Iterator[Job]:
+            for number, task in enumerate(tasks):
+                deck = task.make()
+                known = memory.get(self._digest(deck)) if memory else None
+                if known is not None:
+                    remembered.append((task, known))
+                    continue
+                decks[number] = deck
+                left.append(number)
+                yield deck.job(self.simulation.timeout)
+
+        for index, result in run_decks(jobs(), self.simulation.workers, self.ngspice):
+            yield from _emptied(remembered)
+            number = left[index]
+            deck = decks.pop(number)
+            if isinstance(result, SpiceError):
+                yield tasks[number], result
+                continue
+            try:
+                reading = read_deck(deck, result)
+            except ParameterError as error:  # a signal is missing from the raw file
+                yield tasks[number], SpiceError(str(error))
+                continue
+            if memory:
+                memory.put(self._digest(deck), reading)
+            yield tasks[number], reading
+        yield from _emptied(remembered)
+
+    def _digest(self, deck: NetworkDeck) -> str:
+        models = self.pdk.sha256 if self.pdk else ""
+        return hashlib.sha256(f"{self.ngspice.version}\n{models}\n{deck.text}".encode()).hexdigest()
+
+    def take(self, task: _Task, result: DeckReading | SpiceError) -> None:
+        """Copy one deck's reading into place."""
+        if isinstance(result, SpiceError):
+            self._failed(task, result)
+            return
+        for ladder in self.design.ladders:
+            unit = ladder.synapses.scale * self.design.unit_current
+            for cell in range(ladder.width):
+                key = ladder.name, cell
+                if key not in result.stages:
+                    continue
+                at = (slice(None), task.clip, cell)
+                self.stages[ladder.name][at] = result.stages[key]
+                self.decided[ladder.name][at] = result.decided[key]
+                found = result.candidates[key] / unit[cell]
+                # an unrectified node against a rectified candidate: compare what the cell sees
+                self.candidates[ladder.name][at] = found if ladder.return_to_zero else np.maximum(found, 0.0)
+                self.outputs[ladder.name][at] = result.outputs[key]
+                self.ran[ladder.name][task.clip, cell] = True
+        if result.series.shape[1]:
+            self.logits[task.clip] = result.logits
+
+    def _failed(self, task: _Task, error: SpiceError) -> None:
+        self.failures.append(f"{task.what}: {error}")
+        self.logs.append(error.log)
+
+    def read_out(self) -> None:
+        """Send the slices' output currents of the last step through the readout, one clip a step."""
+        if not isinstance(self.design.layers[-1], FeedForward) or self.pdk is None:
+            return
+        assert self.simulation.silicon is not None
+        currents = self.outputs[self.design.ladders[-1].name][-1]
+        whole = np.flatnonzero(np.isfinite(currents).all(axis=1))
+        if not len(whole):
+            return
+        # a leakage out of the diode is no negative current to drive it with
+        given = np.maximum(currents[whole], 0.0)
+        task = _Task(-1, "readout", partial(readout_deck, self.design, given, *self._where()))
+        for _, result in self.run([task]):
+            if isinstance(result, SpiceError):
+                self._failed(task, result)
+            else:
+                self.logits[whole] = result.series
+
+    def _where(self) -> tuple[Pdk, Silicon]:
+        assert self.pdk is not None
+        assert self.simulation.silicon is not None
+        return self.pdk, self.simulation.silicon
+
+
+def _emptied(items: list[tuple[_Task, DeckReading]]) -> Iterator[tuple[_Task, DeckReading]]:
+    while items:
+        yield items.pop(0)

@@ -1,0 +1,48 @@
+"""Mismatched chips in ngspice, as a campaign scores them: numbers of chips in, the classes of the clips out.
+
+A chip has the draws of `chip.draw_chip(design, seed, number)`: chip 17 here is chip 17 of the fast model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogrnn.design import Design
+from analogrnn.errors import ParameterError, SpiceError
+from analogrnn.spice.run_network import Simulation, run_network
+from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.spice.transistor_network import chip_silicon
+
+
+@dataclass(frozen=True, eq=False)
+class TransistorChips:
+    """Can be pickled and called by any worker; one simulator at a time in each.
+
+    x        (T, S, D) encoded clips
+    scale    multiplies every device deviation
+    timeout  s of real time for one deck, of which a chip needs one a ladder and clip, and one for the readout
+    """
+
+    design: Design
+    x: np.ndarray
+    seed: int = 1
+    scale: float = 1.0
+    options: TransistorOptions = field(default_factory=TransistorOptions)
+    timeout: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if not self.design.pooling:
+            raise ParameterError(f"{self.design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+
+    def __call__(self, chips: np.ndarray) -> Mapping[str, np.ndarray]:
+        """classes (len(chips), S), int16. Raises SpiceError, with the log, for a chip of which a deck failed."""
+        classes = np.empty((len(chips), self.x.shape[1]), dtype=np.int16)
+        for row, number in enumerate(chips):
+            silicon = chip_silicon(self.design, self.seed, int(number), self.options, scale=self.scale)
+            run = run_network(self.design, self.x, Simulation(silicon, workers=1, timeout=self.timeout))
+            if run.failures:
+                more = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
+                raise SpiceError(f"chip {number}: {run.failures[0]}{more}", log="\n\n".join(run.logs))
+            classes[row] = run.classes
+        return {"classes": classes}

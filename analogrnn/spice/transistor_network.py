@@ -1,0 +1,314 @@
+"""A whole network in transistors of GF180MCU as one deck: flat, or a slice of one ladder with its own front end.
+
+Ideal are the supply, one reference current, the clock lines, the input currents and the 0 V sources that measure. The
+readout's signed currents end in a voltage of VLOAD. A first-quadrant BMRU has no clock: its line is the same block with
+the clock high for good after the reset, and it must start OFF.
+
+Not modelled: wiring, clock drivers, the reference; spread of capacitors and of the cascode devices.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analogrnn import library
+from analogrnn.design import Design, FeedForward, Ladder, Synapses
+from analogrnn.errors import MappingError, ParameterError, identifier
+from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses
+from analogrnn.schedule import Schedule, build_schedule
+from analogrnn.spice.deck import number, piecewise_linear
+from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets
+from analogrnn.spice.pdk import Pdk, pdk_header
+from analogrnn.spice.testbench import NetworkDeck, Probe
+from analogrnn.spice.transistor_ladder import (
+    LIBRARY,
+    TransistorOptions,
+    diode_line,
+    input_sources,
+    ladder_block,
+    reference_lines,
+    row_lines,
+)
+
+# Gear overshoots, so that a DPI settles too high; the plain trapezoid rings in currents of 0 V sources, xmu damps it
+SETTINGS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=5 method=trap xmu=0.4"
+VLOAD = 0.8  # V, where the readout's currents end: both their mirrors stay saturated
+WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
+HOW_TO_RUN = """\
+* Run it with: ngspice -b -r out.raw THIS_FILE
+* in a folder that holds GF180MCU's design.ngspice and sm141064.ngspice or links to them (PDK: libs.tech/ngspice)."""
+
+Draws = Mapping[str, DeviceDraw]
+
+
+@dataclass(frozen=True, eq=False)
+class Silicon:
+    """How a network's deck is built and where it runs.
+
+    options   corner, temperature, supply, maps, control; its draws are ignored
+    ladders   layer -> draws of `mismatch.draw_ladder`; no entry: nominal
+    synapses  layer -> draws of `mismatch.draw_synapses`
+    """
+
+    options: TransistorOptions = field(default_factory=TransistorOptions)
+    ladders: Mapping[str, Draws] = field(default_factory=dict)
+    synapses: Mapping[str, Draws] = field(default_factory=dict)
+
+    def of(self, layer: FeedForward | Ladder) -> TransistorOptions:
+        """The options of one layer, its draws included."""
+        return replace(
+            self.options, draws=self.ladders.get(layer.name, {}), synapse_draws=self.synapses.get(layer.name, {})
+        )
+
+
+def chip_silicon(
+    design: Design, seed: int, chip: int, options: TransistorOptions | None = None, *, scale: float = 1.0
+) -> Silicon:
+    """The silicon of chip number `chip`: the draws that `chip.draw_chip(design, seed, chip)` makes its tables of.
+
+    `scale` multiplies every deviation, as there.
+    """
+
+    def scaled(draws: Draws) -> Draws:
+        return {name: DeviceDraw(d.vth * scale, d.beta * scale, d.delta * scale) for name, d in draws.items()}
+
+    return Silicon(
+        options or TransistorOptions(),
+        {ladder.name: scaled(draw_ladder(design, ladder, seed, chip)) for ladder in design.ladders},
+        {layer.name: scaled(draw_synapses(design, layer.synapses, seed, chip)) for layer in design.layers},
+    )
+
+
+def network_transistors(design: Design, x: np.ndarray, pdk: Pdk, silicon: Silicon | None = None) -> NetworkDeck:
+    """One deck of the entire analog core for one encoded clip x (T, D).
+
+    Raises ParameterError for inputs that the mirrors can't carry and for an unknown control, MappingError for a
+    first-quadrant cell that does not start OFF.
+    """
+    writer = _Writer(design, x, silicon or Silicon())
+    gates = writer.inputs(design.layers[0])
+    for layer in design.layers:
+        if isinstance(layer, Ladder):
+            gates = writer.ladders(layer, range(layer.width), gates, _following(design, layer))
+        else:
+            gates = writer.rows(layer, gates, last=layer is design.layers[-1])
+    return writer.deck(pdk)
+
+
+def ladder_slice(
+    design: Design, ladder: Ladder, cells: Sequence[int], x: np.ndarray, pdk: Pdk, silicon: Silicon | None = None
+) -> NetworkDeck:
+    """Some ladders of the first layer with their own front ends, for encoded inputs x (T, D).
+
+    Ladders share no feedback: a slice gives what the flat deck gives. Raises as `network_transistors`, and
+    MappingError for a layer that other layers feed.
+    """
+    if ladder is not design.layers[0]:
+        raise MappingError(f"{ladder.name} is fed by another layer, not by the inputs; run the whole network flat.")
+    writer = _Writer(design, x, silicon or Silicon())
+    writer.ladders(ladder, cells, writer.inputs(ladder), _following(design, ladder))
+    return writer.deck(pdk)
+
+
+def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, silicon: Silicon | None = None) -> NetworkDeck:
+    """The layers behind the last ladder alone, fed with output currents (S, d), A, one row a step.
+
+    With `read_deck(...).series` it gives the logits of S clips whose ladders ran as slices.
+    """
+    at = max(i for i, layer in enumerate(design.layers) if isinstance(layer, Ladder))
+    behind = design.layers[at + 1 :]
+    if not behind:
+        raise ParameterError(f"{design.name} has no readout behind its last ladder.")
+    offset = behind[0].synapses.offset
+    writer = _Writer(design, currents / design.unit_current - offset, silicon or Silicon(), behind)
+    gates = writer.inputs(behind[0])
+    for layer in behind:
+        assert isinstance(layer, FeedForward)
+        gates = writer.rows(layer, gates, last=layer is behind[-1])
+    return writer.deck(pdk)
+
+
+def _following(design: Design, ladder: Ladder) -> Synapses | None:
+    """The synapses that a ladder's output feeds: their input diodes hold it."""
+    at = next(i for i, layer in enumerate(design.layers) if layer is ladder)
+    return design.layers[at + 1].synapses if at + 1 < len(design.layers) else None
+
+
+class _Writer:
+    """Collects the elements of one deck, subcircuits apart from the top level."""
+
+    def __init__(
+        self, design: Design, x: np.ndarray, silicon: Silicon, layers: Sequence[FeedForward | Ladder] | None = None
+    ) -> None:
+        self.design, self.silicon = design, silicon
+        first = (layers or design.layers)[0]
+        self.x = first.synapses.checked(x)
+        if layers is None:
+            self.schedule = build_schedule(design, len(self.x), silicon.options.control)
+        else:
+            self.schedule = Schedule(design.timing, 0, 0, len(self.x))
+        self.supply = silicon.options.supply or design.technology.supply
+        self.blocks: list[str] = []
+        self.top: list[str] = []
+        self.saved: list[str] = []
+        self.nodes: dict[str, float] = {}
+        self.probes: dict[tuple[str, int], Probe] = {}
+        self.leads: dict[str, float] = {}
+        self.presets: set[int] = set()
+        self.logits: tuple[str, ...] = ()
+
+    def inputs(self, layer: FeedForward | Ladder) -> list[str]:
+        """Sources and diodes of the first layer's inputs; returns their gate lines."""
+        self.top += input_sources(layer.synapses, self.x, self.schedule, self.design)
+        return self._diodes([f"in_{j}" for j in range(layer.synapses.inputs)], layer.synapses)
+
+    def _diodes(self, nodes: Sequence[str], synapses: Synapses | None, which: Sequence[int] | None = None) -> list[str]:
+        draws = self.silicon.synapses.get(synapses.name, {}) if synapses else {}
+        numbers = range(len(nodes)) if which is None else which
+        self.top += [diode_line(self.design, node, draws, j) for node, j in zip(nodes, numbers, strict=True)]
+        self.nodes |= dict.fromkeys(nodes, 0.5)
+        return list(nodes)
+
+    def ladders(self, ladder: Ladder, cells: Iterable[int], gates: Sequence[str], fed: Synapses | None) -> list[str]:
+        """Ladders of a layer with their output diodes; returns the lines of their outputs."""
+        name = identifier("Layer.name", ladder.name)
+        if not ladder.return_to_zero and np.any(ladder.preset_pulses):
+            raise MappingError(f"{ladder.name} has no clock, so no preset pulse: train it to start from zero.")
+        phase = len(self.leads)
+        self.leads[name] = lead = self.schedule.lead + phase * (self.schedule.lead + self.schedule.timing.pulse)
+        self.top.append(f"Vclk_{name} clk_{name} vss {self._clock(ladder, lead)}")
+        outputs: list[str] = []
+        for cell in cells:
+            pulses, out = int(ladder.preset_pulses[cell]), f"h_{name}_{cell}"
+            self.presets |= {pulses} if pulses else set()
+            instance, outputs = f"xladder_{name}_{cell}".lower(), [*outputs, out]
+            preset = f"preset_{pulses}" if pulses else "vss"
+            self.blocks += ladder_block(self.design, ladder, cell, self.silicon.of(ladder))
+            ports = f"{' '.join(gates)} clk_{name} run {preset} nref bcasn bcasp o_{out} vdd vss"
+            self.top.append(f"Xladder_{name}_{cell} {ports} ladder_{name}_{cell}")
+            self.top.append(f"V{out} o_{out} {out} DC 0")
+            self.probes[ladder.name, cell] = Probe(instance, f"i(v.{instance}.vcand)", f"i(v{out})".lower())
+            self.saved += [f"v({instance}.{kind}{j + 1})" for kind in "an" for j in range(ladder.stages)]
+            self.saved += [f"i(v.{instance}.vcand)", f"i(v{out})".lower(), f"v({instance}.bu)"]
+            self.nodes |= coarse_nodesets(
+                instance,
+                ladder,
+                self.supply,
+                rail=ladder.synapses.has_rail(cell),
+                positive=self._positive(ladder, cell),
+            )
+        self._diodes(outputs, fed, list(cells) if fed else None)
+        self.nodes |= dict.fromkeys(outputs, 0.0)  # all stages are OFF
+        return outputs
+
+    def _positive(self, ladder: Ladder, cell: int) -> bool:
+        """The sign of a ladder's candidate at the start; the layers before it give no current yet."""
+        synapses, total = ladder.synapses, float(ladder.synapses.bias[cell])
+        if ladder is self.design.layers[0]:
+            total += float(synapses.ratio[cell] @ (self.x[0] + synapses.offset))
+        return total > 0.0
+
+    def rows(self, layer: FeedForward, gates: Sequence[str], *, last: bool) -> list[str]:
+        """A layer of weights: each row a subcircuit; ends in diodes that rectify, or at VLOAD."""
+        name, synapses = identifier("Layer.name", layer.name), layer.synapses
+        draws = self.silicon.of(layer).synapse_draws
+        ends = [f"out_{i}" if last else f"s_{name}_{i}" for i in range(synapses.width)]
+        ports = " ".join(f"in_{j}" for j in range(synapses.inputs))
+        for i, end in enumerate(ends):
+            self.blocks += [
+                f".subckt row_{name}_{i} {ports} nref bcasn bcasp cand vdd vss",
+                *row_lines(self.design, synapses, i, draws),
+                f".ends row_{name}_{i}",
+            ]
+            node = f"r_{end}" if last else end
+            self.top.append(f"Xrow_{name}_{i} {' '.join(gates)} nref bcasn bcasp {node} vdd vss row_{name}_{i}")
+            if synapses.has_rail(i):
+                self.nodes |= rail_nodesets(f"xrow_{name}_{i}".lower(), self.supply)
+        if not last:
+            following = self.design.layers[next(i for i, b in enumerate(self.design.layers) if b is layer) + 1]
+            return self._diodes(ends, following.synapses)
+        hold = ends if layer.rectifier else ["vload"] * len(ends)
+        self.top += [f"V{end} r_{end} {node} DC 0" for end, node in zip(ends, hold, strict=True)]
+        self.top += [f"Vload vload vss DC {number(VLOAD)}"] if not layer.rectifier else []
+        self.logits = tuple(f"i(v{end})" for end in ends)
+        self.saved += self.logits
+        return self._diodes(ends, None) if layer.rectifier else ends
+
+    def _clock(self, ladder: Ladder, lead: float) -> str:
+        schedule, timing = self.schedule, self.schedule.timing
+        start, edge = schedule.first_frame * timing.period, timing.pulse / 100.0
+        if self.silicon.options.control == "no_return_to_zero" or not ladder.return_to_zero:
+            at = start + lead * ladder.return_to_zero
+            return piecewise_linear([(0.0, 0.0), (at, 0.0), (at + edge, self.supply)])
+        shape = (start + lead, edge, edge, timing.pulse - edge, timing.period)
+        return f"PULSE(0 {number(self.supply)} {' '.join(number(value) for value in shape)})"
+
+    def _run_lines(self) -> list[str]:
+        """run: high after the reset. preset_n: n pulses in the last n steps before the first frame."""
+        schedule, timing = self.schedule, self.schedule.timing
+        start, edge = schedule.reset_steps * timing.period, timing.pulse / 100.0
+        run = piecewise_linear([(0.0, 0.0), (start, 0.0), (start + edge, self.supply)])
+        lines = [f"Vrun run vss {run if start else f'DC {number(self.supply)}'}"] if self.leads else []
+        for count in sorted(self.presets):
+            points = [(0.0, 0.0)]
+            for m in range(schedule.first_frame - count, schedule.first_frame):
+                at = m * timing.period + schedule.lead
+                points += [
+                    (at, 0.0),
+                    (at + edge, self.supply),
+                    (at + timing.pulse, self.supply),
+                    (at + timing.pulse + edge, 0.0),
+                ]
+            lines.append(f"Vpreset_{count} preset_{count} vss {piecewise_linear(points)}")
+        return lines
+
+    def deck(self, pdk: Pdk) -> NetworkDeck:
+        """All of it as text, with what is needed to run and to read it."""
+        design, schedule, options = self.design, self.schedule, self.silicon.options
+        saved = ["i(vdd)", *self.saved]
+        nodes = {"nref": 0.4, "bcasn": 0.5, "bcasp": self.supply - 0.7, "xcascode.y": self.supply - 0.6} | self.nodes
+        sets = [f"v({node})={number(round(volt, 3))}" for node, volt in nodes.items()]
+        frames = f"{schedule.reset_steps} reset + {schedule.preset_steps} preset + {schedule.frames} steps"
+        text = "\n".join(
+            [
+                f"* {identifier('Design.name', design.name)} in transistors: {len(self.probes)} ladders, {frames}",
+                HOW_TO_RUN,
+                pdk_header(pdk, options.corner).rstrip(),
+                f".temp {number(options.temperature)}",
+                *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
+                *self.blocks,
+                "* supply, one reference current, clock lines, inputs; a V source of 0 V measures",
+                "Vss vss 0 DC 0",
+                f"Vdd vdd vss DC {number(self.supply)}",
+                f"Iref vdd nref DC {number(design.unit_current)}",
+                *reference_lines(design),
+                *self._run_lines(),
+                *self.top,
+                SETTINGS,
+                "* where the operating point is looked for; it does not depend on these",
+                *(f".nodeset {' '.join(sets[i : i + 6])}" for i in range(0, len(sets), 6)),
+                *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
+                f".tran {number(schedule.timing.pulse / 10)} {number(schedule.duration)} 0 "
+                f"{number(schedule.timing.period)}",
+                ".end",
+                "",
+            ]
+        )
+        ladders = {key: probe.instance for key, probe in self.probes.items()}
+        stages = {ladder.name: ladder.stages for ladder in design.ladders}
+        pulse = schedule.timing.pulse
+        windows = {name: (lead + WINDOW[0] * pulse, lead + WINDOW[1] * pulse) for name, lead in self.leads.items()}
+        return NetworkDeck(
+            text,
+            schedule,
+            ladders,
+            stages,
+            self.logits,
+            self.supply,
+            design.unit_current,
+            probes=self.probes,
+            windows=windows,
+            gain=1.0,
+            allowed_paths=pdk.paths,
+        )

@@ -1,0 +1,44 @@
+"""Statistics that several rooms need: the interval of a proportion, and two classifiers compared on the same clips."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+from scipy.stats import binomtest
+
+from analogrnn.errors import in_range
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Accuracy of a changed classifier against the same clips before. `p_value` is McNemar's, exact.
+
+    Source  McNemar 1947, Psychometrika 12(2):153.
+    """
+
+    accuracy: float
+    difference: float
+    error: float
+    p_value: float
+    clips: int
+
+
+def paired(before: np.ndarray, after: np.ndarray) -> Paired:
+    """Compare two classifiers on the same clips; both (S,), True where right."""
+    n, lost, won = len(before), int((before & ~after).sum()), int((~before & after).sum())
+    error = float(np.sqrt(max(lost + won - (won - lost) ** 2 / n, 0.0)) / n)
+    p_value = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return Paired(float(after.mean()), (won - lost) / n, error, p_value, n)
+
+
+def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact two-sided interval of a proportion: it covers the truth at least as often as `confidence` says.
+
+    Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions.
+    """
+    in_range("proportion_interval.confidence", confidence, 1e-9, 1.0 - 1e-9)
+    in_range("proportion_interval.good", good, 0, count)
+    tail = (1.0 - confidence) / 2.0
+    low = float(betaincinv(good, count - good + 1, tail)) if good > 0 else 0.0
+    high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
+    return low, high

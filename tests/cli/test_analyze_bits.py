@@ -1,0 +1,72 @@
+"""`analogrnn analyze bits`: what it prints, writes and refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from analogrnn.cli.main import main
+
+QUICK = ["analyze", "bits", "digits_d16_k2", "--clips", "60", "--longest", "8"]
+
+
+def test_the_command_writes_words_codes_and_a_picture(tmp_path, capsys):
+    assert main([*QUICK, "--sure", "0.5", "--within", "0.05", "--out", str(tmp_path), "--json"]) in (0, 1)
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == json.loads((tmp_path / "bits.json").read_text())
+    assert set(answer["words"]) == {group["group"] for group in answer["groups"]} - {"all"}
+    assert answer["validation"]["difference"] >= -0.05
+    assert (tmp_path / "accuracy_over_bits.png").stat().st_size > 10_000
+    with np.load(tmp_path / "codes.npz", allow_pickle=False) as data:
+        assert np.abs(data["cell.weights.code"]).max() < 2 ** (answer["words"]["weights"] - 1)
+        assert "twin.cell.up" in data
+
+
+def test_given_words_are_judged_and_shown(capsys):
+    assert main([*QUICK, "--words", "all=7,weights=9", "--groups", "weights,bias,inputs"]) == 0
+    shown = capsys.readouterr().out
+    assert "together" in shown
+    assert "integer twin" in shown
+    assert "have no word length" in " ".join(shown.split())
+
+
+def test_words_that_are_too_short_end_in_a_warning_and_exit_code_1(capsys):
+    assert main([*QUICK, "--words", "weights=2,output=1"]) == 1
+    assert "warning: cell" in capsys.readouterr().out
+
+
+def test_own_clips_choose_and_report_in_turn(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    x = np.clip(rng.normal(0, 1, (32, 9, 14)), -3, 3)
+    np.savez(tmp_path / "own.npz", x=x, labels=rng.integers(0, 10, 9))
+    words = ["analyze", "bits", "digits_d16_k2", "--inputs", str(tmp_path / "own.npz"), "--words", "all=8", "--json"]
+    main(words)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["validation"]["clips"], answer["test"]["clips"]) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--words", "weights"], "write group=bits"),
+        (["--words", "weights=x"], "write group=bits"),
+        (["--words", "wights=4"], "has no group 'wights'"),
+        (["--groups", "wights"], "has no group 'wights'"),
+        (["--within", "2"], "Settings.within"),
+        (["--longest", "99"], "Settings.longest"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_exit_code_2(extra, message, capsys):
+    assert main([*QUICK, *extra]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_clips_without_labels_or_partners_are_refused(tmp_path, capsys):
+    x = np.zeros((32, 1, 14))
+    np.savez(tmp_path / "a.npz", x=x)
+    np.savez(tmp_path / "b.npz", x=x, labels=np.zeros(1, int))
+    for name, message in (("a", "has no labels"), ("b", "holds one clip")):
+        assert main(["analyze", "bits", "digits_d16_k2", "--inputs", str(tmp_path / f"{name}.npz")]) == 2
+        assert message in capsys.readouterr().err

@@ -1,0 +1,317 @@
+"""The bill of materials: one row a trained parameter, each naming an element of the exported deck."""
+
+import csv
+import io
+import math
+import re
+from dataclasses import astuple, fields
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from analogrnn import library
+from analogrnn.bill_of_materials import (
+    Part,
+    bill_of_materials,
+    summary,
+    summary_rows,
+    write_bill_of_materials,
+    write_parts,
+)
+from analogrnn.design import Ladder
+from analogrnn.errors import OutputError
+from analogrnn.mapping import MappingOptions, map_network
+from analogrnn.network import Cmru, FirstQuadrantBmru, Linear, Network, Pooling, ReLU
+from analogrnn.network.files import load
+from analogrnn.spice.testbench import network_deck
+from analogrnn.streams import stream
+from analogrnn.technology import load_technology
+
+INPUTS, BOUND = 3, 2.0
+
+
+def weights(seed, *shape):
+    """Signed, some of them zero: no mirror is placed for those."""
+    draw = stream(seed, "test")
+    w = draw.uniform(0.1, 2.0, shape) * draw.choice([-1.0, 1.0], shape)
+    w[draw.random(shape) < 0.2] = 0.0
+    w[(0,) * len(shape)] = 0.0
+    return w
+
+
+def readout(inputs):
+    return Linear("readout", weights(3, 2, inputs), weights(4, 2))
+
+
+def cmru(inputs):
+    thresholds, alpha = np.array([0.3, 1.0, -1.9, 7.0]), np.array([0.5, 1.0, 0.1, 2.0])
+    return Cmru(
+        "cell",
+        weights(1, 4, inputs),
+        weights(2, 4),
+        thresholds,
+        alpha,
+        k_min=-2,
+        k_max=2,
+        initial=np.array([0.0, -2.0, 1.0, 2.0]),
+    )
+
+
+def bmru(inputs):
+    return Cmru(
+        "Cell_B",
+        weights(1, 3, inputs),
+        weights(2, 3),
+        np.array([0.3, 1.0, 1.9]),
+        np.ones(3),
+        eps=0.0,
+        initial=np.array([1.0, -1.0, 1.0]),
+    )
+
+
+def first_quadrant(inputs):
+    b_lo, b_hi = np.array([0.5, 1.0]), np.array([1.5, 4.0])
+    return FirstQuadrantBmru("cell", weights(1, 2, inputs), weights(2, 2), b_lo, b_hi, np.array([1.0, 0.5]))
+
+
+NETWORKS = {
+    "cmru": (cmru(INPUTS), Pooling("pool"), readout(4)),
+    "bmru": (bmru(INPUTS), Pooling("pool"), readout(3)),
+    "first quadrant": (first_quadrant(INPUTS), Pooling("pool"), readout(2)),
+    "cmru behind a rectified layer": (
+        Linear("fc", weights(5, 5, INPUTS), weights(6, 5)),
+        ReLU("relu"),
+        cmru(5),
+        Pooling("pool"),
+        readout(4),
+    ),
+    "two cells": (cmru(INPUTS), bmru(4), readout(3)),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request):
+    return Network(NETWORKS[request.param], metadata={"name": "demo"})
+
+
+@pytest.fixture
+def design(network):
+    return map_network(network, load_technology(), MappingOptions(input_bound=BOUND))
+
+
+def trained(network):
+    """Every number that was trained, by the name of its parameter; of an eps = 0 cell, its one threshold."""
+    found = {}
+    for layer in network.layers:
+        for item in fields(layer):
+            value = getattr(layer, item.name)
+            if isinstance(value, np.ndarray):
+                found |= {
+                    f"{layer.name}.{item.name}[{','.join(map(str, at))}]": float(value[at])
+                    for at in np.ndindex(*value.shape)
+                }
+    return found
+
+
+def elements(deck):
+    """The elements of a deck by hierarchical name, in small letters: ngspice knows no others."""
+    found, inside, instances = {}, {}, {}
+    scope = ""
+    for line in deck.replace("\n+ ", " ").lower().splitlines():
+        words = line.split(";")[0].split()
+        if not words or words[0].startswith("*"):
+            continue
+        if words[0] == ".subckt":
+            scope = words[1]
+            inside[scope] = {}
+        elif words[0] == ".ends":
+            scope = ""
+        elif not words[0].startswith("."):
+            place = inside[scope] if scope else found
+            assert words[0] not in place, f"two elements named {words[0]} in {scope or 'the deck'}"
+            place[words[0]] = words[1:]
+    for name, nodes in found.items():
+        last = next((word for word in reversed(nodes) if "=" not in word), "")
+        if name.startswith("x") and last in inside:
+            instances |= {f"{name}.{inner}": words for inner, words in inside[last].items()}
+    return found | instances
+
+
+# ---------------------------------------------------------------- the rows
+
+
+def test_there_is_one_row_for_each_trained_parameter(network, design):
+    parts = list(bill_of_materials(design))
+    names = [part.parameter for part in parts]
+    expected = trained(network)
+    assert len(names) == len(set(names)) == len(expected)
+    assert set(names) == set(expected)
+    for part in parts:
+        # mirrored thresholds: the sign of b plays no part in H(|c| - |b|)
+        trained_value = abs(expected[part.parameter]) if ".threshold[" in part.parameter else expected[part.parameter]
+        assert part.trained == trained_value, part.parameter
+
+
+def test_the_values_of_the_circuit_give_the_trained_numbers_back(network, design):
+    """By the meaning of each quantity: a mirror's ratio, a bias over the unit current, half a hysteresis."""
+    parts = {part.parameter: part for part in bill_of_materials(design)}
+    unit = design.unit_current
+    for layer in design.layers:
+        synapses, name = layer.synapses, layer.name
+        for i in range(synapses.width):
+            ratios = [parts[f"{name}.weight[{i},{j}]"] for j in range(synapses.inputs)]
+            signed = [-p.value if p.quantity.endswith("negative rail") else p.value for p in ratios]
+            rtol = 8 * np.finfo(float).eps  # a few roundings
+            assert_allclose(signed, [p.trained * synapses.scale[i] for p in ratios], rtol=rtol)
+            # the standing currents of the inputs, which the bias takes away again
+            standing = math.fsum(w * o for w, o in zip(signed, synapses.offset, strict=True))
+            bias = parts[f"{name}.bias[{i}]"]
+            size = abs(bias.value / unit) + sum(abs(w * o) for w, o in zip(signed, synapses.offset, strict=True))
+            assert_allclose((bias.value / unit + standing) / synapses.scale[i], bias.trained, rtol=0, atol=rtol * size)
+            if isinstance(layer, Ladder):
+                check_ladder_row(parts, layer, i, unit * synapses.scale[i], unit)
+    assert len(parts) == len(trained(network))
+
+
+def check_ladder_row(parts, ladder, i, scaled_unit, unit):
+    rtol, name = 8 * np.finfo(float).eps, ladder.name
+    alpha = parts[f"{name}.alpha[{i}]"]
+    assert_allclose(alpha.value / (unit * ladder.level_step), alpha.trained, rtol=rtol)
+    initial = parts[f"{name}.initial[{i}]"]
+    assert ladder.k_min + ladder.level_step * initial.value == initial.trained
+    if ladder.return_to_zero:
+        threshold = parts[f"{name}.threshold[{i}]"]
+        assert_allclose(threshold.value / (2.0 * scaled_unit), threshold.trained, rtol=rtol)
+    else:
+        b_hi, b_lo = parts[f"{name}.b_hi[{i}]"], parts[f"{name}.b_lo[{i}]"]
+        assert_allclose(b_hi.value / scaled_unit, b_hi.trained, rtol=rtol)
+        # a difference of two currents: rounded on the scale of the larger
+        assert_allclose((b_hi.value - b_lo.value) / scaled_unit, b_lo.trained, atol=rtol * b_hi.trained)
+
+
+def test_every_element_named_is_in_the_deck_and_carries_its_value(design):
+    deck = elements(network_deck(design, np.zeros((2, INPUTS))).text)
+    for part in bill_of_materials(design):
+        if part.element == "none":
+            continue
+        words = deck[part.element.lower()]
+        # decks carry ten significant digits
+        if part.unit == "A":
+            assert float(words[words.index("dc") + 1]) == pytest.approx(part.value, rel=1e-9, abs=0)
+        elif "mirror ratio" in part.quantity:
+            assert float(words[-1].removeprefix("ratio=")) == pytest.approx(part.value, rel=1e-9, abs=0)
+            rail = "synapse_negative" if "negative" in part.quantity else "synapse_positive"
+            assert rail in words
+        else:
+            # four corners a pulse, or none
+            corners = re.findall(r"[^\s()]+", " ".join(words[2:]).removeprefix("pwl"))
+            assert max(len(corners) // 2 - 1, 0) == 4 * part.value
+
+
+def test_a_weight_of_zero_places_no_device(network, design):
+    none = {part.parameter for part in bill_of_materials(design) if part.element == "none"}
+    assert none == {name for name, value in trained(network).items() if ".weight[" in name and value == 0.0}
+    assert none
+    for part in bill_of_materials(design):
+        if part.parameter in none:
+            assert (part.quantity, part.value) == ("no device", 0.0)
+
+
+def test_no_two_parameters_share_an_element(design):
+    names = [part.element.lower() for part in bill_of_materials(design) if part.element != "none"]
+    assert len(names) == len(set(names))
+
+
+def test_every_mirror_and_bias_of_the_deck_is_in_the_bill(design):
+    deck = elements(network_deck(design, np.zeros((2, INPUTS))).text)
+    placed = {name for name in deck if re.search(r"(^|\.)(xw_\d|ib_\d)[^.]*$", name)}
+    named = {part.element.lower() for part in bill_of_materials(design)}
+    assert placed <= named
+
+
+# ---------------------------------------------------------------- as a table
+
+
+def test_the_table_holds_what_the_rows_hold(design, tmp_path):
+    path = tmp_path / "bill of materials.csv"
+    parts = list(bill_of_materials(design))
+    assert write_bill_of_materials(design, path) == len(parts)
+    content = path.read_bytes()
+    assert b"\r" not in content
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert list(rows[0]) == ["parameter", "trained", "element", "quantity", "value", "unit"]
+    for row, part in zip(rows, parts, strict=True):
+        text = (row["parameter"], row["element"], row["quantity"], row["unit"])
+        assert text == (part.parameter, part.element, part.quantity, part.unit)
+        # ten significant digits
+        assert (float(row["trained"]), float(row["value"])) == pytest.approx(
+            (part.trained, part.value), rel=1e-9, abs=0
+        )
+
+
+def test_no_parts_make_a_table_of_its_heading():
+    file = io.StringIO()
+    assert write_parts([], file) == 0
+    assert file.getvalue() == "parameter,trained,element,quantity,value,unit\n"
+    assert write_parts([Part("a.bias[0]", 1 / 3, "ib_0", "bias current", 1e-9, "A")], io.StringIO()) == 1
+
+
+def test_a_table_that_can_not_be_written_is_an_output_error(tmp_path):
+    design = map_network(Network(NETWORKS["cmru"]), load_technology(), MappingOptions(input_bound=BOUND))
+    message = r"^can't write .*bom\.csv: No such file or directory; choose another folder\."
+    with pytest.raises(OutputError, match=message):
+        write_bill_of_materials(design, tmp_path / "nowhere" / "bom.csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"^can't write .*bom\.csv: Not a directory; choose another folder\."):
+        write_bill_of_materials(design, tmp_path / "file" / "bom.csv")
+
+
+# ---------------------------------------------------------------- summaries
+
+
+def test_the_summary_is_plain_json_in_si_units(design):
+    import json
+
+    content = json.loads(json.dumps(summary(design), allow_nan=False))
+    assert content["network"] == "demo"
+    assert content["technology"] == "gf180mcu"
+    assert content["unit_current_A"] == design.unit_current
+    assert content["stages"] == sum(ladder.width * ladder.stages for ladder in design.ladders)
+    assert content["transistors"] == sum(content["transistors_by_block"].values())
+    assert set(content["ladders"]) == {ladder.name for ladder in design.ladders}
+    assert all(margin > 0 for margin in content["margins"].values())
+    for ladder in design.ladders:
+        assert content["ladders"][ladder.name]["i_th"] == [ladder.i_th.min(), ladder.i_th.max()]
+        assert ("i_shift" in content["ladders"][ladder.name]) == (ladder.stages > 1)
+    for layer in design.layers:
+        ratios = content["mirror_ratios"][layer.name]
+        assert ratios["count"] == np.count_nonzero(layer.synapses.ratio)
+        assert 0 < ratios["min"] <= ratios["max"]
+
+
+def test_the_rows_for_a_person_name_every_margin_and_every_ladder(design):
+    rows = summary_rows(design)
+    assert all(isinstance(text, str) and text for row in rows for text in row)
+    labels = [label for label, _ in rows]
+    assert len(labels) == len(set(labels))
+    assert {f"margin '{name}'" for name in summary(design)["margins"]} <= set(labels)
+    assert {f"{ladder.name}.i_th" for ladder in design.ladders} <= set(labels)
+    assert dict(rows)["unit current"] == "1 nA"
+    assert dict(rows)["transistors"] == f"{summary(design)['transistors']:,}"
+
+
+def test_a_layer_without_a_weight_has_no_ratios():
+    layers = (cmru(INPUTS), Pooling("pool"), Linear("readout", np.zeros((2, 4)), np.ones(2)))
+    design = map_network(Network(layers), load_technology(), MappingOptions(input_bound=BOUND))
+    assert summary(design)["mirror_ratios"]["readout"] == {"count": 0, "min": 0.0, "max": 0.0}
+    assert dict(summary_rows(design))["readout mirror ratios"] == "0 to 0, 0 devices"
+
+
+@pytest.mark.parametrize("name", library.shipped("networks", ".safetensors"))
+def test_the_bill_of_a_shipped_network_is_complete(name):
+    network = load(library.network_path(name))
+    parts = list(bill_of_materials(map_network(network, load_technology())))
+    assert {part.parameter for part in parts} == set(trained(network))
+    assert all(isinstance(value, str | float) for part in parts for value in astuple(part))
+    assert all(math.isfinite(part.value) and part.value >= 0 for part in parts if part.unit != "A")
