@@ -24,7 +24,7 @@ from analogrnn.montecarlo import MonteCarlo, Variability, run_monte_carlo
 from analogrnn.network import DigitalRun, Network, forward
 from analogrnn.network.files import load
 from analogrnn.outputs.files import make_folder, write_json, write_text
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.spice.engine import find_ngspice, run_deck
 from analogrnn.spice.testbench import ladder_deck, network_deck
 from analogrnn.technology import load_technology
@@ -124,8 +124,8 @@ def _prepare(options: DemoOptions, narrator: Narrator) -> _Job:
 
 def _simulate(job: _Job) -> dict[str, float]:
     chip = nominal_chip(job.design)
-    nominal = _score(simulate_steps(chip, job.x).classes, job.labels)
-    noisy = _score(simulate_steps(chip, job.x, noise_seed=job.options.seed).classes, job.labels)
+    nominal = _score(simulate(chip, job.x).classes, job.labels)
+    noisy = _score(simulate(chip, job.x, noise_seed=job.options.seed).classes, job.labels)
     job.narrator.say(f"3. analog, nominal {nominal:.1%}, with noise {noisy:.1%}")
     return {"nominal": nominal, "noisy": noisy}
 

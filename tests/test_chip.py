@@ -12,7 +12,7 @@ from analogrnn.design import Ladder
 from analogrnn.errors import ParameterError
 from analogrnn.mismatch import draw_ladder
 from analogrnn.network import forward
-from analogrnn.simulate import ladder_waveforms, simulate_steps
+from analogrnn.simulate import ladder_waveforms, simulate
 
 every_kind = pytest.mark.parametrize("kind", kinds())
 TABLES = ("up", "down", "output", "noise", "unit")
@@ -49,7 +49,7 @@ def test_the_nominal_tables_are_the_trained_numbers_to_the_last_bit(kind):
 def test_the_nominal_chip_computes_what_was_trained_to_the_last_bit(kind):
     net = kinds()[kind]
     x = inputs_of(net, 40, 5, near=0.0)
-    digital, analog = forward(net, x), simulate_steps(nominal_chip(mapped(net)), x)
+    digital, analog = forward(net, x), simulate(nominal_chip(mapped(net)), x)
     assert_array_equal(analog.logits, digital.logits)
     assert_array_equal(analog.classes, digital.classes)
     for name, states in digital.states.items():
@@ -82,7 +82,7 @@ def test_a_process_without_noise_is_noiseless_to_the_last_bit():
     design = mapped(net)
     quiet = nominal_chip(replace(design, technology=replace(design.technology, noise_density=0.0)))
     x = inputs_of(net, 30, 3, near=0.0)
-    noisy, plain = simulate_steps(quiet, x, noise_seed=3), simulate_steps(nominal_chip(design), x)
+    noisy, plain = simulate(quiet, x, noise_seed=3), simulate(nominal_chip(design), x)
     assert_array_equal(noisy.levels["cell"], plain.levels["cell"])
     assert_array_equal(noisy.logits, plain.logits)
 

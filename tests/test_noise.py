@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.noise import candidate_noise
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 
 def rms(design: Design) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_the_noise_of_a_run_is_gaussian_with_the_stated_rms():
     sigma = float(chip.ladders[0].noise[0])
     for distance in (-1.0, 0.0, 1.0):
         x = np.full((1, clips, 1), 1.0 + distance * sigma)
-        moved = simulate_steps(chip, x, noise_seed=4).levels["cell"].mean()
+        moved = simulate(chip, x, noise_seed=4).levels["cell"].mean()
         wanted = 0.5 * (1.0 + math.erf(distance / math.sqrt(2.0)))
         # five standard errors of a proportion
         assert abs(moved - wanted) < 5.0 * math.sqrt(wanted * (1.0 - wanted) / clips)
@@ -61,14 +61,14 @@ def test_noise_never_decides_far_from_a_threshold():
     x = np.stack([1.5 * b, 0.5 * b, -1.5 * b, 0.0 * b] * 20)[:, None]
     # the least distance is half a threshold, 10 sigma: the 160 draws pass 8 sigma once in 1e13 runs
     assert np.all(0.5 * b > 8.0 * chip.ladders[0].noise)
-    assert_array_equal(simulate_steps(chip, x, noise_seed=1).levels["cell"], simulate_steps(chip, x).levels["cell"])
+    assert_array_equal(simulate(chip, x, noise_seed=1).levels["cell"], simulate(chip, x).levels["cell"])
 
 
 def test_a_noise_seed_repeats_its_draws_and_another_one_does_not():
     net = direct(4, d=2, threshold=1.0)
     chip = nominal_chip(mapped(net))
     x = np.where(np.arange(200) % 2, 1.0, -1.0)[:, None, None] * np.ones((200, 1, 2))
-    one, again, other = (simulate_steps(chip, x, noise_seed=s).levels["cell"] for s in (1, 1, 2))
+    one, again, other = (simulate(chip, x, noise_seed=s).levels["cell"] for s in (1, 1, 2))
     assert_array_equal(one, again)
     assert not np.array_equal(one, other)
 
@@ -78,8 +78,8 @@ def test_chips_have_noise_of_their_own_whose_draws_do_not_depend_on_each_other()
     design = mapped(net)
     x = np.where(np.arange(200) % 2, 1.0, -1.0)[:, None, None] * np.ones((200, 1, 2))
     chips = [draw_chip(design, 1, j, scale=0.0) for j in (0, 1)]
-    forward = [simulate_steps(chip, x, noise_seed=1).levels["cell"] for chip in chips]
-    backward = [simulate_steps(chip, x, noise_seed=1).levels["cell"] for chip in chips[::-1]][::-1]
+    forward = [simulate(chip, x, noise_seed=1).levels["cell"] for chip in chips]
+    backward = [simulate(chip, x, noise_seed=1).levels["cell"] for chip in chips[::-1]][::-1]
     assert_array_equal(forward, backward)
     assert not np.array_equal(*forward)
 
@@ -88,5 +88,5 @@ def test_candidates_are_reported_without_their_noise():
     net = network(cmru())
     chip = nominal_chip(mapped(net))
     x = np.ones((5, 2, 3))
-    noisy, quiet = (simulate_steps(chip, x, noise_seed=seed).candidates["cell"] for seed in (1, None))
+    noisy, quiet = (simulate(chip, x, noise_seed=seed).candidates["cell"] for seed in (1, None))
     assert_array_equal(noisy, quiet)

@@ -15,7 +15,7 @@ from analogrnn.errors import ParameterError
 from analogrnn.mapping import map_network
 from analogrnn.network import Cmru
 from analogrnn.network.files import load
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology
 from validation.claims import Measured, Topic, equal
 from validation.fixed_point_arithmetic import fixed_point_reference
@@ -74,7 +74,7 @@ def integer_exact(quick: bool) -> Measured:
                     continue
                 twin = integer_network(quantised)
                 run = run_integer(twin, quantised.input_codes(x))
-                reference = simulate_steps(quantised.chip(), quantised.inputs(x))
+                reference = simulate(quantised.chip(), quantised.inputs(x))
                 levels = run.levels["cell"] == reference.levels["cell"]
                 logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == reference.logits
                 same, checked = same + int(levels.sum() + logits.sum()), checked + levels.size + logits.size

@@ -17,7 +17,7 @@ from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Cmru, Network, Pooling, forward
 from analogrnn.network.files import load
-from analogrnn.simulate import ladder_waveforms, simulate_steps, simulate_waveforms
+from analogrnn.simulate import ladder_waveforms, simulate, simulate_waveforms
 from analogrnn.spice.deck import RUNIT
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.testbench import ladder_deck
@@ -277,7 +277,7 @@ def _mismatched(size_um: float, bound: float) -> None:
         for index in range(4 if quick else 20):
             chip = draw_chip(design, 1, index)
             layer = chip.ladders[0]
-            run = simulate_steps(chip, x[:, index::50])
+            run = simulate(chip, x[:, index::50])
             stages = simulate_waveforms(chip, layer, run.candidates["cell"])
             good = (stages == thermometer(run.levels["cell"], layer.ladder)).all(axis=-1)
             same, checked = same + int(good.sum()), checked + good.size
@@ -294,8 +294,8 @@ _mismatched(10.0, 0.999)
 def zero_mismatch(quick: bool) -> Measured:
     differ = 0
     for _, design, x, _ in map(_digits, NETWORKS):
-        nominal = simulate_steps(nominal_chip(design), x[:, :50])
-        still = simulate_steps(draw_chip(design, 1, 5, scale=0.0), x[:, :50])
+        nominal = simulate(nominal_chip(design), x[:, :50])
+        still = simulate(draw_chip(design, 1, 5, scale=0.0), x[:, :50])
         differ += int((nominal.logits != still.logits).sum())
         differ += sum(int((nominal.levels[k] != still.levels[k]).sum()) for k in nominal.levels)
     return Measured(differ, "numbers", "= 0", differ == 0, "a chip with zero mismatch differs from nominal in any bit")
@@ -306,7 +306,7 @@ def nominal_accuracy(quick: bool) -> Measured:
     worst = 0.0
     for network, design, x, labels in map(_digits, NETWORKS):
         digital = np.mean(forward(network, x).classes == labels)
-        analog = np.mean(simulate_steps(nominal_chip(design), x).classes == labels)
+        analog = np.mean(simulate(nominal_chip(design), x).classes == labels)
         worst = max(worst, abs(float(digital - analog)))
     return Measured(worst, "accuracy", "= 0", worst == 0.0, "nominal analog accuracy less digital accuracy")
 

@@ -20,7 +20,7 @@ from analogrnn.analysis.noise.crossover import (
 )
 from analogrnn.analysis.noise.hold_times import kramers_passage, mean_passage, simulate_passages
 from analogrnn.analysis.noise.moves import level_law, noise_cut, start_levels, wrong_moves
-from analogrnn.analysis.noise.report import accuracy_under_noise, network_noise
+from analogrnn.analysis.noise.report import accuracy_under_noise, analyze_noise
 from analogrnn.analysis.noise.spice import (
     FlipBench,
     Flips,
@@ -358,7 +358,7 @@ def clips(quick: bool) -> Measured:
     told, worst = [], 0.0
     for name in NETWORKS[1:] if quick else NETWORKS:
         chip, x, _ = digits(name)
-        found = network_noise(chip, x)[0]
+        found = analyze_noise(chip, x)[0]
         worst = max(worst, found.wrong_a_clip)
         told.append(f"{name} {found.wrong_a_clip:.2f} of {x.shape[0] * len(found.wrong)}")
     return Measured(

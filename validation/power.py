@@ -8,7 +8,7 @@ import numpy as np
 
 from analogrnn import datasets, library
 from analogrnn.analysis.power.area import area_report
-from analogrnn.analysis.power.report import PowerReport, power_report
+from analogrnn.analysis.power.report import PowerReport, analyze_power
 from analogrnn.analysis.power.scaling import BOUND, Scaling, random_network, scale_levels, scale_states
 from analogrnn.analysis.power.spice import SlicePower, network_power, slice_power
 from analogrnn.design import Design
@@ -38,7 +38,7 @@ def _mapped(stage: str) -> tuple[Design, np.ndarray]:
 
 @lru_cache(maxsize=4)
 def _report(stage: str) -> PowerReport:
-    return power_report(*_mapped(stage))
+    return analyze_power(*_mapped(stage))
 
 
 @lru_cache(maxsize=4)
@@ -157,7 +157,7 @@ def published(quick: bool) -> Measured:
         ("standard stage, 10 ms", stage_options("standard")),
         ("1 unit = 1 nA, 10 x 10 um", MappingOptions()),
     ):
-        powers[name] = power_report(map_network(network, load_technology(), replace(options, input_bound=BOUND)), x)
+        powers[name] = analyze_power(map_network(network, load_technology(), replace(options, input_bound=BOUND)), x)
     value = powers["standard stage, 10 ms"].total * 1e9
     listing = ", ".join(f"{name} {report.total * 1e9:.0f} nW" for name, report in powers.items())
     return Measured(

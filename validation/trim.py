@@ -15,7 +15,7 @@ from analogrnn.figures.trim import accuracy_over_bits, thresholds
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Network, forward
 from analogrnn.network.files import load
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.simulate.waveforms import simulate_waveforms
 from analogrnn.technology import load_technology
 from analogrnn.trim import StepDevice, TrimCampaign, TrimOptions, plan_trim, trim_chip, trim_chips
@@ -185,7 +185,7 @@ def waveform_level(quick: bool) -> Measured:
         trimmed = chip_trimmed(campaign.plan, campaign.seed, score)
         for chip in (trimmed, draw_chip(campaign.plan.design, campaign.seed, score.index)):
             layer, readout = chip.ladders[0], chip.layers[1].synapses
-            run = simulate_steps(chip, x)
+            run = simulate(chip, x)
             stages = simulate_waveforms(chip, layer, run.candidates[layer.name])
             last = stages[-1].sum(axis=-1)
             h = layer.output[np.arange(last.shape[1]), last]
@@ -250,7 +250,7 @@ def what_remains(quick: bool) -> Measured:
             replace(chip, layers=(replace(layer, output=first.output), ideal)),
         )
         for name, variant in zip(scores, variants, strict=True):
-            scores[name].append(float(np.mean(simulate_steps(variant, clips.x, noise_seed=1).classes == clips.labels)))
+            scores[name].append(float(np.mean(simulate(variant, clips.x, noise_seed=1).classes == clips.labels)))
     means = {name: float(np.mean(values)) for name, values in scores.items()}
     return Measured(
         campaign.digital - means["as trimmed"],

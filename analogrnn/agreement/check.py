@@ -11,7 +11,7 @@ from analogrnn.chip import Chip, draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
-from analogrnn.simulate import simulate_steps, simulate_waveforms
+from analogrnn.simulate import simulate, simulate_waveforms
 from analogrnn.spice.engine import Ngspice
 from analogrnn.spice.run_network import Memory, Simulation, run_network
 from analogrnn.spice.transistor_ladder import TransistorOptions
@@ -83,7 +83,7 @@ def check_agreement(
     bench = bench or Bench()
     chip, reference = _chip(design, bench), reference_of(network, design, x, bench)
     if bench.level == "step":
-        run = simulate_steps(chip, x)
+        run = simulate(chip, x)
         stages = {ladder.name: thermometer(run.levels[ladder.name], ladder) for ladder in design.ladders}
         logits = run.logits if run.logits.ndim == 2 else run.logits[-1]
         same = np.argmax(logits, axis=-1) == reference.classes

@@ -6,7 +6,7 @@ from analogrnn.agreement.compare import Reference, Wanted
 from analogrnn.chip import Chip
 from analogrnn.design import Design
 from analogrnn.network import DigitalRun
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 
 def nominal_reference(design: Design, run: DigitalRun) -> Reference:
@@ -21,7 +21,7 @@ def nominal_reference(design: Design, run: DigitalRun) -> Reference:
 
 def chip_reference(chip: Chip, x: np.ndarray) -> Reference:
     """The step model of `chip` on encoded clips x (T, S, D), with the thresholds of its tables."""
-    run = simulate_steps(chip, x)
+    run = simulate(chip, x)
     layers = {}
     for layer in chip.ladders:
         levels = run.levels[layer.name]

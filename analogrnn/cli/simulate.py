@@ -10,7 +10,7 @@ from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range
 from analogrnn.network import forward
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.chip is not None:
         in_range("--chip", args.chip, 0, 2**31 - 1)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
-    result = simulate_steps(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
+    result = simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
     digital = forward(network, inputs.x)
     answer: dict[str, object] = {
         "network": network.name,

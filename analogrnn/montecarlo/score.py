@@ -13,7 +13,7 @@ import numpy as np
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
-from analogrnn.simulate import Campaign, simulate_steps
+from analogrnn.simulate import Campaign, simulate
 from analogrnn.streams import chip_number
 
 _BATCH = 16  # chips drawn and stepped at once: tables of a few megabytes, whatever the number of chips
@@ -45,7 +45,7 @@ def score_chips(
     workers = int(in_range("score_chips.threads", threads, 1, 1024))
     numbers = np.array([chip_number("score_chips.chips", n) for n in chips], dtype=np.uint64)
     if not variability.noise and variability.scale == 0.0:  # every chip is the nominal one
-        nominal = simulate_steps(nominal_chip(design), x).classes.astype(np.int16)
+        nominal = simulate(nominal_chip(design), x).classes.astype(np.int16)
         return np.repeat(nominal[None], len(numbers), axis=0)
     campaign = Campaign(design, x, variability.seed, variability.noise, variability.scale)
     batches = [numbers[j : j + _BATCH] for j in range(0, len(numbers), _BATCH)]

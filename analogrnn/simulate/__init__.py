@@ -2,7 +2,7 @@
 
 from analogrnn.schedule import CONTROLS
 from analogrnn.simulate.chip_batch import Campaign
-from analogrnn.simulate.steps import StepRun, run_ladder, simulate_steps
+from analogrnn.simulate.steps import StepRun, run_ladder, simulate
 from analogrnn.simulate.waveforms import Waveform, ladder_waveforms, simulate_waveforms
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "Waveform",
     "ladder_waveforms",
     "run_ladder",
-    "simulate_steps",
+    "simulate",
     "simulate_waveforms",
 ]

@@ -1,7 +1,7 @@
 """Step level of many chips: what they classify at the last step, without keeping what happens on the way.
 
-Each class is the one that `simulate_steps` gives the chip, to the last bit: a chip for which the rounding of double
-precision could have decided anything is done by `simulate_steps` itself.
+Each class is the one that `simulate` gives the chip, to the last bit: a chip for which the rounding of double
+precision could have decided anything is done by `simulate` itself.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
 from analogrnn.kernels.readout import readout_classes
 from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.noise import candidate_noise
-from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate_steps
+from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate
 
-_TIE = 1e-11  # two logits closer than this part of what they sum are left to simulate_steps
+_TIE = 1e-11  # two logits closer than this part of what they sum are left to simulate
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Campaign:
 
     def _plain(self, number: int) -> np.ndarray:
         chip = draw_chip(self._design, self._seed, number, scale=self._scale)
-        return simulate_steps(chip, self._value, noise_seed=self._noise).classes
+        return simulate(chip, self._value, noise_seed=self._noise).classes
 
     def _readout(
         self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray

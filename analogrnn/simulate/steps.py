@@ -25,7 +25,7 @@ class StepRun:
         return np.argmax(self.logits, axis=-1)
 
 
-def simulate_steps(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> StepRun:
+def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> StepRun:
     """Run a chip on encoded inputs x (T, S, D); with `noise_seed`, each candidate carries its cell's noise.
 
     Raises ParameterError for a wrong shape, a value that is not finite, or an input current below zero.

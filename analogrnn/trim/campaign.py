@@ -8,7 +8,7 @@ import numpy as np
 from analogrnn.chip import Chip, draw_chip
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.statistics import proportion_interval
 from analogrnn.trim.device import StepDevice
 from analogrnn.trim.knobs import TrimPlan
@@ -90,8 +90,7 @@ def trim_chips(
         # before: a chip without trim hardware, as in `montecarlo`
         before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
         low, high = (
-            float(np.mean(simulate_steps(chip, clips.x, noise_seed=seed).classes == clips.labels))
-            for chip in (before, after)
+            float(np.mean(simulate(chip, clips.x, noise_seed=seed).classes == clips.labels)) for chip in (before, after)
         )
         scores.append(TrimmedScore(number, low, high, threshold_error(before), threshold_error(after), trimmed))
         if progress:

@@ -10,7 +10,7 @@ from analogrnn import library
 from analogrnn.chip import draw_chip
 from analogrnn.mapping import map_network
 from analogrnn.network.files import load
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology
 
 from .conftest import NETWORK
@@ -83,7 +83,7 @@ def test_the_dataset_holds_what_the_simulation_gave(call, inputs, tmp_path):
     said = call("simulate", NETWORK, "--inputs", inputs, "--chip", 5, "--seed", 9, "--out", tmp_path / "run.nc")
     assert said.code == 0
     design = map_network(load(library.network_path(NETWORK)), load_technology())
-    result = simulate_steps(draw_chip(design, 9, 5), np.load(inputs)["x"])
+    result = simulate(draw_chip(design, 9, 5), np.load(inputs)["x"])
     with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as data:
         np.testing.assert_array_equal(data["level_cell"], result.levels["cell"])
         np.testing.assert_array_equal(data["candidate_cell"], result.candidates["cell"])

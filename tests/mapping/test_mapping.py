@@ -24,7 +24,7 @@ from analogrnn.mapping import (
 )
 from analogrnn.network import InputEncoding, Linear, forward
 from analogrnn.network.files import load
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 every_kind = pytest.mark.parametrize("kind", kinds())
 
@@ -99,7 +99,7 @@ def test_scaling_every_current_leaves_the_logic_alone(kind, unit):
         assert_array_equal(other.synapses.ratio, one.synapses.ratio)
     assert scaled.timing.pulse == pytest.approx(base.timing.pulse * 1e-9 / unit, rel=1e-12)
     x = inputs_of(net, 30, 2)
-    one, other = (simulate_steps(nominal_chip(design), x) for design in (base, scaled))
+    one, other = (simulate(nominal_chip(design), x) for design in (base, scaled))
     assert_array_equal(other.logits, one.logits)
     for name, levels in one.levels.items():
         assert_array_equal(other.levels[name], levels)
@@ -112,7 +112,7 @@ def test_permuting_the_cells_permutes_the_outputs():
     )
     nets = [network(cell, readout=False), network(moved, readout=False)]
     x = inputs_of(nets[0], 40, 3)
-    one, other = (simulate_steps(nominal_chip(mapped(net)), x) for net in nets)
+    one, other = (simulate(nominal_chip(mapped(net)), x) for net in nets)
     assert_array_equal(other.levels["cell"], one.levels["cell"][..., order])
     # a matrix product may add its terms in another order
     assert_allclose(other.candidates["cell"], one.candidates["cell"][..., order], atol=1e-13)

@@ -21,7 +21,7 @@ from analogrnn.montecarlo import (
 )
 from analogrnn.montecarlo.dataset import Conditions, campaign_dataset, save_campaign
 from analogrnn.network import forward
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.spice.transistor_chips import TransistorChips
 
 NET = network(cmru("cell", 6, 3))
@@ -46,13 +46,13 @@ def test_chip_j_scores_the_same_in_a_long_campaign_a_short_one_and_in_any_order(
 
 def test_a_score_is_the_part_of_the_clips_that_this_chip_classifies_as_labelled():
     found = run_monte_carlo(DESIGN, X, LABELS, [4], Variability(seed=9, noise=False))
-    run = simulate_steps(draw_chip(DESIGN, 9, 4), X)
+    run = simulate(draw_chip(DESIGN, 9, 4), X)
     assert found.accuracy[0] == np.mean(run.classes == LABELS)
 
 
 def test_noise_is_drawn_under_the_same_seed_by_chip():
     noisy = run_monte_carlo(DESIGN, X, LABELS, [2], Variability(seed=9))
-    run = simulate_steps(draw_chip(DESIGN, 9, 2), X, noise_seed=9)
+    run = simulate(draw_chip(DESIGN, 9, 2), X, noise_seed=9)
     assert noisy.accuracy[0] == np.mean(run.classes == LABELS)
 
 
@@ -325,5 +325,5 @@ def test_a_negative_seed_is_refused():
 
 
 def test_the_nominal_chip_is_none_of_the_campaign():
-    nominal = simulate_steps(nominal_chip(DESIGN), X).logits
-    assert not np.array_equal(simulate_steps(draw_chip(DESIGN, 1, 0), X).logits, nominal)
+    nominal = simulate(nominal_chip(DESIGN), X).logits
+    assert not np.array_equal(simulate(draw_chip(DESIGN, 1, 0), X).logits, nominal)

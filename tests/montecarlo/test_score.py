@@ -1,4 +1,4 @@
-"""Classes of many chips: those that `simulate_steps` gives each, in whatever company and order they are asked for."""
+"""Classes of many chips: those that `simulate` gives each, in whatever company and order they are asked for."""
 
 import pickle
 
@@ -11,7 +11,7 @@ from analogrnn.chip import draw_chip
 from analogrnn.errors import ParameterError
 from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.network import forward
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 NET = network(cmru("cell", 6, 3))
 DESIGN = mapped(NET, cell_w=3e-6, cell_l=3e-6)  # small devices, so that chips differ
@@ -22,7 +22,7 @@ KINDS = {name: net for name, net in kinds().items() if name != "not_pooled"}
 def plain(design, x, numbers, variability):
     seed = variability.seed if variability.noise else None
     chips = [draw_chip(design, variability.seed, n, scale=variability.scale) for n in numbers]
-    return np.array([simulate_steps(chip, x, noise_seed=seed).classes for chip in chips])
+    return np.array([simulate(chip, x, noise_seed=seed).classes for chip in chips])
 
 
 @pytest.mark.parametrize("size", [2e-6, 10e-6])

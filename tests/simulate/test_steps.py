@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, Pooling, ReLU, forward
-from analogrnn.simulate import run_ladder, simulate_steps
+from analogrnn.simulate import run_ladder, simulate
 from analogrnn.simulate.steps import preset_candidates
 from analogrnn.streams import stream
 
@@ -23,11 +23,11 @@ def test_an_input_whose_current_would_be_negative_is_refused():
     with pytest.raises(
         ParameterError, match=r"x\[2, 1, 0\] = -20\.5 is below -20: its current would be negative; clip"
     ):
-        simulate_steps(CHIP, x)
+        simulate(CHIP, x)
 
 
 def test_the_last_bits_of_a_clipped_input_do_not_decide():
-    simulate_steps(CHIP, np.full((1, 1, 3), np.nextafter(-BOUND, -100.0)))
+    simulate(CHIP, np.full((1, 1, 3), np.nextafter(-BOUND, -100.0)))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -37,35 +37,35 @@ def test_an_input_that_is_not_finite_is_refused(bad):
     with pytest.raises(
         ParameterError, match=rf"x has 1 value\(s\) that are not finite, the first {bad} at \[1, 2, 0\]"
     ):
-        simulate_steps(CHIP, x)
+        simulate(CHIP, x)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2), (4, 3, 3, 1), ()])
 def test_inputs_of_another_shape_are_refused(shape):
     with pytest.raises(ParameterError, match=r"x has shape \(.*\); expected \(any, any, 3\)"):
-        simulate_steps(CHIP, np.zeros(shape))
+        simulate(CHIP, np.zeros(shape))
 
 
 def test_a_run_without_steps_is_refused():
     with pytest.raises(ParameterError, match="x has no steps; give at least one"):
-        simulate_steps(CHIP, np.zeros((0, 2, 3)))
+        simulate(CHIP, np.zeros((0, 2, 3)))
 
 
 def test_inputs_that_are_no_numbers_are_refused():
     with pytest.raises(ParameterError, match="x is not an array of numbers"):
-        simulate_steps(CHIP, [[["a", "b", "c"]]])
+        simulate(CHIP, [[["a", "b", "c"]]])
 
 
 def test_a_seed_of_noise_that_is_no_seed_is_refused():
     with pytest.raises(ParameterError, match="seed = -1 is not a whole number >= 0"):
-        simulate_steps(CHIP, np.zeros((2, 1, 3)), noise_seed=-1)
+        simulate(CHIP, np.zeros((2, 1, 3)), noise_seed=-1)
 
 
 @every_kind
 def test_a_run_reports_candidates_and_levels_of_every_ladder(kind):
     net = kinds()[kind]
     design = mapped(net)
-    run = simulate_steps(nominal_chip(design), inputs_of(net, 7, 4))
+    run = simulate(nominal_chip(design), inputs_of(net, 7, 4))
     assert set(run.levels) == set(run.candidates) == {ladder.name for ladder in design.ladders}
     for ladder in design.ladders:
         assert run.levels[ladder.name].shape == run.candidates[ladder.name].shape == (7, 4, ladder.width)
@@ -80,9 +80,9 @@ def test_clips_do_not_see_each_other(kind):
     net = kinds()[kind]
     chip = draw_chip(mapped(net), 1, 0)
     x = inputs_of(net, 20, 5)
-    whole = simulate_steps(chip, x)
+    whole = simulate(chip, x)
     for clip in range(5):
-        one = simulate_steps(chip, x[:, [clip]])
+        one = simulate(chip, x[:, [clip]])
         for name, levels in one.levels.items():
             assert_array_equal(levels[:, 0], whole.levels[name][:, clip])
 
@@ -91,14 +91,14 @@ def test_a_run_ends_where_a_longer_one_was_at_that_time():
     net = network(cmru(), readout=False)
     chip = draw_chip(mapped(net), 1, 0)
     x = inputs_of(net, 30, 2)
-    assert_array_equal(simulate_steps(chip, x[:13]).levels["cell"], simulate_steps(chip, x).levels["cell"][:13])
+    assert_array_equal(simulate(chip, x[:13]).levels["cell"], simulate(chip, x).levels["cell"][:13])
 
 
 def test_the_pooled_logits_are_those_of_the_last_step():
     cell = cmru()
     pooled, every = network(cell), Network((cell, linear()))
     x = inputs_of(pooled, 15, 3)
-    one, other = (simulate_steps(nominal_chip(mapped(net)), x).logits for net in (pooled, every))
+    one, other = (simulate(nominal_chip(mapped(net)), x).logits for net in (pooled, every))
     assert_array_equal(one, other[-1])
 
 
@@ -106,7 +106,7 @@ def test_a_readout_may_be_rectified_and_end_a_network_of_two_layers():
     net = Network((cmru(), Pooling("pool"), linear("hidden", 4, 2), ReLU("relu"), linear("out", 3, 4)))
     chip = nominal_chip(mapped(net))
     x = inputs_of(net, 15, 3)
-    assert_array_equal(simulate_steps(chip, x).logits, forward(net, x).logits)
+    assert_array_equal(simulate(chip, x).logits, forward(net, x).logits)
 
 
 def test_presets_climb_to_the_initial_levels_and_end_together():
@@ -127,7 +127,7 @@ def test_no_preset_is_needed_for_a_ladder_that_starts_all_off():
 
 def test_a_first_quadrant_cell_sees_rectified_candidates_and_holds_between_frames():
     net = kinds()["first_quadrant"]
-    run = simulate_steps(nominal_chip(mapped(net)), inputs_of(net, 30, 3))
+    run = simulate(nominal_chip(mapped(net)), inputs_of(net, 30, 3))
     assert run.candidates["cell"].min() == 0.0
     assert_array_equal(np.unique(run.levels["cell"]), [0, 1])
 
@@ -136,7 +136,7 @@ def test_a_ladder_of_a_hundred_stages_counts_to_its_end():
     net = network(
         cmru("cell", 1, 1, ladder=(0, 100), weight=[[1.0]], bias=[0.0], threshold=[1.0], initial=[0.0]), readout=False
     )
-    levels = simulate_steps(nominal_chip(mapped(net)), np.full((130, 1, 1), 2.0)).levels["cell"][:, 0, 0]
+    levels = simulate(nominal_chip(mapped(net)), np.full((130, 1, 1), 2.0)).levels["cell"][:, 0, 0]
     assert_array_equal(levels, np.minimum(np.arange(1, 131), 100))
 
 
@@ -145,25 +145,25 @@ def test_mismatch_moves_levels_only_where_candidates_are_near_their_thresholds()
     design = mapped(net)
     b = net.layers[0].threshold
     x = b * stream(1, "test", "far").choice([-3.0, -2.0, 0.0, 2.0, 3.0], (60, 3, 2))
-    nominal = simulate_steps(nominal_chip(design), x).levels["cell"]
+    nominal = simulate(nominal_chip(design), x).levels["cell"]
     for j in range(20):
         # a third of the deviation of a 10 um cell: all thresholds stay between half and one and a half of theirs
         chip = draw_chip(design, 1, j, scale=0.3)
         layer = chip.ladders[0]
         assert np.all(np.abs(np.stack([layer.up, -layer.down]) / b[:, None] - 1.0) < 0.5)
-        assert_array_equal(simulate_steps(chip, x).levels["cell"], nominal)
+        assert_array_equal(simulate(chip, x).levels["cell"], nominal)
 
 
 def test_the_offset_of_the_inputs_can_be_larger():
     wide = nominal_chip(mapped(NET, input_bound=50.0))
     x = inputs_of(NET, 10, 2)
     x[0, 0, 0] = -45.0
-    assert_array_equal(simulate_steps(wide, x).logits, forward(NET, x).logits)
+    assert_array_equal(simulate(wide, x).logits, forward(NET, x).logits)
     with pytest.raises(ParameterError, match=r"x\[0, 0, 0\] = -45 is below -20"):
-        simulate_steps(CHIP, x)
+        simulate(CHIP, x)
 
 
 def test_a_network_of_one_cell_and_one_clip_of_one_step():
     net = direct(1, d=1, threshold=1.0, initial=0)
-    run = simulate_steps(nominal_chip(mapped(net)), np.ones((1, 1, 1)))
+    run = simulate(nominal_chip(mapped(net)), np.ones((1, 1, 1)))
     assert run.levels["cell"].tolist() == [[[1]]]

@@ -15,7 +15,7 @@ from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses, evaluate, threshold_terms
 from analogrnn.network import ReLU
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.spice.engine import check_deck
 from analogrnn.spice.pdk import Pdk
 from analogrnn.spice.run_network import Simulation, run_network
@@ -224,7 +224,7 @@ def test_chip_17_in_ngspice_is_chip_17_of_the_fast_model():
     """Currents of a mismatched chip: 2 % of full scale where nominal would be off by more."""
     silicon, chip = chip_silicon(DESIGN, 1, 17), draw_chip(DESIGN, 1, 17)
     run = run_network(DESIGN, X[:3, :1], Simulation(silicon))
-    told, nominal = simulate_steps(chip, X[:3, :1]), simulate_steps(draw_chip(DESIGN, 1, 17, scale=0.0), X[:3, :1])
+    told, nominal = simulate(chip, X[:3, :1]), simulate(draw_chip(DESIGN, 1, 17, scale=0.0), X[:3, :1])
     half = LADDER.threshold[:, 1]
     error = np.abs(run.candidates["cell"] - told.candidates["cell"]) / half
     without = np.abs(run.candidates["cell"] - nominal.candidates["cell"]) / half

@@ -11,7 +11,7 @@ import numpy as np
 
 from analogrnn.chip import nominal_chip
 from analogrnn.errors import SpiceError
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.spice.engine import RAW, find_ngspice, run_process, write_job
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import read_raw
@@ -79,9 +79,9 @@ def rates(quick: bool) -> dict[str, float]:
     chip = nominal_chip(design)
     given = x[:1, :1] if quick else x[:, :1]
     cells = sum(ladder.width for ladder in design.ladders)
-    simulate_steps(chip, x)  # compiles
+    simulate(chip, x)  # compiles
     started = time.perf_counter()
-    simulate_steps(chip, x)
+    simulate(chip, x)
     found = {"behavioural": cells * x.shape[0] * x.shape[1] / (time.perf_counter() - started)}
     for level, silicon in (("ideal", None), ("transistor", Silicon())):
         started = time.perf_counter()

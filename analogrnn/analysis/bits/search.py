@@ -25,7 +25,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
-from analogrnn.simulate import StepRun, simulate_steps
+from analogrnn.simulate import StepRun, simulate
 from analogrnn.statistics import Paired, paired
 
 
@@ -161,7 +161,7 @@ class Trial:
         self.design, self.convention = design, convention
         self.sets = {"validation": validation, "test": test}
         chip = nominal_chip(design)
-        self._trained = {name: simulate_steps(chip, part.x) for name, part in self.sets.items()}
+        self._trained = {name: simulate(chip, part.x) for name, part in self.sets.items()}
         self._seen: dict[tuple[tuple[tuple[str, int], ...], str], np.ndarray | str] = {}
         self._errors: dict[tuple[tuple[str, int], ...], float] = {}
         self._spread = float(np.mean(np.var(self._trained["validation"].logits, axis=0)))
@@ -180,7 +180,7 @@ class Trial:
             except ParameterError as refusal:
                 self._seen[key] = str(refusal)
             else:
-                run = simulate_steps(quantised.chip(), quantised.inputs(self.sets[part].x))
+                run = simulate(quantised.chip(), quantised.inputs(self.sets[part].x))
                 self._seen[key] = self._right(run, part)
                 if part == "validation":
                     error = float(np.mean((run.logits - self._trained[part].logits) ** 2))

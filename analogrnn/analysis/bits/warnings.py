@@ -9,7 +9,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.design import Ladder
 from analogrnn.errors import ParameterError
 from analogrnn.mapping.inequalities import ladder_margins
-from analogrnn.simulate import StepRun, simulate_steps
+from analogrnn.simulate import StepRun, simulate
 
 
 def check_margins(quantised: Quantised) -> None:
@@ -28,8 +28,8 @@ def warnings_of(quantised: Quantised, x: np.ndarray) -> tuple[str, ...]:
         for name, margin in _broken(quantised).items()
     ]
     found += _code_warnings(quantised)
-    before = simulate_steps(nominal_chip(quantised.original), x)
-    after = simulate_steps(quantised.chip(), quantised.inputs(x))
+    before = simulate(nominal_chip(quantised.original), x)
+    after = simulate(quantised.chip(), quantised.inputs(x))
     for layer in quantised.design.ladders:
         was, now = (_activity(run, layer) for run in (before, after))
         for i in range(layer.width):

@@ -103,7 +103,7 @@ class LadderFixedPoints:
         }
 
 
-def ladder_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: bool = False) -> LadderFixedPoints:
+def analyze_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: bool = False) -> LadderFixedPoints:
     """Rest states of one ladder by all routes, its windows, what pulses reach and what upsets do.
 
     Raises ParameterError for a ladder without a rest or of more than 16 stages, and ngspice's errors with `ngspice`

@@ -10,7 +10,7 @@ from analogrnn.analysis.noise.hold_times import HoldTimes, hold_times
 from analogrnn.analysis.noise.moves import noise_cut, start_levels, wrong_moves
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.errors import ParameterError, in_range
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)  # beta
 
@@ -103,9 +103,9 @@ def layer_noise(chip: Chip, layer: ChipLadder, candidates: np.ndarray, levels: n
     )
 
 
-def network_noise(chip: Chip, x: np.ndarray) -> tuple[LayerNoise, ...]:
+def analyze_noise(chip: Chip, x: np.ndarray) -> tuple[LayerNoise, ...]:
     """`layer_noise` of every clocked recurrent layer, for encoded clips x (T, S, D)."""
-    run = simulate_steps(chip, x)
+    run = simulate(chip, x)
     return tuple(layer_noise(chip, layer, run.candidates[layer.name], run.levels[layer.name]) for layer in chip.ladders)
 
 
@@ -126,14 +126,12 @@ def accuracy_under_noise(
             for layer in chip.layers
         )
         noisy = replace(chip, layers=layers)
-        scores = [
-            float(np.mean(simulate_steps(noisy, x, noise_seed=seed + r).classes == labels)) for r in range(repeats)
-        ]
+        scores = [float(np.mean(simulate(noisy, x, noise_seed=seed + r).classes == labels)) for r in range(repeats)]
         mean = float(np.mean(scores))
         means.append(mean)
         # clips are the larger sample: a binomial error over all trials, not only the spread of a few draws
         errors.append(float(np.sqrt(max(mean * (1.0 - mean), 1e-12) / (len(labels) * repeats))))
-    without = float(np.mean(simulate_steps(chip, x).classes == labels))
+    without = float(np.mean(simulate(chip, x).classes == labels))
     return AccuracyCurve(
         np.asarray(sigmas, dtype=float), np.array(means), np.array(errors), without, len(labels), repeats
     )

@@ -1,1 +1,6 @@
 """How much power, how large, how fast."""
+
+from analogrnn.analysis.power.area import AreaReport, area_report
+from analogrnn.analysis.power.report import PowerReport, analyze_power
+
+__all__ = ["AreaReport", "PowerReport", "analyze_power", "area_report"]

@@ -26,7 +26,7 @@ import numpy as np
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError
-from analogrnn.simulate import StepRun, simulate_steps
+from analogrnn.simulate import StepRun, simulate
 from analogrnn.spice.biases import bias_units, made, maps_of
 from analogrnn.supply import branch_sum
 
@@ -95,7 +95,7 @@ class PowerReport:
         return self.total * self.period * self.steps
 
 
-def power_report(design: Design, x: np.ndarray) -> PowerReport:
+def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
     """The supply currents of a Design on encoded clips x (T, S, D), nominal.
 
     Raises ParameterError for inputs that the mirrors can't carry, and for a ladder without a clock, whose line carries
@@ -109,7 +109,7 @@ def power_report(design: Design, x: np.ndarray) -> PowerReport:
         )
     first = design.layers[0].synapses
     value = first.checked(x, samples=True)
-    run = simulate_steps(nominal_chip(design), value)
+    run = simulate(nominal_chip(design), value)
     blocks = dict.fromkeys((*RECURRENT, "weights", "readout", "load", "inputs", "reference"), 0.0)
     blocks["inputs"] = float((value + first.offset).sum(axis=-1).mean()) * design.unit_current
     blocks["reference"] = REFERENCE_BRANCHES * design.unit_current

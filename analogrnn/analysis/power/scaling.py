@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.analysis.power.report import power_report
+from analogrnn.analysis.power.report import analyze_power
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Linear, Network, Pooling
@@ -99,7 +99,7 @@ def _scaled(
     for states, stages in shapes:
         network = random_network(states, stages, seed, normalised=normalised)
         x = stream(seed, "power", "inputs", states).uniform(-1.0, 1.0, (FRAMES, CLIPS, states))
-        report = power_report(map_network(network, technology, options), x)
+        report = analyze_power(map_network(network, technology, options), x)
         recurrent.append(report.recurrent)
         # the inputs themselves are d currents, not d^2
         feedforward.append(report.feedforward - report.supply * report.blocks["inputs"])

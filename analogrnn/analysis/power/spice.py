@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analogrnn.analysis.power.report import power_report
+from analogrnn.analysis.power.report import analyze_power
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Design, Ladder, Synapses
 from analogrnn.errors import ParameterError, SpiceError
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
@@ -49,7 +49,7 @@ def slice_power(
     if wrong or not cells:
         raise ParameterError(f"cells {list(cells)} of {ladder.name}: name some from 0 to {ladder.width - 1}.")
     pdk = find_pdk()
-    levels = simulate_steps(nominal_chip(design), x[:, None]).levels[ladder.name][:, 0]
+    levels = simulate(nominal_chip(design), x[:, None]).levels[ladder.name][:, 0]
     decks = [ladder_transistors(design, ladder, cell, x, pdk) for cell in cells]
     found: dict[int, SlicePower] = {}
     for index, waves in run_decks([deck.job() for deck in decks], workers):
@@ -57,7 +57,7 @@ def slice_power(
             raise waves
         deck, cell = decks[index], cells[index]
         window = (deck.schedule.first_frame * design.timing.period, deck.schedule.duration)
-        alone = power_report(_alone(design, ladder, cell), x[:, None])
+        alone = analyze_power(_alone(design, ladder, cell), x[:, None])
         blocks, states = alone.blocks, read_stages(deck, waves).sum(axis=1)
         expected = (levels[:, cell] - ladder.k_min) // ladder.level_step
         found[index] = SlicePower(
@@ -84,7 +84,7 @@ def network_power(design: Design, x: np.ndarray) -> tuple[float, float]:
         if isinstance(waves, SpiceError):
             raise waves
         window = (deck.schedule.first_frame * design.timing.period, deck.schedule.duration)
-        blocks = power_report(design, x[:, None]).blocks
+        blocks = analyze_power(design, x[:, None]).blocks
         return -mean_current(waves, "i(vdd)", window), sum(blocks.values()) - blocks["load"]
     raise SpiceError("ngspice ran no deck.")
 

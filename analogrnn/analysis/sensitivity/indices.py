@@ -25,7 +25,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, in_range
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 
 Progress = Callable[[int, int], None]
 
@@ -146,7 +146,7 @@ class Bench:
         if not design.pooling:
             raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
         self.design, self.examples, self.seed = design, examples, seed
-        self.classes = simulate_steps(nominal_chip(design), examples.x).classes
+        self.classes = simulate(nominal_chip(design), examples.x).classes
         self.nominal = float(np.mean(self.classes == examples.labels))
         self._progress: Progress | None = None
         self.done = self.total = 0
@@ -166,7 +166,7 @@ class Bench:
     def _score(self, change: Change, numbers: range, wanted: np.ndarray) -> np.ndarray:
         factory, found = changed_chips(self.design, self.seed, change), np.empty(len(numbers))
         for j, number in enumerate(numbers):
-            found[j] = np.mean(simulate_steps(factory.chip(number), self.examples.x).classes == wanted)
+            found[j] = np.mean(simulate(factory.chip(number), self.examples.x).classes == wanted)
             self.done += 1
             if self._progress:
                 self._progress(self.done, self.total)

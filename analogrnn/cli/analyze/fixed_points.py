@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from analogrnn.analysis.fixed_points.recurrence import recurrence_states  # noqa: PLC0415 (numba costs a second)
-    from analogrnn.analysis.fixed_points.report import ladder_fixed_points  # noqa: PLC0415
+    from analogrnn.analysis.fixed_points.report import analyze_fixed_points  # noqa: PLC0415
     from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError(f"--layer = {args.layer!r} is no recurrent layer; there are {names}.")
     layer = chip.ladders[names.index(args.layer or names[0])]
     in_range("--cell", args.cell, 0, layer.ladder.width - 1)
-    found = ladder_fixed_points(chip, layer, args.cell, ngspice=args.ngspice)
+    found = analyze_fixed_points(chip, layer, args.cell, ngspice=args.ngspice)
     ends = (layer.ladder.k_min, layer.ladder.k_max)
     recurrence = [recurrence_states(eps, bounds=ends if eps == 1.0 else (None, None)) for eps in leaks]
     title = f"{network.name}: {layer.name}[{args.cell}], {'nominal' if args.chip is None else f'chip {args.chip}'}"

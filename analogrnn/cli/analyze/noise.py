@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import numpy as np  # noqa: PLC0415
 
-    from analogrnn.analysis.noise.report import accuracy_under_noise, network_noise  # noqa: PLC0415 (numba)
+    from analogrnn.analysis.noise.report import accuracy_under_noise, analyze_noise  # noqa: PLC0415 (numba)
     from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         in_range("--chip", args.chip, 0, 2**31 - 1)
     design, inputs = design_of(args, network), inputs_of(args, network)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
-    found = network_noise(chip, inputs.x)
+    found = analyze_noise(chip, inputs.x)
     title = f"{network.name}, {'nominal' if args.chip is None else f'chip {args.chip}'}"
     answer: dict[str, Any] = {
         "network": network.name,

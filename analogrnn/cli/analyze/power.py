@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from analogrnn.analysis.power.area import area_report  # noqa: PLC0415
-    from analogrnn.analysis.power.report import power_report  # noqa: PLC0415 (numba costs a second)
+    from analogrnn.analysis.power.report import analyze_power  # noqa: PLC0415 (numba costs a second)
 
     ui = Ui(as_json=args.json)
     budget = None if args.budget is None else in_range("--budget", parse(args.budget, "W", owner="--budget"), 0.0, 1.0)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
     in_range("--confirm", args.confirm, 0, design.layers[0].synapses.width)
-    report, area = power_report(design, inputs.x), area_report(design, overhead=args.overhead)
+    report, area = analyze_power(design, inputs.x), area_report(design, overhead=args.overhead)
     answer = _answer(report, area) | {"clips": inputs.index.tolist()}
     _show(ui, report, area)
     good = budget is None or report.total <= budget

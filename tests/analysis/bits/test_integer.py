@@ -14,7 +14,7 @@ from analogrnn.kernels.integer_steps import integer_affine, integer_ladder
 from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network.files import load
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.streams import stream
 from analogrnn.technology import load_technology
 from tests.helpers import inputs_of, kinds, mapped
@@ -35,7 +35,7 @@ def shipped(name, part="test", clips=40):
 
 def assert_equal_runs(quantised, x):
     twin = integer_network(quantised)
-    run, reference = run_integer(twin, quantised.input_codes(x)), simulate_steps(quantised.chip(), quantised.inputs(x))
+    run, reference = run_integer(twin, quantised.input_codes(x)), simulate(quantised.chip(), quantised.inputs(x))
     for name, levels in reference.levels.items():
         assert_array_equal(run.levels[name], levels)
     assert_array_equal(np.ldexp(run.logits.astype(float), twin.logit_exponent), reference.logits)

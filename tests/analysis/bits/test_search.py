@@ -14,7 +14,7 @@ from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Linear, Network, Pooling
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.statistics import paired
 from analogrnn.streams import stream
 from analogrnn.technology import load_technology
@@ -51,7 +51,7 @@ def clips():
 
 
 def own_labels(design, x):
-    return simulate_steps(nominal_chip(design), x).classes
+    return simulate(nominal_chip(design), x).classes
 
 
 def test_codes_are_nearest_and_the_largest_value_is_within_half_a_step():
@@ -87,7 +87,7 @@ def test_a_reference_for_each_row_is_never_coarser_than_one_for_the_layer(design
 
 def test_no_words_leave_every_bit_as_trained(design, clips):
     before, after = nominal_chip(design), quantise(design, {}).chip()
-    a, b = (simulate_steps(chip, clips) for chip in (before, after))
+    a, b = (simulate(chip, clips) for chip in (before, after))
     assert_array_equal(a.logits, b.logits)
     assert_array_equal(a.levels["cell"], b.levels["cell"])
 
@@ -130,7 +130,7 @@ def test_compensation_keeps_the_window_where_only_shift_and_standing_current_are
 def test_quantised_inputs_never_ask_for_a_negative_current(design, clips):
     for bits in range(2, 9):
         quantised = quantise(design, {"inputs": bits})
-        run = simulate_steps(quantised.chip(), quantised.inputs(clips))  # refuses an input below its zero
+        run = simulate(quantised.chip(), quantised.inputs(clips))  # refuses an input below its zero
         assert np.isfinite(run.logits).all()
         assert np.abs(quantised.input_codes(clips)).max() <= 2 ** (bits - 1) - 1
 

@@ -16,7 +16,7 @@ from analogrnn.analysis.fixed_points.dynamics import (
     settle,
     survivors,
 )
-from analogrnn.analysis.fixed_points.report import AMPLITUDES, ladder_fixed_points, upsets
+from analogrnn.analysis.fixed_points.report import AMPLITUDES, analyze_fixed_points, upsets
 from analogrnn.analysis.fixed_points.rest_states import (
     all_codes,
     count_rest_states,
@@ -225,7 +225,7 @@ def test_ngspice_leaves_an_island_whose_integrators_are_too_low():
 
 def test_the_report_is_consistent_and_json_ready():
     _, chip, layer = ladder(4)
-    found = ladder_fixed_points(chip, layer, 0)
+    found = analyze_fixed_points(chip, layer, 0)
     answer = found.as_dict()
     assert found.agrees
     assert answer["rest_states"] == answer["rest_states_expected"] == 6

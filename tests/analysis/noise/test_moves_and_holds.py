@@ -16,7 +16,7 @@ from analogrnn.analysis.noise.hold_times import (
     simulate_passages,
 )
 from analogrnn.analysis.noise.moves import level_law, move_probabilities, noise_cut, start_levels, wrong_moves
-from analogrnn.analysis.noise.report import accuracy_under_noise, network_noise
+from analogrnn.analysis.noise.report import accuracy_under_noise, analyze_noise
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.errors import ParameterError
 from analogrnn.kernels.first_passage import ou_passages
@@ -182,14 +182,14 @@ def test_hold_times_follow_the_thresholds_of_each_level():
 def test_a_network_report_counts_the_chance_of_every_step():
     chip = nominal_chip(design())
     x = np.zeros((10, 4, 3))
-    (found,) = network_noise(chip, x)
+    (found,) = analyze_noise(chip, x)
     # at rest, 20 rms values from both thresholds
     assert found.wrong_a_clip < 1e-80
     assert_allclose(found.margin, 2.0)
     loud = replace(
         chip, layers=tuple(replace(a, noise=np.full(3, 0.4)) if hasattr(a, "noise") else a for a in chip.layers)
     )
-    (found,) = network_noise(loud, x)
+    (found,) = analyze_noise(loud, x)
     assert_allclose(found.wrong, 2 * 0.006209665325776132, rtol=1e-12)
     assert_allclose(found.wrong_a_clip, 30 * 2 * 0.006209665325776132, rtol=1e-12)
     assert found.as_dict()["losing_band_levels"] is None
@@ -202,9 +202,9 @@ def test_accuracy_without_noise_is_the_chips_own_and_great_noise_destroys_it():
         chip.layers[1], synapses=replace(chip.layers[1].synapses, weight=np.array([[1, 1, 1], [-1, -1, -1.0]]))
     )
     chip = replace(chip, layers=(chip.layers[0], weights))
-    from analogrnn.simulate import simulate_steps
+    from analogrnn.simulate import simulate
 
-    labels = simulate_steps(chip, x).classes
+    labels = simulate(chip, x).classes
     curve = accuracy_under_noise(chip, x, labels, np.array([0.0, 30.0]), repeats=2)
     assert curve.without == 1.0
     assert curve.accuracy[0] == 1.0
@@ -239,7 +239,7 @@ def _no_clock():
         (lambda c: hold_times(c, c.ladders[0], 0, noise_scale=0.0), "noise_scale = 0 is outside"),
         (lambda c: accuracy_under_noise(c, np.zeros((2, 1, 3)), np.zeros(1), -np.ones(1)), "sigmas = -1 is outside"),
         (lambda c: accuracy_under_noise(c, np.zeros((2, 1, 3)), np.zeros(1), np.ones(1), repeats=0), "repeats = 0"),
-        (lambda c: network_noise(_no_clock(), np.zeros((2, 1, 1))), "fq takes its candidates without a clock"),
+        (lambda c: analyze_noise(_no_clock(), np.zeros((2, 1, 1))), "fq takes its candidates without a clock"),
     ],
 )
 def test_bad_input_is_refused(call, reason):

@@ -8,7 +8,7 @@ from helpers import TECHNOLOGY, cmru, first_quadrant, kinds, mapped, network
 from numpy.testing import assert_allclose
 
 from analogrnn.analysis.power.area import area_report
-from analogrnn.analysis.power.report import power_report, stage_currents
+from analogrnn.analysis.power.report import analyze_power, stage_currents
 from analogrnn.analysis.power.scaling import random_network, scale_levels, scale_states, slope
 from analogrnn.analysis.power.spice import network_power, slice_power
 from analogrnn.errors import ParameterError
@@ -35,7 +35,7 @@ def x():
 
 def test_front_end_and_readout_are_the_sums_of_their_positive_currents_twice(design, x):
     """A positive weight's current flows through the rail's diode and again through its copy."""
-    report = power_report(design, x)
+    report = analyze_power(design, x)
     ladder, readout = design.layers
     s = ladder.synapses
     total = 0.0
@@ -52,7 +52,7 @@ def test_front_end_and_readout_are_the_sums_of_their_positive_currents_twice(des
 
 
 def test_bias_lines_are_counted_by_their_diodes(design, x):
-    report = power_report(design, x)
+    report = analyze_power(design, x)
     for cell in range(2):
         line = made(design, design.ladders[0], cell).currents
         expected = sum(k * line[name] for name, (_, k) in bias_units(design, design.ladders[0], cell).items())
@@ -68,13 +68,13 @@ def test_a_ladder_that_never_leaves_its_bottom_costs_its_bottom(net):
     """All inputs at zero hold the initial level for ever."""
     still = replace(net.layers[0], bias=np.zeros(2), initial=np.full(2, -2.0))
     design = map_network(network(still), TECHNOLOGY, STANDARD)
-    report = power_report(design, np.zeros((5, 1, 3)))
+    report = analyze_power(design, np.zeros((5, 1, 3)))
     assert_allclose(report.ladders[0].occupancy, [[1, 0, 0, 0, 0]] * 2)
     assert_allclose(report.ladders[0].stages, report.ladders[0].by_level[:, 0])
 
 
 def test_blocks_add_up_and_energy_follows(design, x):
-    report = power_report(design, x)
+    report = analyze_power(design, x)
     assert report.total == pytest.approx(design.technology.supply * sum(report.blocks.values()))
     rest = report.supply * report.blocks["reference"]
     assert report.recurrent + report.feedforward + rest == pytest.approx(report.total)
@@ -84,7 +84,7 @@ def test_blocks_add_up_and_energy_follows(design, x):
 
 
 def test_occupancy_is_a_distribution(design, x):
-    occupancy = power_report(design, x).ladders[0].occupancy
+    occupancy = analyze_power(design, x).ladders[0].occupancy
     assert occupancy.min() >= 0.0
     assert_allclose(occupancy.sum(axis=1), 1.0)
 
@@ -92,7 +92,7 @@ def test_occupancy_is_a_distribution(design, x):
 def test_power_is_in_proportion_to_the_currents(net, x):
     """Weak inversion: all currents a tenth, all times tenfold, a tenth of the power and the same energy a step."""
     settings = [replace(MappingOptions.standard(period), input_bound=3.0) for period in (10e-3, 100e-3)]
-    fast, slow = (power_report(map_network(net, TECHNOLOGY, options), x) for options in settings)
+    fast, slow = (analyze_power(map_network(net, TECHNOLOGY, options), x) for options in settings)
     # the maps of the blocks change by some per cent over a decade of current, see the calibration's tables
     assert fast.total / slow.total == pytest.approx(10.0, rel=0.05)
     assert fast.energy_step == pytest.approx(slow.energy_step, rel=0.05)
@@ -135,19 +135,19 @@ def test_area_is_counted_by_hand(net, design):
 
 def test_a_ladder_of_one_stage_has_no_capacitor():
     assert area_report(mapped(kinds()["bmru"])).capacitors == 0.0
-    assert power_report(mapped(kinds()["bmru"]), np.zeros((3, 1, 3))).total > 0.0
+    assert analyze_power(mapped(kinds()["bmru"]), np.zeros((3, 1, 3))).total > 0.0
 
 
 def test_layers_before_the_ladder_count_as_weights(x):
     rectified = mapped(kinds()["rectified"])
-    report = power_report(rectified, x)
+    report = analyze_power(rectified, x)
     assert report.blocks["weights"] > 0.0
     assert report.recurrent > 0.0
 
 
 def test_a_line_without_a_clock_is_refused():
     with pytest.raises(ParameterError, match="takes its candidates without a clock: its line's power is not modelled"):
-        power_report(mapped(network(first_quadrant())), np.zeros((3, 1, 3)))
+        analyze_power(mapped(network(first_quadrant())), np.zeros((3, 1, 3)))
 
 
 @pytest.mark.parametrize("density", [0.0, float("nan")])

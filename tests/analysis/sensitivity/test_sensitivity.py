@@ -23,7 +23,7 @@ from analogrnn.cli.main import main
 from analogrnn.datasets import LabelledClips
 from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES
-from analogrnn.simulate import simulate_steps
+from analogrnn.simulate import simulate
 from analogrnn.streams import stream
 from tests.helpers import cmru, inputs_of, kinds, mapped, network
 
@@ -38,7 +38,7 @@ def design():
 @pytest.fixture(scope="module")
 def examples(design):
     x = np.clip(inputs_of(network(cmru(d=3)), steps=15, clips=40), -6.0, 6.0)
-    return LabelledClips(x, simulate_steps(nominal_chip(design), x).classes)
+    return LabelledClips(x, simulate(nominal_chip(design), x).classes)
 
 
 def tables(chip):
