@@ -1,0 +1,89 @@
+"""The documentation names only what exists: files, modules, validation topics; and its Python is Python."""
+
+import ast
+import importlib
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from test_readme import blocks, links
+
+from validation.__main__ import TOPICS
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("docs", "circuits", "netlists", "calibration", "networks")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))),
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+MODULE = re.compile(r"`(analogrnn(?:\.\w+)+)")
+SOURCE = re.compile(r"`([\w/]+\.py)\b")
+TOPIC = re.compile(r"(?:\./run validate|python -m validation) ([a-z][a-z-]*)")
+
+
+def exists(path: str) -> bool:
+    """Whether a dotted path leads to a module, or to a name that a module defines or exports."""
+    parts = path.split(".")
+    module = "analogrnn"
+    for part in parts[1:]:
+        spec = find_spec(module)
+        if spec is None:
+            return False
+        if spec.submodule_search_locations is not None and find_spec(f"{module}.{part}") is not None:
+            module = f"{module}.{part}"
+            continue
+        return part in defined(module) or hasattr(importlib.import_module(module), part)
+    return find_spec(module) is not None
+
+
+def defined(module: str) -> set[str]:
+    """The functions and classes of a module, found without importing it: some need an optional package."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return set()
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_relative_link_and_image_of_a_page_leads_to_a_file(page):
+    missing = [target for target in links(page.read_text(encoding="utf-8")) if not (page.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_module_that_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    assert [path for path in MODULE.findall(text) if not exists(path)] == []
+    # a source file is named from the root of the tree or from the package
+    missing = [
+        path for path in SOURCE.findall(text) if not any((ROOT / at / path).is_file() for at in (".", "analogrnn"))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_validation_topic_that_a_page_names_exists(page):
+    assert set(TOPIC.findall(page.read_text(encoding="utf-8"))) <= set(TOPICS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_python_block_of_a_page_compiles(page):
+    for line, code in blocks(page.read_text(encoding="utf-8"), "python"):
+        compile("\n" * (line - 1) + code, page.name, "exec")
+
+
+def test_the_index_links_to_every_page():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages - set(links(index)) == set()
+
+
+def test_a_name_that_does_not_exist_is_noticed():
+    assert exists("analogrnn.spice.engine.run_deck")
+    assert exists("analogrnn.analysis.bits")
+    assert not exists("analogrnn.spice.engine.no_such_name")
+    assert not exists("analogrnn.no_such_module.run")
+    assert TOPIC.findall("run `./run validate circuits --quick` or ./run validate no-topic") == ["circuits", "no-topic"]
