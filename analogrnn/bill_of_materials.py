@@ -35,7 +35,10 @@ def bill_of_materials(design: Design) -> Iterator[Part]:
 
 
 def write_bill_of_materials(design: Design, path: Path) -> int:
-    """Write the bill of materials as CSV; return the number of rows. Raises OutputError."""
+    """Write the bill of materials as CSV; return the number of rows. Raises OutputError.
+
+    >>> rows = ar.write_bill_of_materials(design, folder / "parts.csv")
+    """
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             return write_parts(bill_of_materials(design), file)

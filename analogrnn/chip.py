@@ -64,7 +64,10 @@ class ChipFeedForward:
 
 @dataclass(frozen=True, eq=False)
 class Chip:
-    """A Design with one draw of mismatch. `index` is None for the nominal chip."""
+    """A Design with one draw of mismatch. `index` is None for the nominal chip.
+
+    >>> chip = ar.draw_chip(design, seed=1, index=7)
+    """
 
     design: Design
     index: int | None
@@ -142,7 +145,10 @@ class ChipFactory:
 
 
 def nominal_chip(design: Design) -> Chip:
-    """The chip without mismatch."""
+    """The chip without mismatch.
+
+    >>> chip = ar.nominal_chip(design)
+    """
     parts: list[tuple[ChipTables, StageCurrents | None]] = []
     for layer in design.layers:
         weight, bias = layer.synapses.weight[None], layer.synapses.trained_bias[None]
@@ -155,6 +161,8 @@ def nominal_chip(design: Design) -> Chip:
 
 def draw_chip(design: Design, seed: int, index: int, *, scale: float = 1.0) -> Chip:
     """Chip number `index` under `seed`: the same whatever the number of chips drawn before.
+
+    >>> chip = ar.draw_chip(design, seed=1, index=7)
 
     `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
 

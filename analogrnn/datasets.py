@@ -32,7 +32,10 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class LabelledClips:
-    """Encoded clips x (T, S, D) with labels (S,)."""
+    """Encoded clips x (T, S, D) with labels (S,).
+
+    >>> clips = ar.LabelledClips(x, labels)
+    """
 
     x: np.ndarray
     labels: np.ndarray

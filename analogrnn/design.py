@@ -206,7 +206,10 @@ class Ladder:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A network as a circuit. `layers` are in the order in which the signal meets them."""
+    """A network as a circuit. `layers` are in the order in which the signal meets them.
+
+    >>> design = ar.map_network(network, ar.load_technology("gf180mcu"))
+    """
 
     name: str
     technology: Technology

@@ -28,6 +28,8 @@ CHIP_BOUND = Bound(stage_steps=0.97, classes=0.9, miss=np.inf)
 class Bench:
     """What to run, and against what.
 
+    >>> bench = ar.Bench(level="waveform")
+
     level    `step`, `waveform`, `ideal` (ngspice, ideal subcircuits) or `transistor` (ngspice, foundry models)
     control  breaks the ladder on purpose: see `analogrnn.schedule.CONTROLS`
     flat     the whole network in one deck a clip, with its readout; else one deck a ladder
@@ -76,6 +78,8 @@ def check_agreement(
     progress: Callable[[int, int], None] | None = None,
 ) -> Agreement:
     """Run encoded clips x (T, S, D) on `bench` and compare step by step.
+
+    >>> found = ar.check_agreement(network, design, x, ar.Bench(level="waveform"))
 
     A simulator run that fails is reported in `failures`, and the others go on. Raises ParameterError for a control
     that doesn't exist or inputs that the circuit can't carry, MissingDependencyError without ngspice or models.

@@ -100,6 +100,8 @@ class Spread:
 class Agreement:
     """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step one stage.
 
+    >>> holds = ar.check_agreement(network, design, x, ar.Bench(level="waveform")).holds
+
     candidate         against the cell's threshold (half window), `candidate_error` the largest in units
     output            against the full output of the cell
     """

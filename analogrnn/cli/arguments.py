@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn import datasets, library
+from analogrnn import datasets
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
 from analogrnn.network import Network
-from analogrnn.network.files import load
+from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
 from analogrnn.units import parse
 
@@ -84,10 +84,7 @@ class Inputs:
 
 def network_of(args: argparse.Namespace) -> Network:
     """Load the network that the arguments name."""
-    name = str(args.network)
-    if name.endswith((".safetensors", ".npz")):
-        return load(name)
-    return load(library.network_path(name))
+    return load_network(str(args.network))
 
 
 def design_of(args: argparse.Namespace, network: Network) -> Design:

@@ -6,13 +6,15 @@ The currents and times follow the inequalities of the thermometer ladder, each w
 
 from analogrnn.mapping.circuit import map_network
 from analogrnn.mapping.inequalities import check_ladders, ladder_margins
-from analogrnn.mapping.options import STAGES, MappingOptions, stage_options
+from analogrnn.mapping.options import STAGES, MappingChanges, MappingOptions, chosen_options, stage_options
 from analogrnn.mapping.recover import recover_network
 
 __all__ = [
     "STAGES",
+    "MappingChanges",
     "MappingOptions",
     "check_ladders",
+    "chosen_options",
     "ladder_margins",
     "map_network",
     "recover_network",

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
@@ -9,18 +10,29 @@ from analogrnn.design import Design, FeedForward, Geometry, Ladder, Sizing, Timi
 from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
 from analogrnn.mapping.ladders import map_ladder, map_synapses
-from analogrnn.mapping.options import MappingOptions
+from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
 from analogrnn.network import FirstQuadrantBmru, Linear, Network, Pooling, ReLU
 from analogrnn.technology import Technology
 
 
-def map_network(network: Network, technology: Technology, options: MappingOptions | None = None) -> Design:
+def map_network(
+    network: Network,
+    technology: Technology,
+    options: MappingOptions | None = None,
+    *,
+    stage: str | None = None,
+    **changes: Unpack[MappingChanges],
+) -> Design:
     """Return the circuit of `network` in `technology`.
 
-    Raises MappingError, naming the parameter and a way out, for a cell that no ladder can hold, a current or ratio
-    out of range, or a clock that breaks an inequality.
+    >>> design = ar.map_network(network, ar.load_technology("gf180mcu"), stage="standard")
+
+    Give the `options`, or the name of a stage (`default`, `standard`, `large`); `changes` are fields of MappingOptions
+    that override either, in SI units, as in `cell_w=4e-6`. Raises ParameterError for an option out of range, and
+    MappingError, naming the parameter and a way out, for a cell that no ladder can hold, a current or ratio out of
+    range, or a clock that breaks an inequality.
     """
-    options = options or MappingOptions()
+    options = chosen_options(options, stage, changes)
     geometry = Geometry(options.cell_w, options.cell_l)
     synapse = Geometry(options.synapse_w or options.cell_w, options.synapse_l or options.cell_l)
     offset = np.full(network.inputs, _input_bound(network, options))

@@ -1,6 +1,7 @@
 """What the designer chooses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypedDict
 
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.mapping.inequalities import LEAST_PULSE, LEAST_SETTLE
@@ -8,7 +9,10 @@ from analogrnn.mapping.inequalities import LEAST_PULSE, LEAST_SETTLE
 
 @dataclass(frozen=True)
 class MappingOptions:
-    """What the designer chooses. SI units; None = the shortest that the margins allow."""
+    """What the designer chooses. SI units; None = the shortest that the margins allow.
+
+    >>> options = ar.MappingOptions(unit_current=0.5e-9, cell_w=4e-6, cell_l=4e-6)
+    """
 
     unit_current: float = 1e-9  # A that stand for 1 in the trained network
     cell_w: float = 10e-6
@@ -76,6 +80,27 @@ class MappingOptions:
                 in_range(f"MappingOptions.{name}", getattr(self, name), low, high, unit)
 
 
+class MappingChanges(TypedDict, total=False):
+    """The fields of MappingOptions as keywords of `map_network`; a test keeps the two alike."""
+
+    unit_current: float
+    cell_w: float
+    cell_l: float
+    synapse_w: float | None
+    synapse_l: float | None
+    shift_ratio: float
+    base_ratio: float
+    pulse_ratio: float
+    pulse_settle: float
+    settle: float
+    drive_ratio: float
+    c_dpi: float
+    lead: float
+    period: float | None
+    pulse: float | None
+    input_bound: float | None
+
+
 STAGES = ("default", "standard", "large")  # the named ones, see `stage_options`
 
 
@@ -89,3 +114,22 @@ def stage_options(stage: str, period: float | None = None) -> MappingOptions:
         case "large":
             return MappingOptions.large() if period is None else MappingOptions.large(period)
     raise ParameterError(f"stage = {stage!r} is unknown; known: {list(STAGES)}.")
+
+
+def chosen_options(
+    options: MappingOptions | None = None, stage: str | None = None, changes: MappingChanges | None = None
+) -> MappingOptions:
+    """`options`, or those of a named stage (default: `default`), with `changes`.
+
+    The period of a named stage scales its currents, as in `stage_options`. Raises ParameterError for a name that is
+    not known, or for both `options` and a stage.
+    """
+    given: dict[str, Any] = dict(changes or {})
+    unknown = sorted(set(given) - {item.name for item in fields(MappingOptions)})
+    if unknown:
+        raise ParameterError(f"map_network has no parameter {unknown[0]!r}; it takes the fields of MappingOptions.")
+    if options is not None and stage is not None:
+        raise ParameterError("map_network takes options or a stage, not both; leave one of them out.")
+    if options is None:
+        options = stage_options(stage or "default", given.pop("period", None))
+    return replace(options, **given)

@@ -21,7 +21,10 @@ _BATCH = 16  # chips drawn and stepped at once: tables of a few megabytes, whate
 
 @dataclass(frozen=True)
 class Variability:
-    """What varies. `scale` multiplies all mismatch (0 = none); `noise` adds each cell's noise to its candidates."""
+    """What varies. `scale` multiplies all mismatch (0 = none); `noise` adds each cell's noise to its candidates.
+
+    >>> variability = ar.Variability(seed=1, noise=False)
+    """
 
     seed: int = 1
     noise: bool = True

@@ -15,6 +15,8 @@ from analogrnn.statistics import proportion_interval
 class MonteCarlo:
     """What chips index (n,) under the seed of `variability` answered to S labelled clips.
 
+    >>> mean = study.statistics()["mean"]
+
     classes (n, S) predicted; labels (S,); accuracy (n,) follows, NaN for a chip in `failures`, which has no answer.
     """
 
@@ -72,6 +74,8 @@ class Yield:
 
 def yield_above(study: MonteCarlo, threshold: float, confidence: float = 0.95) -> Yield:
     """The part of the chips that answered with an accuracy of at least `threshold`, and its confidence interval.
+
+    >>> good = ar.yield_above(study, 0.9)
 
     Raises ParameterError unless 0 <= threshold <= 1 and 0 < confidence < 1.
     """

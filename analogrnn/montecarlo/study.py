@@ -116,6 +116,8 @@ def run_monte_carlo(
 ) -> MonteCarlo:
     """Score chips 0..chips-1, or the chip numbers given, on encoded clips x (T, S, D) with labels (S,).
 
+    >>> study = ar.run_monte_carlo(design, x, labels, chips=8)
+
     In this process, without a checkpoint; `run_studies` does the rest.
     Raises ParameterError if the labels don't fit the clips or no chip is asked for.
     """

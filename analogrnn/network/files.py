@@ -23,6 +23,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save as save_safetensors
 
+from analogrnn import library
 from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError
 from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import LAYER_TYPES, Layer
@@ -30,7 +31,19 @@ from analogrnn.network.model import Network
 
 FORMAT, VERSION = "analogrnn-network", 1
 MAX_BYTES = 1 << 30
+SUFFIXES = (".safetensors", ".npz")
 _META = "__metadata__"
+
+
+def load_network(source: str | Path) -> Network:
+    """Read a shipped network by name, or a network file by path (a name that ends in `.safetensors` or `.npz`).
+
+    >>> network = ar.load_network("digits_d16_k2")
+
+    Raises ParameterError for a name that is not shipped, NetworkFormatError for a file that holds no network.
+    """
+    is_path = isinstance(source, Path) or source.endswith(SUFFIXES)
+    return load(source if is_path else library.network_path(str(source)))
 
 
 def save(network: Network, path: str | Path) -> None:
@@ -190,6 +203,6 @@ def _float(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _suffix(path: Path) -> str:
-    if path.suffix not in (".safetensors", ".npz"):
+    if path.suffix not in SUFFIXES:
         raise NetworkFormatError(f"{path} ends in {path.suffix!r}; a network file ends in .safetensors or .npz.")
     return path.suffix

@@ -30,7 +30,9 @@ class DigitalRun:
 
 
 def forward(network: Network, x: np.ndarray) -> DigitalRun:
-    """Run `network` on encoded inputs x (T, S, D).
+    """Run `network` on encoded inputs x (T, S, D): the digital reference.
+
+    >>> digital = ar.forward(network, x)
 
     Raises ParameterError if x has another shape or a value that is not finite.
     """

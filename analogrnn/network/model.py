@@ -1,6 +1,6 @@
 """A trained network: a chain of layers, the encoding of its input, and where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,8 @@ from analogrnn.network.layers import Layer, Pooling, ReLU
 @dataclass(frozen=True, eq=False)
 class Network:
     """Layers in the order in which data meets them. Immutable; make a changed one with `dataclasses.replace`.
+
+    >>> network = ar.load_network("digits_d16_k2")
 
     Raises ParameterError if two layers share a name or the width of one doesn't fit the next.
     """
@@ -72,6 +74,20 @@ class Network:
         """The name in the metadata, if a circuit can bear it, else `network`."""
         name = self.metadata.get("name")
         return name if isinstance(name, str) and is_identifier(name) else "network"
+
+    def encode(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
+        """Encode S recorded sequences (L_s, F) as inputs x (T, S, D) of the first layer, as in training.
+
+        >>> x = network.encode(clips.features)
+
+        Raises ParameterError if the network has no encoding, or for a sequence that doesn't fit it.
+        """
+        if self.encoding is None:
+            raise ParameterError(
+                f"{self.name} has no encoding, so sequences can't be encoded; give inputs x (T, S, {self.inputs}) as "
+                "the first layer takes them, or add Network.encoding."
+            )
+        return self.encoding(sequences)
 
     def layer(self, name: str) -> Layer:
         """Return the layer called `name`; raises ParameterError if there is none."""

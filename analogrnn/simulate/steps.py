@@ -13,7 +13,10 @@ from analogrnn.streams import NO_CHIP, stream_key
 
 @dataclass(frozen=True, eq=False)
 class StepRun:
-    """A network on one chip. Keyed by layer: candidates (T, S, d) and levels k (T, S, d); logits (S, classes)."""
+    """A network on one chip. Keyed by layer: candidates (T, S, d) and levels k (T, S, d); logits (S, classes).
+
+    >>> accuracy = (ar.simulate(chip, x).classes == labels).mean()
+    """
 
     candidates: dict[str, np.ndarray]
     levels: dict[str, np.ndarray]
@@ -27,6 +30,8 @@ class StepRun:
 
 def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> StepRun:
     """Run a chip on encoded inputs x (T, S, D); with `noise_seed`, each candidate carries its cell's noise.
+
+    >>> run = ar.simulate(chip, x, noise_seed=1)
 
     Raises ParameterError for a wrong shape, a value that is not finite, or an input current below zero.
     """

@@ -158,6 +158,8 @@ def run_deck(
 ) -> Waveforms:
     """Run `deck` and return the plot of its one analysis (its transient, if `stop_time` is given).
 
+    >>> waves = ar.run_deck("* divider\\nV1 a 0 1\\nR1 a b 1k\\nR2 b 0 1k\\n.op\\n.end\\n", stop_time=None)
+
     stop_time      s  where the transient must end; None for .op, .dc, .ac
     timeout        s  of real time
     files             plain name -> text, written beside the deck, which may `.include` them by that name

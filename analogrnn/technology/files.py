@@ -26,6 +26,8 @@ _CURVE = {"axis", "at"}
 def load_technology(source: str | Path = "gf180mcu") -> Technology:
     """Read a shipped technology by name, or a calibration file by path (a name that ends in `.toml`).
 
+    >>> technology = ar.load_technology("gf180mcu")
+
     Raises CalibrationError if the file can't be read, misses a value or a value misses its provenance.
     """
     path = Path(source) if str(source).endswith(".toml") else library.calibration_path(str(source))

@@ -107,7 +107,10 @@ class CalibratedSize:
 
 @dataclass(frozen=True)
 class Technology:
-    """One process at one supply and temperature. SI units; the meaning of each value stands in the calibration file."""
+    """One process at one supply and temperature. SI units; the meaning of each value stands in the calibration file.
+
+    >>> technology = ar.load_technology("gf180mcu")
+    """
 
     name: str
     supply: float = _quantity("V", 0.5, 6.0, "supply of all blocks")

@@ -1,7 +1,7 @@
 """Network -> Design and back: what is conserved, what scales, what the circuit is."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from analogrnn import library
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Ladder, input_time_constants
+from analogrnn.errors import ParameterError
 from analogrnn.mapping import (
     STAGES,
+    MappingChanges,
     MappingOptions,
     check_ladders,
     ladder_margins,
@@ -273,3 +275,41 @@ def test_layers_share_the_time_before_their_pulses():
     two = mapped(network(cmru("a", 2, 3), cmru("b", 2, 2)))
     assert one.timing.lead == pytest.approx(0.6 * one.timing.period, rel=1e-12)
     assert two.timing.lead == pytest.approx(0.3 * two.timing.period, rel=1e-12)
+
+
+# ---------------------------------------------------------------- options by keyword
+
+
+def test_keywords_map_as_the_options_that_they_name():
+    net = network(cmru())
+    for keywords, options in (
+        ({"stage": "standard"}, stage_options("standard")),
+        ({"stage": "standard", "period": 20e-3}, stage_options("standard", 20e-3)),
+        ({"stage": "large", "c_dpi": 1e-12}, replace(stage_options("large"), c_dpi=1e-12)),
+        ({"cell_w": 4e-6}, MappingOptions(cell_w=4e-6)),
+    ):
+        ours = map_network(net, TECHNOLOGY, input_bound=BOUND, **keywords)
+        theirs = map_network(net, TECHNOLOGY, replace(options, input_bound=BOUND))
+        assert asdict(ours.timing) == asdict(theirs.timing)
+        assert ours.sizing == theirs.sizing
+        assert ours.unit_current == theirs.unit_current
+    changed = map_network(net, TECHNOLOGY, stage_options("standard"), input_bound=BOUND, cell_l=20e-6)
+    assert (changed.sizing.cell.w, changed.sizing.cell.l) == (2e-6, 20e-6)
+
+
+def test_every_field_of_the_options_is_a_keyword_of_the_same_type():
+    assert {item.name: item.type for item in fields(MappingOptions)} == MappingChanges.__annotations__
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"stage": "small"}, r"^stage = 'small' is unknown; known: \['default', 'standard', 'large'\]\.$"),
+        ({"cell_size": 4e-6}, r"^map_network has no parameter 'cell_size'; it takes the fields of MappingOptions\.$"),
+        ({"options": MappingOptions(), "stage": "large"}, r"^map_network takes options or a stage, not both; "),
+        ({"stage": "standard", "cell_w": 1.0}, r"^MappingOptions\.cell_w = 1 m is outside"),
+    ],
+)
+def test_a_keyword_that_names_no_option_is_refused(keywords, message):
+    with pytest.raises(ParameterError, match=message):
+        map_network(network(cmru()), TECHNOLOGY, **keywords)

@@ -113,3 +113,15 @@ def test_numbers_of_numpy_in_the_metadata_become_plain_ones():
 def test_a_layer_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(ParameterError, match=r"^the network has no layer 'cel'; it has \['fc', 'relu', 'cell'"):
         Network(chain()).layer("cel")
+
+
+def test_a_network_encodes_as_its_encoding_does():
+    encoding = InputEncoding(np.zeros(2), np.ones(2), frames=4)
+    sequences = [np.ones((5, 2)), np.zeros((3, 2))]
+    np.testing.assert_array_equal(Network(chain(), encoding).encode(sequences), encoding(sequences))
+
+
+def test_a_network_without_an_encoding_says_which_inputs_it_takes():
+    message = r"^network has no encoding, so sequences can't be encoded; give inputs x \(T, S, 3\)"
+    with pytest.raises(ParameterError, match=message):
+        Network(chain()).encode([np.ones((5, 2))])

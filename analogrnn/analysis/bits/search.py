@@ -75,6 +75,8 @@ def analyze_bits(
 ) -> BitsReport:
     """Accuracy over bits of each group and of all, the minimal words, and what they would silence or pin.
 
+    >>> found = ar.analyze_bits(design, ar.LabelledClips(x, labels), ar.LabelledClips(x, labels))
+
     Raises ParameterError for a bound or a word length out of range, an unknown group, or clips of another shape.
     """
     settings, convention = settings or Settings(), convention or Convention()

@@ -106,6 +106,8 @@ class LadderFixedPoints:
 def analyze_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: bool = False) -> LadderFixedPoints:
     """Rest states of one ladder by all routes, its windows, what pulses reach and what upsets do.
 
+    >>> found = ar.analyze_fixed_points(chip, chip.ladders[0], cell=0)
+
     Raises ParameterError for a ladder without a rest or of more than 16 stages, and ngspice's errors with `ngspice`
     (which simulates the nominal design, whatever the chip).
     """

@@ -104,7 +104,10 @@ def layer_noise(chip: Chip, layer: ChipLadder, candidates: np.ndarray, levels: n
 
 
 def analyze_noise(chip: Chip, x: np.ndarray) -> tuple[LayerNoise, ...]:
-    """`layer_noise` of every clocked recurrent layer, for encoded clips x (T, S, D)."""
+    """Wrong moves and hold times of every clocked recurrent layer, for encoded clips x (T, S, D).
+
+    >>> found = ar.analyze_noise(chip, x)
+    """
     run = simulate(chip, x)
     return tuple(layer_noise(chip, layer, run.candidates[layer.name], run.levels[layer.name]) for layer in chip.ladders)
 

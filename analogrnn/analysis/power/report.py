@@ -98,6 +98,8 @@ class PowerReport:
 def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
     """The supply currents of a Design on encoded clips x (T, S, D), nominal.
 
+    >>> found = ar.analyze_power(design, x)
+
     Raises ParameterError for inputs that the mirrors can't carry, and for a ladder without a clock, whose line carries
     its candidate all the time.
     """

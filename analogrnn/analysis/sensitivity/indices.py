@@ -97,6 +97,8 @@ def analyze_sensitivity(
 ) -> Sensitivity:
     """Score chips of `design` on labelled clips, and say what their spread and their loss come from.
 
+    >>> found = ar.analyze_sensitivity(design, ar.LabelledClips(x, labels))
+
     Raises ParameterError for a design without pooling or clips that don't fit, MissingDependencyError without SALib.
     """
     study = study or Study()

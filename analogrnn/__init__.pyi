@@ -1,0 +1,35 @@
+# The front door: what `import analogrnn as ar` offers. `__init__.py` loads each name from here on its first use.
+
+from . import datasets as datasets
+from . import technology as technology
+from .agreement.check import Bench as Bench
+from .agreement.check import check_agreement as check_agreement
+from .agreement.compare import Agreement as Agreement
+from .analysis.bits.search import analyze_bits as analyze_bits
+from .analysis.fixed_points.report import analyze_fixed_points as analyze_fixed_points
+from .analysis.noise.report import analyze_noise as analyze_noise
+from .analysis.power.report import analyze_power as analyze_power
+from .analysis.sensitivity.indices import analyze_sensitivity as analyze_sensitivity
+from .bill_of_materials import write_bill_of_materials as write_bill_of_materials
+from .chip import Chip as Chip
+from .chip import draw_chip as draw_chip
+from .chip import nominal_chip as nominal_chip
+from .datasets import LabelledClips as LabelledClips
+from .design import Design as Design
+from .mapping.circuit import map_network as map_network
+from .mapping.options import MappingOptions as MappingOptions
+from .montecarlo.score import Variability as Variability
+from .montecarlo.statistics import MonteCarlo as MonteCarlo
+from .montecarlo.statistics import yield_above as yield_above
+from .montecarlo.study import run_monte_carlo as run_monte_carlo
+from .network.files import load_network as load_network
+from .network.forward import forward as forward
+from .network.model import Network as Network
+from .simulate.steps import StepRun as StepRun
+from .simulate.steps import simulate as simulate
+from .spice.engine import run_deck as run_deck
+from .technology.files import load_technology as load_technology
+from .technology.records import Technology as Technology
+
+__version__: str
+__all__: list[str]
