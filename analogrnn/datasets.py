@@ -66,6 +66,12 @@ def spoken_digits(part: str) -> Sequences:
     return Sequences([clips[i] for i in chosen], labels[chosen], chosen)
 
 
+def count_spoken_digits() -> int:
+    """Number of recordings in the installed data file; reads none of them. Raises MissingDependencyError."""
+    with np.load(_digits_path(), allow_pickle=False) as data:
+        return len(data["y"])
+
+
 def _split(labels: np.ndarray) -> dict[str, np.ndarray]:
     rng = stream(SPLIT_SEED, "spoken_digits", "split")
     parts: dict[str, list[np.ndarray]] = {"test": [], "validation": [], "train": []}

@@ -40,7 +40,7 @@ def chip_number(owner: str, value: object) -> int:
 
 def _digest(seed: int, path: tuple[str | int | np.integer, ...]) -> bytes:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ParameterError(f"seed = {seed!r} is not a whole number >= 0; give for example --seed 1.")
+        raise ParameterError(f"seed = {seed!r} is not a whole number >= 0; give for example 1.")
     if not path:
         raise ParameterError("stream() has no name; name what the draws are for, as in stream(seed, 'mismatch', 3).")
     # type and length prefixes keep ("a", 1) apart from ("a", "1") and ("ab",) from ("a", "b")

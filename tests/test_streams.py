@@ -123,7 +123,7 @@ def test_the_draws_of_one_stream_follow_their_law(law, draw):
 
 @pytest.mark.parametrize("seed", [-1, 1.0, "1", None, True, False, np.float64(1.0), [1], np.bool_(True)])
 def test_a_seed_is_a_whole_number_from_zero_up(seed):
-    with pytest.raises(ParameterError, match=r"^seed = .* is not a whole number >= 0; give for example --seed 1\."):
+    with pytest.raises(ParameterError, match=r"^seed = .* is not a whole number >= 0; give for example 1\."):
         stream(seed, "a")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib import metadata
 
 from analogrnn import datasets, library
-from analogrnn.cli.arguments import add_common
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import AnalogrnnError, MissingDependencyError
 from analogrnn.spice.engine import find_ngspice
@@ -18,7 +17,8 @@ OPTIONAL = {"PySpice": "pip install PySpice==1.5 (interoperation only)", "torch"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common(parser, seed=False)
+    # not by `arguments.add_common`: with that module come the records of a circuit, which nothing here needs
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     optional = [_package(name, help_) for name, help_ in OPTIONAL.items()]
     rows = [(name, "found" if ok else "MISSING", text) for name, ok, text in checks]
     rows += [(name, "found" if ok else "not there", text) for name, ok, text in optional]
-    ui.columns("", ("what", "", "which, or what to do"), rows)
+    ui.columns("", ("component", "", "version and place, or how to install it"), rows)
     ui.result({"required": _as_dicts(checks), "optional": _as_dicts(optional)})
     return 0 if all(ok for _, ok, _ in checks) else MissingDependencyError.exit_code
 
@@ -50,7 +50,7 @@ def _technologies() -> str:
 _FINDERS: dict[str, Callable[[], str]] = {
     "ngspice": _ngspice,
     "GF180MCU models": _pdk,
-    "spoken digits": lambda: f"{len(datasets.spoken_digits('test'))} test clips",
+    "spoken digits": lambda: f"{datasets.count_spoken_digits():,} recordings",
     "technologies": _technologies,
     "networks": lambda: ", ".join(library.shipped("networks", ".safetensors")),
 }

@@ -10,9 +10,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from analogrnn import __version__
-from analogrnn.errors import AnalogrnnError, OutputError
 
 VERBS = {
     "demo": "the main job on a shipped network and real test clips",
@@ -37,25 +37,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="analogrnn",
         description="From a trained CMRU or BMRU to analog silicon.",
-        epilog="`analogrnn VERB --help` tells the rest.",
+        epilog="`analogrnn VERB --help` lists the arguments of a verb.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"analogrnn {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verb = next((word for word in words if not word.startswith("-")), "")
     for name, text in VERBS.items():
-        sub = verbs.add_parser(name, help=text, description=text)
+        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(parser=sub)
         if name == verb:  # the other verbs' modules, and what they import, are not needed
             module = importlib.import_module(f"analogrnn.cli.{name}")
             module.add_arguments(sub)
     args = parser.parse_args(words)
     if sys.stdout is None:  # closed by the caller: results still go to files
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
+    return _run(module, args)
+
+
+def _run(module: ModuleType, args: argparse.Namespace) -> int:
+    """Run the verb of `module`; what goes wrong on purpose becomes one line and an exit code."""
+    # here, because numpy comes with them: the list of verbs answers without it
+    from analogrnn.cli.flags import in_flags  # noqa: PLC0415
+    from analogrnn.errors import AnalogrnnError, OutputError  # noqa: PLC0415
+
     try:
         code = int(module.run(args))
         sys.stdout.flush()
         return code
     except AnalogrnnError as error:
-        _complain(str(error))
+        _complain(in_flags(str(error), args.parser))
         return error.exit_code
     except KeyboardInterrupt as stop:
         _complain(str(stop) or "interrupted")
@@ -73,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str) -> None:
-    """One line on standard error, whatever is in the text; where nobody can read it, the exit code still tells."""
+    """One line on standard error, whatever is in the text; the exit code is the same where nobody can read it."""
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     with contextlib.suppress(OSError, AttributeError, ValueError):
         sys.stderr.write(f"analogrnn: {line}\n")

@@ -66,7 +66,7 @@ def test_a_missing_simulator_is_exit_code_3_and_the_rest_is_still_told(call, no_
     ("target", "name", "help_"),
     [
         ("analogrnn.cli.doctor.find_pdk", "GF180MCU models", "get the models"),
-        ("analogrnn.datasets.spoken_digits", "spoken digits", "get the data"),
+        ("analogrnn.datasets.count_spoken_digits", "spoken digits", "get the data"),
     ],
 )
 def test_missing_models_and_missing_data_are_exit_code_3(call, monkeypatch, target, name, help_):

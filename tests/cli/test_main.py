@@ -55,7 +55,7 @@ def test_every_verb_tells_what_it_takes(call, verb):
 
 
 def test_there_is_a_module_for_every_verb_and_no_other_verb():
-    helpers = {"__init__", "main", "arguments", "conditions", "ui"}
+    helpers = {"__init__", "main", "arguments", "conditions", "flags", "ui"}
     folder = Path(cli.__file__).parent
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}
     assert set(VERBS) == ({path.stem for path in folder.glob("*.py")} | packages) - helpers
@@ -111,14 +111,27 @@ def test_the_module_runs_as_a_program():
     assert done.stderr.count("\n") == 1
 
 
-def test_starting_imports_nothing_slow():
+HEAVY = {"numba", "matplotlib", "xarray", "torch", "scipy"}
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (["--help"], HEAVY | {"numpy", "rich"}),
+        (["doctor", "--help"], HEAVY),
+        (["map", "--help"], HEAVY),
+        (["doctor"], HEAVY | {"analogrnn.design", "analogrnn.agreement"}),
+        (["map", NETWORK], HEAVY),
+    ],
+)
+def test_starting_imports_nothing_slow(words, absent):
     """Help and errors must answer at once: compilers, plots and tensors are imported where they are used."""
     code = (
         "import sys\n"
         "from analogrnn.cli.main import main\n"
-        "try: main(['--help'])\n"
+        f"try: main({words})\n"
         "except SystemExit: pass\n"
-        "print('loaded', *sorted({'numba', 'matplotlib', 'xarray', 'torch', 'scipy'} & set(sys.modules)))"
+        f"print('loaded', *sorted({absent} & set(sys.modules)))"
     )
     done = python("-c", code)
     assert done.returncode == 0, done.stderr

@@ -14,13 +14,13 @@ ANALYSES: dict[str, str] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "`analogrnn analyze ANALYSIS --help` tells the rest; each takes --json and --out FOLDER."
+    parser.epilog = "`analogrnn analyze ANALYSIS --help` lists its arguments; each takes --json and --out FOLDER."
     analyses = parser.add_subparsers(dest="analysis", metavar="ANALYSIS", required=True)
     for name, text in ANALYSES.items():
-        sub = analyses.add_parser(name, help=text, description=text)
+        sub = analyses.add_parser(name, help=text, description=text, allow_abbrev=False)
         module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
         module.add_arguments(sub)
-        sub.set_defaults(analyze=module.run)
+        sub.set_defaults(analyze=module.run, parser=sub)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,52 @@
+"""Errors of the library in the words of the command line.
+
+An error of the library names a parameter of the library, as in `MappingOptions.unit_current = ...`. An argument of a
+verb bears that parameter's name as its `dest`, so the verb's own parser says which flag sets it. What a flag sets under
+another name stands in one table here.
+"""
+
+import argparse
+import re
+
+# parameter of the library: the `dest` of the argument that sets it, where the two differ
+SET_BY = {
+    "cell_w": "cell_size",
+    "cell_l": "cell_size",
+    "synapse_w": "synapse_size",
+    "synapse_l": "synapse_size",
+    "spice_clips": "clips",
+    "draw_chip.index": "chip",
+    "Variability.scale": "mismatch_scale",
+}
+# functions whose parameters errors name; any other name before a dot may be that of a layer
+FUNCTIONS = ("area_report", "draw_chip", "random_stimulus", "run_deck", "run_decks", "run_monte_carlo", "score_chips")
+_NAME = re.compile(
+    rf"""(?<![\w./'"\[-])                              # not a part of a path, of a flag or of quoted text
+    (?:(?P<owner>[A-Z]\w*|{"|".join(FUNCTIONS)})\.)?   # a record or a function ...
+    (?P<name>[a-z]\w*)                                # ... and its parameter
+    (?![\w/'"(-]|\.\w)""",
+    re.VERBOSE,
+)
+
+
+def in_flags(text: str, parser: argparse.ArgumentParser) -> str:
+    """`text` with each parameter of the library under the name of the flag of `parser` that sets it.
+
+    A parameter is recognised by its owner (`MappingOptions.period`), by an underscore (`input_bound`), or as the first
+    word of an error (`seed = -1`); other words stay as they are, and so do parameters that no flag sets.
+    """
+    flags = {
+        action.dest: max(action.option_strings, key=len)
+        for action in parser._actions  # argparse lists its arguments nowhere else
+        if any(option.startswith("--") for option in action.option_strings)
+    }
+
+    def flag(found: re.Match[str]) -> str:
+        owner, name = found["owner"], found["name"]
+        first = found.start() == 0 and text[found.end() :].startswith(" = ")
+        if not (owner or "_" in name or first):
+            return found[0]
+        dest = SET_BY.get(found[0], SET_BY.get(name, name))
+        return flags.get(dest, found[0])
+
+    return _NAME.sub(flag, text)
