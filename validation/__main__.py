@@ -5,28 +5,16 @@ claim does not hold; in a quick run only if the committed results say that it ho
 """
 
 import argparse
-import importlib
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from validation.claims import Claim, merge, save, shortfalls
+from validation.display import quantity, verdict
 from validation.page import write_page
+from validation.topics import TOPICS, topic
 
-TOPICS = (
-    "contract",
-    "circuits",
-    "network",
-    "montecarlo",
-    "trim",
-    "power",
-    "sweep",
-    "fixed-points",
-    "noise",
-    "bits",
-    "sensitivity",
-)
 AT_ONCE = 2  # topics of a quick run, each in a process of its own; it judges no time
 
 
@@ -44,42 +32,44 @@ def main() -> int:
     args = parser.parse_args()
     unknown = sorted(set(args.topics) - set(TOPICS))
     if unknown:
-        parser.error(f"unknown topic {unknown[0]!r}; there are: {', '.join(TOPICS)}")
+        parser.error(f"unknown topic {unknown[0]!r}; the topics are: {', '.join(TOPICS)}")
     if args.page:
-        write_page(TOPICS)
+        write_page()
         return 0
-    topics = args.topics or TOPICS
+    topics = args.topics or list(TOPICS)
     if args.quick and len(topics) > 1:
         return _side_by_side(topics, args.only)
-    held = True
+    good = True
     for name in topics:
-        topic = importlib.import_module(f"validation.{name.replace('-', '_')}").TOPIC
-        rows = topic.run(quick=args.quick, told=_tell, only=args.only)
+        rows = topic(name).run(quick=args.quick, report=_print, only=args.only)
         # a quick run guards the committed results: a shortfall that stands in the table is no news
         known = shortfalls(name) if args.quick else set()
-        held = held and all(row.holds or row.id in known for row in rows)
+        good = good and all(row.holds is not False or row.id in known for row in rows)
         if not args.quick:
             save(name, merge(name, rows) if args.only else rows)
     if not args.quick:
-        write_page(TOPICS)
-    return 0 if held else 1
+        write_page()
+    return 0 if good else 1
 
 
 def _side_by_side(topics: Sequence[str], only: str) -> int:
     """Quick runs of several topics; their rows appear as they are known."""
 
-    def holds(name: str) -> bool:
+    def good(name: str) -> bool:
         command = [sys.executable, "-m", "validation", name, "--quick", "--only", only]
         return subprocess.run(command, check=False).returncode == 0
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return 0 if all(list(pool.map(holds, topics))) else 1
+        return 0 if all(list(pool.map(good, topics))) else 1
 
 
-def _tell(row: Claim) -> None:
-    verdict = "holds" if row.holds else "DOES NOT HOLD"
-    print(f"{row.id:34} {row.value:<12.6g} {row.unit:12} {row.bound:22} {verdict:14} {row.seconds:7.1f} s  {row.claim}")
-    sys.stdout.flush()
+def _print(row: Claim) -> None:
+    """One line: id, value, bound, verdict, seconds, claim."""
+    print(
+        f"{row.id:36} {quantity(row.value, row.unit):28} {row.bound_text:28} {verdict(row.holds):14} "
+        f"{row.seconds:7.1f} s  {row.claim}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

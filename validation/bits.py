@@ -17,11 +17,17 @@ from analogrnn.network import Cmru
 from analogrnn.network.files import load
 from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured, Topic, equal
 from validation.fixed_point_arithmetic import fixed_point_reference
 
 TOPIC = Topic("bits")
 NETWORKS = {"d16": "digits_d16_k2", "d32": "digits_d32_k4", "bmru": "digits_bmru_d16"}
+RULES = {
+    "": "with 95 % confidence of a loss below 1 %",
+    "-full": "with 95 % confidence of a loss below 1 %, full steps",
+    "-bare": "by an accuracy within 1 %, without confidence",
+}
 
 
 def _design(name: str) -> tuple[Design, dict[str, LabelledClips]]:
@@ -33,7 +39,11 @@ def _design(name: str) -> tuple[Design, dict[str, LabelledClips]]:
 
 
 def _minimal(name: str, label: str, convention: Convention, settings: Settings) -> None:
-    @TOPIC.measure(f"minimal-{name}{label}")
+    @TOPIC.measure(
+        f"minimal-{name}{label}",
+        f"{NETWORKS[name]}: change of test accuracy with the shortest word lengths, chosen on validation clips "
+        f"{RULES[label]}.",
+    )
     def minimal(quick: bool) -> Measured:
         design, clips = _design(name)
         shown = quick and bool(label)  # the three networks are judged; another convention only has to run
@@ -41,16 +51,21 @@ def _minimal(name: str, label: str, convention: Convention, settings: Settings) 
             clips = {part: LabelledClips(data.x[:, ::2], data.labels[::2]) for part, data in clips.items()}
         report = analyze_bits(design, clips["validation"], clips["test"], convention, settings=settings)
         if report.test is None:
-            return Measured(float("nan"), "accuracy", ">= -0.01", False, f"{NETWORKS[name]}: {report.warnings[0]}")
+            return Measured(float("nan"), "accuracy", Bound.at_least(-0.01), {"failure": report.warnings[0]})
         words = ", ".join(f"{group} {bits}" for group, bits in report.words.items())
-        rule = "95 % sure" if settings.sure > 0.5 else "by bare accuracy"
-        held = shown or report.test.difference >= -0.01 - 1e-12
-        claim = (
-            f"{NETWORKS[name]}, {convention.grid} steps: accuracy on {report.test.clips} test clips less as "
-            f"trained, s.e. {report.test.error:.4f}, McNemar p {report.test.p_value:.2g}; words chosen on "
-            f"validation clips, {rule} of 1 %: {words}; {report.storage} bits in all"
+        return Measured(
+            report.test.difference,
+            "accuracy",
+            Bound() if shown else Bound.at_least(-0.01),
+            {
+                "steps": convention.grid,
+                "clips": report.test.clips,
+                "standard error": f"{report.test.error:.4f}",
+                "McNemar p": f"{report.test.p_value:.2g}",
+                "word lengths": words,
+                "storage": f"{report.storage} bits",
+            },
         )
-        return Measured(report.test.difference, "accuracy", "reported" if shown else ">= -0.01", held, claim)
 
 
 for _name in NETWORKS:
@@ -59,7 +74,11 @@ _minimal("d32", "-full", Convention(grid="full"), Settings())
 _minimal("d32", "-bare", Convention(), Settings(sure=0.5))
 
 
-@TOPIC.measure("integer-exact")
+@TOPIC.measure(
+    "integer-exact",
+    "The integer model gives the levels at every step and the logits of the float simulation with the same word "
+    "lengths.",
+)
 def integer_exact(quick: bool) -> Measured:
     same = checked = 0
     conventions = (Convention(), Convention(reference="row"), Convention(bias="trained"), Convention(compensate=False))
@@ -78,15 +97,12 @@ def integer_exact(quick: bool) -> Measured:
                 levels = run.levels["cell"] == reference.levels["cell"]
                 logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == reference.logits
                 same, checked = same + int(levels.sum() + logits.sum()), checked + levels.size + logits.size
-    return equal(
-        same,
-        checked,
-        "integer twin = float simulation of the same words, levels at every step and logits, "
-        "3 networks, 4 to 16 bits, 4 conventions",
-    )
+    return equal(same, checked, {"networks": 3, "bits": "4 to 16", "conventions": 4})
 
 
-@TOPIC.measure("fxpmath")
+@TOPIC.measure(
+    "fxpmath", "The integer model gives the levels and logits of fxpmath, which rounds, adds and compares by itself."
+)
 def fxpmath(quick: bool) -> Measured:
     same = checked = 0
     for name in ("d16",) if quick else NETWORKS:
@@ -101,13 +117,15 @@ def fxpmath(quick: bool) -> Measured:
         equal_logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == logits
         same += int(equal_levels.sum() + equal_logits.sum())
         checked += equal_levels.size + equal_logits.size
-    return equal(same, checked, "integer twin = fxpmath, which rounds, adds and compares by itself, levels and logits")
+    return equal(same, checked)
 
 
-@TOPIC.measure("accumulator")
+@TOPIC.measure(
+    "accumulator", "Widest accumulator that cannot overflow with 8-bit words; an input exists that reaches its bound."
+)
 def accumulator(quick: bool) -> Measured:
     """The worst case of the codes is no wishful bound: an input of codes reaches it."""
-    widest, reached, said = 0, [], []
+    widest, reached, widths = 0, [], {}
     for name, network in NETWORKS.items():
         design, _ = _design(name)
         quantised = quantise(design, dict.fromkeys(groups_of(design), 8))
@@ -119,18 +137,20 @@ def accumulator(quick: bool) -> Measured:
         reach = int(np.abs(found.diagonal()).max()) + int(max(np.abs(cell.up).max(), np.abs(cell.down).max()))
         reached.append(reach / cell.bound)
         widest = max(widest, *(layer.accumulator_bits for layer in twin.layers))
-        said.append(f"{network} {' and '.join(str(layer.accumulator_bits) for layer in twin.layers)}")
+        widths[network] = " and ".join(str(layer.accumulator_bits) for layer in twin.layers) + " bits"
     return Measured(
         widest,
         "bits",
-        "<= 32",
-        widest <= 32 and min(reached) == 1.0,
-        f"widest accumulator that can't overflow, all words 8 bits ({'; '.join(said)}); an input that "
-        f"reaches {min(reached):.3f} of the bound exists",
+        Bound.at_most(32),
+        {**widths, "part of the bound that is reached": f"{min(reached):.3f}"},
+        also={"the bound is reached": min(reached) == 1.0},
     )
 
 
-@TOPIC.measure("warnings")
+@TOPIC.measure(
+    "warnings",
+    "Warnings report a silenced cell, a window without width, a drift and a saturated ladder, and nothing at 12 bits.",
+)
 def warnings(quick: bool) -> Measured:
     """Three words that break a circuit on purpose, and one that doesn't."""
     design, clips = _design("d16")
@@ -160,10 +180,4 @@ def warnings(quick: bool) -> Measured:
     told = " ".join(warnings_of(drift, x))
     caught += ["cell[4] drifts to the top" in told, "cell[4] is pinned at the top" in told]
     caught.append(not warnings_of(quantise(design, dict.fromkeys(groups_of(design), 12)), x))
-    return Measured(
-        sum(caught),
-        f"of {len(caught)}",
-        f"= {len(caught)}",
-        all(caught),
-        "a silenced cell, a window without width, a drift and a pinned ladder are told; 12 bits are not",
-    )
+    return Measured(sum(caught), "cases right", Bound.equals(len(caught)), {"cases": len(caught)})

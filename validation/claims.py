@@ -2,83 +2,132 @@
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from validation.bounds import Bound
 
 RESULTS = Path(__file__).resolve().parent / "results"
+
+Figure = int | float | str  # a text carries its unit: "0.007 beta"
+Figures = Mapping[str, Figure]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row: what is claimed, what was measured, the bound, and whether it holds. `bound` is for people to read."""
+    """One row: what is claimed, the named figures that belong to it, what was measured, the bound, the verdict.
+
+    `claim` is one sentence that doesn't depend on the measurement. `figures` names the conditions (size, chips, steps)
+    and the further results (interval, worst). `also` holds conditions beside the bound, with their verdicts.
+    `holds` is None if the value is only reported.
+    """
 
     id: str
     claim: str
+    figures: Figures
     value: float
     unit: str
-    bound: str
-    holds: bool
+    bound: Bound
+    also: Mapping[str, bool]
+    holds: bool | None
     command: str
     seconds: float
+
+    @property
+    def bound_text(self) -> str:
+        """The bound and the other conditions, for people to read."""
+        return "; ".join([self.bound.text(self.unit), *self.also])
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measurement returns; `claim` may carry figures that are only known afterwards."""
+    """What a measurement returns: a value of a unit, the figures that belong to it, and what it must satisfy.
+
+    Every condition of `also` must hold beside the bound; each is named by the text that the table shows.
+    """
 
     value: float
     unit: str
-    bound: str
-    holds: bool
-    claim: str
+    bound: Bound = field(default_factory=Bound)
+    figures: Figures = field(default_factory=dict)
+    also: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool | None:
+        """The verdict; None for a value that is only reported under no condition."""
+        verdict = self.bound.holds(self.value)
+        if not all(self.also.values()):
+            return False
+        return True if verdict is None and self.also else verdict
 
 
 Measurement = Callable[[bool], Measured]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A claim that a topic can measure: its sentence, and the function that takes `quick`."""
+
+    claim: str
+    measure: Measurement
+
+
 class Topic:
-    """A named list of measurements; each takes `quick` and returns what it saw."""
+    """A named list of claims with their measurements."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._measurements: dict[str, Measurement] = {}
+        self.entries: dict[str, Entry] = {}
 
-    def measure(self, identifier: str) -> Callable[[Measurement], Measurement]:
-        """Register a measurement under `<topic>-<identifier>`."""
+    def measure(self, identifier: str, claim: str) -> Callable[[Measurement], Measurement]:
+        """Register the measurement of `claim`, one sentence, under `<topic>-<identifier>`."""
 
         def register(function: Measurement) -> Measurement:
-            self._measurements[f"{self.name}-{identifier}"] = function
+            self.entries[f"{self.name}-{identifier}"] = Entry(claim, function)
             return function
 
         return register
 
-    def run(self, *, quick: bool, told: Callable[[Claim], None], only: str = "") -> list[Claim]:
-        """Measure every row with a text of `only` (one, or several as in a,b) in its id; `told` hears each at once."""
+    def run(self, *, quick: bool, report: Callable[[Claim], None], only: str = "") -> list[Claim]:
+        """Measure every row with a text of `only` (one, or several as in a,b) in its id; `report` takes each at "
+        "once."""
         rows = []
         command = f"./run validate {self.name}" + (" --quick" if quick else "")
-        for identifier, function in self._measurements.items():
+        for identifier, entry in self.entries.items():
             if not any(text in identifier for text in only.split(",")):
                 continue
             started = time.perf_counter()
-            seen = function(quick)
+            seen = entry.measure(quick)
             seconds = round(time.perf_counter() - started, 2)
-            row = Claim(identifier, seen.claim, seen.value, seen.unit, seen.bound, bool(seen.holds), command, seconds)
+            row = Claim(
+                id=identifier,
+                claim=entry.claim,
+                figures=dict(seen.figures),
+                value=seen.value,
+                unit=seen.unit,
+                bound=seen.bound,
+                also={text: bool(held) for text, held in seen.also.items()},
+                holds=seen.holds,
+                command=command,
+                seconds=seconds,
+            )
             rows.append(row)
-            told(row)
+            report(row)
         return rows
 
 
-def equal(equal_steps: int, checked: int, claim: str) -> Measured:
+def equal(equal_steps: int, checked: int, figures: Figures | None = None) -> Measured:
     """All of `checked` steps must be equal, and there must be some."""
     share = equal_steps / checked if checked else 0.0
-    return Measured(share, "of steps", "= 1", equal_steps == checked > 0, f"{claim} ({checked:,} steps)")
+    return Measured(share, "of steps", Bound.equals(1.0), {**(figures or {}), "steps": checked})
 
 
-def unequal(equal_steps: int, checked: int, claim: str) -> Measured:
+def unequal(equal_steps: int, checked: int, figures: Figures | None = None) -> Measured:
     """A negative control: at least one of `checked` steps must differ."""
     share = equal_steps / checked if checked else 1.0
-    return Measured(share, "of steps", "< 1", equal_steps < checked, f"{claim} ({checked:,} steps)")
+    return Measured(share, "of steps", Bound.negative_control(), {**(figures or {}), "steps": checked})
 
 
 def save(topic: str, rows: list[Claim]) -> Path:
@@ -90,18 +139,20 @@ def save(topic: str, rows: list[Claim]) -> Path:
 
 
 def load(topic: str) -> list[Claim]:
-    """Read results/<topic>.json."""
-    return [Claim(**row) for row in json.loads((RESULTS / f"{topic}.json").read_text(encoding="utf-8"))]
+    """Read results/<topic>.json; no rows if there is no such file."""
+    path = RESULTS / f"{topic}.json"
+    if not path.is_file():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return [Claim(**row | {"bound": Bound(**row["bound"])}) for row in rows]
 
 
 def merge(topic: str, rows: list[Claim]) -> list[Claim]:
     """The committed rows of a topic, with those measured anew in place of their older selves, new ones at the end."""
-    path = RESULTS / f"{topic}.json"
-    merged = {row.id: row for row in (load(topic) if path.is_file() else [])} | {row.id: row for row in rows}
+    merged = {row.id: row for row in load(topic)} | {row.id: row for row in rows}
     return list(merged.values())
 
 
 def shortfalls(topic: str) -> set[str]:
-    """Ids of the committed rows of a topic that do not hold."""
-    path = RESULTS / f"{topic}.json"
-    return {row.id for row in load(topic) if not row.holds} if path.is_file() else set()
+    """Ids of the committed rows of a topic that do not hold; a row that is only reported is none of them."""
+    return {row.id for row in load(topic) if row.holds is False}

@@ -23,11 +23,13 @@ from analogrnn.spice.engine import run_deck
 from analogrnn.spice.testbench import ladder_deck
 from analogrnn.stimulus import ladder_exercise
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured, Topic, equal, unequal
 
 TOPIC = Topic("contract")
 NETWORKS = ("digits_d16_k2", "digits_d32_k4")
 CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+LEVELS = {"waveform": "the waveform level", "ideal": "ngspice with ideal cells"}
 BOUND = 12.0  # largest input of the random ladders, in units
 
 
@@ -71,28 +73,26 @@ def _random(level: str, steps: int, cells: int, sizes: range, **bench: str) -> t
     return equal_steps, checked
 
 
-@TOPIC.measure("step-clips")
+@TOPIC.measure(
+    "step-clips", "The step level gives the same stages as the digital network on all test clips of both networks."
+)
 def step_clips(quick: bool) -> Measured:
     found = [check_agreement(n, d, x, Bench("step")) for n, d, x, _ in map(_digits, NETWORKS)]
-    return equal(
-        sum(a.steps_equal for a in found),
-        sum(a.steps_checked for a in found),
-        "step level = digital on every stage, all 300 test clips, both networks",
-    )
+    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips": 300})
 
 
-@TOPIC.measure("waveform-clips")
+@TOPIC.measure(
+    "waveform-clips", "The waveform level gives the same stages as the digital network on test clips of both networks."
+)
 def waveform_clips(quick: bool) -> Measured:
     clips = 4 if quick else 60
     found = [check_agreement(n, d, x[:, :: 300 // clips], Bench("waveform")) for n, d, x, _ in map(_digits, NETWORKS)]
-    return equal(
-        sum(a.steps_equal for a in found),
-        sum(a.steps_checked for a in found),
-        f"waveform level = digital on every stage, {clips} test clips, both networks",
-    )
+    return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips per network": clips})
 
 
-@TOPIC.measure("ngspice-clips")
+@TOPIC.measure(
+    "ngspice-clips", "ngspice with ideal cells gives the same stages as the digital network on the clips of the demo."
+)
 def ngspice_clips(quick: bool) -> Measured:
     found: list[Agreement] = []
     for name in NETWORKS[:1] if quick else NETWORKS:
@@ -100,50 +100,43 @@ def ngspice_clips(quick: bool) -> Measured:
         chosen = np.linspace(0, x.shape[1] - 1, 3).astype(int)[: 1 if quick else None]
         found.append(check_agreement(network, design, x[:, chosen], Bench("ideal")))
     return equal(
-        sum(a.steps_equal for a in found),
-        sum(a.steps_checked for a in found),
-        f"ngspice, ideal cells = digital on every stage, the demo's {len(chosen)} clips",
+        sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips per network": len(chosen)}
     )
 
 
-@TOPIC.measure("ngspice-flat")
+@TOPIC.measure(
+    "ngspice-flat", "ngspice with the whole network in one deck gives the same stages as the digital network."
+)
 def ngspice_flat(quick: bool) -> Measured:
     network, design, x, _ = _digits("digits_d16_k2" if quick else "digits_d32_k4")
     found = check_agreement(network, design, x[:8, :1] if quick else x[:, :1], Bench("ideal", flat=True))
-    return equal(
-        found.steps_equal,
-        found.steps_checked,
-        f"ngspice, whole network in one deck = digital on every stage; largest logit error "
-        f"{found.logit_error:.1e} units",
-    )
+    return equal(found.steps_equal, found.steps_checked, {"largest logit error": f"{found.logit_error:.1e} units"})
 
 
-@TOPIC.measure("step-random")
+@TOPIC.measure("step-random", "The step level gives the same stages as the digital recurrence on random ladders.")
 def step_random(quick: bool) -> Measured:
-    return equal(*_random("step", 200, 8, range(1, 17)), "step level = digital, random ladders of 1 to 16 stages")
+    return equal(*_random("step", 200, 8, range(1, 17)), {"stages per ladder": "1 to 16"})
 
 
-@TOPIC.measure("waveform-random")
+@TOPIC.measure(
+    "waveform-random", "The waveform level gives the same stages as the digital recurrence on random ladders."
+)
 def waveform_random(quick: bool) -> Measured:
-    return equal(
-        *_random("waveform", 100 if quick else 200, 8, range(1, 17)),
-        "waveform level = digital, random ladders of 1 to 16 stages",
-    )
+    return equal(*_random("waveform", 100 if quick else 200, 8, range(1, 17)), {"stages per ladder": "1 to 16"})
 
 
-@TOPIC.measure("ngspice-random")
+@TOPIC.measure(
+    "ngspice-random", "ngspice with ideal cells gives the same stages as the digital recurrence on random ladders."
+)
 def ngspice_random(quick: bool) -> Measured:
     sizes = range(1, 17, 5) if quick else range(1, 17)
-    return equal(
-        *_random("ideal", 32 if quick else 160, 2 if quick else 4, sizes),
-        "ngspice, ideal cells = digital, random ladders of 1 to 16 stages",
-    )
+    return equal(*_random("ideal", 32 if quick else 160, 2 if quick else 4, sizes), {"stages per ladder": "1 to 16"})
 
 
 def _broken(name: str, claim: str) -> None:
     """The waveform level must show what happens beyond an inequality; a model that can't fail predicts nothing."""
 
-    @TOPIC.measure(f"broken-{name}")
+    @TOPIC.measure(f"broken-{name}", f"The waveform level departs from the digital recurrence with {claim}.")
     def broken(quick: bool) -> Measured:
         network, design = random_ladders(8, 8, seed=7)
         timing = design.timing
@@ -157,7 +150,7 @@ def _broken(name: str, claim: str) -> None:
         assert isinstance(layer, Cmru)
         x = ladder_exercise(layer.threshold, 200, 3)[:, None, :]
         found = check_agreement(network, replace(design, timing=timing), x, Bench("waveform"))
-        return unequal(found.steps_equal, found.steps_checked, f"waveform level departs from digital with {claim}")
+        return unequal(found.steps_equal, found.steps_checked)
 
 
 _broken("shift", "a pulse as long as tau (x = 1): 2 exp(-x) < 1")
@@ -166,13 +159,13 @@ _broken("pulse", "a pulse of half an input time constant")
 
 
 def _control(name: str, level: str) -> None:
-    @TOPIC.measure(f"{level}-{name.replace('_', '-')}")
+    @TOPIC.measure(
+        f"{level}-{name.replace('_', '-')}",
+        f"Negative control '{name}': {LEVELS[level]} no longer follows the digital recurrence.",
+    )
     def control(quick: bool) -> Measured:
         steps, cells = (60, 2) if level == "ideal" else (200, 8)
-        return unequal(
-            *_random(level, steps, cells, range(4, 5), control=name),
-            f"negative control '{name}' fails at level {level}",
-        )
+        return unequal(*_random(level, steps, cells, range(4, 5), control=name))
 
 
 for _level in ("waveform", "ideal"):
@@ -180,7 +173,9 @@ for _level in ("waveform", "ideal"):
         _control(_name, _level)
 
 
-@TOPIC.measure("waveform-error")
+@TOPIC.measure(
+    "waveform-error", "NRMSE of the input current of each stage, worst stage: the waveform level compared with ngspice."
+)
 def waveform_error(quick: bool) -> Measured:
     """Input current of every stage, level 2 against ngspice, over one random run."""
     _, design = random_ladders(4, 2, seed=7)
@@ -201,16 +196,10 @@ def waveform_error(quick: bool) -> Measured:
             ours = np.interp(times, wave.time, wave.i_in[:, j])
             error = np.sqrt(np.mean((ours - theirs) ** 2)) / np.ptp(theirs)
             worst = max(worst, float(error))
-    return Measured(
-        worst,
-        "of range",
-        "< 0.05",
-        worst < 0.05,
-        "NRMSE of the input current of each stage, waveform level against ngspice, 60 steps",
-    )
+    return Measured(worst, "of range", Bound.below(0.05), {"steps": 60})
 
 
-@TOPIC.measure("dpi-step")
+@TOPIC.measure("dpi-step", "Rise of a DPI from its floor: largest error of the kernel compared with an ODE solver.")
 def dpi_against_ode(quick: bool) -> Measured:
     """The kernel's DPI against an adaptive solver of its equation, rise from the floor."""
     tau, ratio, floor = 1e-3, 25.0, 1e-6
@@ -230,10 +219,14 @@ def dpi_against_ode(quick: bool) -> Measured:
         d = dpi_step(d, True, times[1], tau, ratio, floor)
         ours.append(d)
     error = float(np.abs(np.array(ours) - exact).max())
-    return Measured(error, "of I_set", "< 1e-3", error < 1e-3, "DPI rise from its floor, kernel against an ODE solver")
+    return Measured(error, "of I_set", Bound.below(1e-3))
 
 
-@TOPIC.measure("sigma")
+@TOPIC.measure(
+    "sigma",
+    "Standard deviation of cell thresholds over drawn chips, compared with the composed Pelgrom formula: worst "
+    "threshold.",
+)
 def sigma_of_thresholds(quick: bool) -> Measured:
     """Sample sigma over chips against the composed log-normal formula, in standard errors.
 
@@ -249,26 +242,25 @@ def sigma_of_thresholds(quick: bool) -> Measured:
         for upper in (True, False):
             table = np.array([(chip.up if upper else chip.down)[0, stage] for chip in drawn])
             if not np.isfinite(table).all():
-                return Measured(math.inf, "standard errors", "< 5", False, "a threshold is out of the line's reach")
+                return Measured(
+                    math.inf, "standard errors", Bound.below(5), {"failure": "a threshold is out of the line's reach"}
+                )
             _, sigma = spread(design, ladder, threshold_terms(ladder, stage, upper=upper))
             expected = sigma[0] / drawn[0].unit[0]
             # standard error of a sample sigma, with the sample's own kurtosis
             centred = (table - table.mean()) / table.std()
             error = expected * np.sqrt((np.mean(centred**4) - 1.0) / (4.0 * chips))
             worst = max(worst, abs(table.std(ddof=1) - expected) / error)
-    return Measured(
-        float(worst),
-        "standard errors",
-        "< 5",
-        worst < 5,
-        f"sigma of cell thresholds over {chips:,} chips against composed Pelgrom, worst of 4",
-    )
+    return Measured(float(worst), "standard errors", Bound.below(5), {"chips": chips, "thresholds": 4})
 
 
 def _mismatched(size_um: float, bound: float) -> None:
     """The step level knows one level a step, drift and unreachable thresholds; the waveform level knows the rest."""
 
-    @TOPIC.measure(f"step-against-waveform-{size_um:g}um")
+    @TOPIC.measure(
+        f"step-against-waveform-{size_um:g}um",
+        "The step level gives the same stages as the waveform level on mismatched chips.",
+    )
     def mismatched(quick: bool) -> Measured:
         network, _, x, _ = _digits("digits_d16_k2")
         size = size_um * 1e-6
@@ -282,15 +274,14 @@ def _mismatched(size_um: float, bound: float) -> None:
             good = (stages == thermometer(run.levels["cell"], layer.ladder)).all(axis=-1)
             same, checked = same + int(good.sum()), checked + good.size
         share = same / checked
-        claim = f"step level = waveform level on mismatched chips, {size_um:g} um devices ({checked:,} steps)"
-        return Measured(share, "of steps", f">= {bound}", share >= bound, claim)
+        return Measured(share, "of steps", Bound.at_least(bound), {"device size": f"{size_um:g} um", "steps": checked})
 
 
 _mismatched(4.0, 0.99)
 _mismatched(10.0, 0.999)
 
 
-@TOPIC.measure("zero-mismatch")
+@TOPIC.measure("zero-mismatch", "A chip drawn with zero mismatch is bit-identical to the nominal chip.")
 def zero_mismatch(quick: bool) -> Measured:
     differ = 0
     for _, design, x, _ in map(_digits, NETWORKS):
@@ -298,21 +289,27 @@ def zero_mismatch(quick: bool) -> Measured:
         still = simulate(draw_chip(design, 1, 5, scale=0.0), x[:, :50])
         differ += int((nominal.logits != still.logits).sum())
         differ += sum(int((nominal.levels[k] != still.levels[k]).sum()) for k in nominal.levels)
-    return Measured(differ, "numbers", "= 0", differ == 0, "a chip with zero mismatch differs from nominal in any bit")
+    return Measured(differ, "numbers differ", Bound.equals(0))
 
 
-@TOPIC.measure("nominal-accuracy")
+@TOPIC.measure(
+    "nominal-accuracy",
+    "The nominal analog chip has the accuracy of the digital network: largest difference over both networks.",
+)
 def nominal_accuracy(quick: bool) -> Measured:
     worst = 0.0
     for network, design, x, labels in map(_digits, NETWORKS):
         digital = np.mean(forward(network, x).classes == labels)
         analog = np.mean(simulate(nominal_chip(design), x).classes == labels)
         worst = max(worst, abs(float(digital - analog)))
-    return Measured(worst, "accuracy", "= 0", worst == 0.0, "nominal analog accuracy less digital accuracy")
+    return Measured(worst, "accuracy", Bound.equals(0))
 
 
 def _trained(name: str, goal: float) -> None:
-    @TOPIC.measure(f"trained-{name.replace('_', '-')}")
+    @TOPIC.measure(
+        f"trained-{name.replace('_', '-')}",
+        f"Mean test accuracy of {name} over training seeds, as recorded by the training script.",
+    )
     def trained(quick: bool) -> Measured:
         network, _, x, labels = _digits(name)
         here = float(np.mean(forward(network, x).classes == labels))
@@ -320,10 +317,8 @@ def _trained(name: str, goal: float) -> None:
         return Measured(
             mean,
             "accuracy",
-            f">= {goal}",
-            mean >= goal,
-            f"{name}: test accuracy, mean of seeds {network.metadata['seeds']} as recorded by the training "
-            f"script; the shipped one scores {here:.3f} here",
+            Bound.at_least(goal),
+            {"seeds": f"{network.metadata['seeds']}", "shipped network here": f"{here:.3f}"},
         )
 
 
@@ -332,7 +327,9 @@ _trained("digits_d16_k2", 0.86)
 
 
 def _accuracy(name: str, size_um: float) -> None:
-    @TOPIC.measure(f"mc-{name.replace('_', '-')}-{size_um:g}um")
+    @TOPIC.measure(
+        f"mc-{name.replace('_', '-')}-{size_um:g}um", f"Mean accuracy of mismatched chips of {name} with noise."
+    )
     def accuracy(quick: bool) -> Measured:
         network, _, x, labels = _digits(name)
         size = size_um * 1e-6
@@ -341,10 +338,14 @@ def _accuracy(name: str, size_um: float) -> None:
         return Measured(
             s["mean"],
             "accuracy",
-            "reported",
-            True,
-            f"{name}, {s['chips']} mismatched chips with noise, {size_um:g} um devices: mean (spread "
-            f"{s['std']:.3f}, 5th percentile {s['p05']:.3f}, worst {s['min']:.3f})",
+            Bound(),
+            {
+                "device size": f"{size_um:g} um",
+                "chips": s["chips"],
+                "spread": f"{s['std']:.3f}",
+                "5th percentile": f"{s['p05']:.3f}",
+                "worst": f"{s['min']:.3f}",
+            },
         )
 
 

@@ -17,6 +17,7 @@ from analogrnn.mapping import MappingOptions, map_network, stage_options
 from analogrnn.network import Cmru, Linear, Network, Pooling
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured, Topic
 
 TOPIC = Topic("power")
@@ -24,7 +25,7 @@ NETWORK = "digits_d16_k2"
 STATES, QUICK_STATES = (4, 8, 16, 32, 64, 128), (16, 32, 64)
 LEVELS = (2, 4, 8, 16)
 TOLERANCE = 0.05
-WORDS = {"standard": "standard stage (2 x 18 um, 0.24 nA, 10 ms a step)", "default": "default mapping (10 x 10 um)"}
+WORDS = {"standard": "standard stage (2 x 18 um, 0.24 nA, 10 ms per step)", "default": "default mapping (10 x 10 um)"}
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -50,7 +51,11 @@ def _slices(stage: str, quick: bool) -> list[SlicePower]:
 
 
 def _against_ngspice(stage: str) -> None:
-    @TOPIC.measure(f"ngspice-{stage}")
+    @TOPIC.measure(
+        f"ngspice-{stage}",
+        "Predicted supply current of ladders with front end and inputs, compared with ngspice's integral, "
+        f"{stage} mapping: worst ladder.",
+    )
     def ngspice(quick: bool) -> Measured:
         found = _slices(stage, quick)
         errors = [one.total_predicted / one.total - 1.0 for one in found]
@@ -61,12 +66,17 @@ def _against_ngspice(stage: str) -> None:
         return Measured(
             worst,
             "relative",
-            f"< {TOLERANCE:g}",
-            worst < TOLERANCE and levels == len(found),
-            f"{NETWORK}, {WORDS[stage]}: predicted supply current of {len(found)} ladders, each with its "
-            f"front end and all inputs, on one clip, against ngspice's integral; worst ladder (their sum "
-            f"{told / seen - 1.0:+.4f}; stages alone: worst {np.abs(stages).max():.4f}); levels as "
-            f"predicted in {levels} of {len(found)}",
+            Bound.below(TOLERANCE),
+            {
+                "network": NETWORK,
+                "mapping": WORDS[stage],
+                "ladders": len(found),
+                "clips": 1,
+                "error of their sum": f"{100 * (told / seen - 1.0):+.2f} %",
+                "stages alone, worst": f"{100 * np.abs(stages).max():.2f} %",
+                "ladders with the predicted levels": f"{levels} of {len(found)}",
+            },
+            also={"all levels as predicted": levels == len(found)},
         )
 
 
@@ -74,7 +84,10 @@ _against_ngspice("standard")
 _against_ngspice("default")
 
 
-@TOPIC.measure("ngspice-network")
+@TOPIC.measure(
+    "ngspice-network",
+    "Predicted supply current of a whole network in one deck, readout included, compared with ngspice.",
+)
 def whole(quick: bool) -> Measured:
     """All ladders, weights and the readout in one deck."""
     design, x = _mapped("standard")
@@ -89,29 +102,37 @@ def whole(quick: bool) -> Measured:
     return Measured(
         error,
         "relative",
-        f"< {TOLERANCE:g}",
-        error < TOLERANCE,
-        f"{name}, standard stage, one deck, {frames} frames of one clip: {told * 1e9:.1f} nA predicted, "
-        f"{seen * 1e9:.1f} nA in ngspice",
+        Bound.below(TOLERANCE),
+        {
+            "network": name,
+            "mapping": "standard stage",
+            "frames": frames,
+            "predicted": f"{told * 1e9:.1f} nA",
+            "ngspice": f"{seen * 1e9:.1f} nA",
+        },
     )
 
 
 def _total(stage: str) -> None:
-    @TOPIC.measure(f"total-{stage}")
+    @TOPIC.measure(f"total-{stage}", f"Mean power of {NETWORK} over all test clips, {stage} mapping.")
     def total(quick: bool) -> Measured:
         report, area = _report(stage), area_report(_mapped(stage)[0])
         if not quick and stage == "standard":
             blocks(report, f"{NETWORK}, standard stage", DOCS / "power_blocks.png")
-        parts = ", ".join(f"{name} {report.supply * value * 1e9:.1f}" for name, value in report.blocks.items())
+        parts = {name: f"{report.supply * value * 1e9:.1f} nW" for name, value in report.blocks.items()}
         return Measured(
             report.total * 1e9,
             "nW",
-            "reported",
-            True,
-            f"{NETWORK}, {WORDS[stage]}, {report.clips} test clips: mean power; by block in nW: {parts}; "
-            f"gates {sum(area.gates.values()) * 1e12:,.0f} um2, capacitors {area.capacitors * 1e12:,.0f} "
-            f"um2, layout {area.total * 1e6:.2f} mm2 with a declared overhead of "
-            f"{area.overhead:g}",
+            Bound(),
+            {
+                "mapping": WORDS[stage],
+                "clips": report.clips,
+                **parts,
+                "gates": f"{sum(area.gates.values()) * 1e12:,.0f} um2",
+                "capacitors": f"{area.capacitors * 1e12:,.0f} um2",
+                "layout": f"{area.total * 1e6:.2f} mm2",
+                "declared overhead of the layout": f"{area.overhead:g}",
+            },
         )
 
 
@@ -119,22 +140,25 @@ _total("standard")
 _total("default")
 
 
-@TOPIC.measure("energy")
+@TOPIC.measure("energy", "Energy of one inference with the standard stage, reset and presets included.")
 def energy(quick: bool) -> Measured:
     standard, default = _report("standard"), _report("default")
     return Measured(
         standard.energy * 1e9,
         "nJ",
-        "reported",
-        True,
-        f"{NETWORK}, standard stage: energy of one inference, {standard.steps} steps of "
-        f"{standard.period * 1e3:g} ms with reset and presets; {standard.energy_step * 1e9:.2f} nJ a step, "
-        f"answer {standard.latency * 1e3:.0f} ms after the first frame; default mapping "
-        f"{default.energy * 1e9:.0f} nJ, {default.latency * 1e3:.0f} ms",
+        Bound(),
+        {
+            "network": NETWORK,
+            "steps": standard.steps,
+            "step": f"{standard.period * 1e3:g} ms",
+            "energy per step": f"{standard.energy_step * 1e9:.2f} nJ",
+            "answer after the first frame": f"{standard.latency * 1e3:.0f} ms",
+            "default mapping": f"{default.energy * 1e9:.0f} nJ, {default.latency * 1e3:.0f} ms",
+        },
     )
 
 
-@TOPIC.measure("published")
+@TOPIC.measure("published", "Power of a random BMRU network of the published size in our circuits, standard stage.")
 def published(quick: bool) -> Measured:
     """Published: a first-quadrant BMRU of d = 4 on 13 MFCC. Ours of the same size: clocked ladders of one level."""
     rng = np.random.default_rng(4)
@@ -159,15 +183,16 @@ def published(quick: bool) -> Measured:
     ):
         powers[name] = analyze_power(map_network(network, load_technology(), replace(options, input_bound=BOUND)), x)
     value = powers["standard stage, 10 ms"].total * 1e9
-    listing = ", ".join(f"{name} {report.total * 1e9:.0f} nW" for name, report in powers.items())
+    listing = {name: f"{report.total * 1e9:.0f} nW" for name, report in powers.items()}
     return Measured(
         value,
         "nW",
-        "reported",
-        True,
-        f"a random BMRU network of the published size (d = 4, 13 inputs, 2 outputs) in our circuits: "
-        f"{listing}; published for keyword spotting with d = 4 at 10 ms a frame: about 100 nW "
-        "(arXiv 2605.15216)",
+        Bound(),
+        {
+            "size": "d = 4, 13 inputs, 2 outputs",
+            **listing,
+            "published": "about 100 nW for keyword spotting, d = 4, 10 ms per frame (arXiv 2605.15216)",
+        },
     )
 
 
@@ -177,46 +202,51 @@ def _states(quick: bool, normalised: bool) -> Scaling:
     return scale_states(load_technology(), options, QUICK_STATES if quick else STATES, normalised=normalised)
 
 
-@TOPIC.measure("scaling-linear")
+@TOPIC.measure(
+    "scaling-linear", "Power of the recurrence grows linearly with the state dimension d, as published: exponent."
+)
 def linear(quick: bool) -> Measured:
     found = _states(quick, False)
     return Measured(
         found.recurrent_slope,
         "exponent",
-        "1 +- 0.1",
-        abs(found.recurrent_slope - 1.0) < 0.1,
-        f"power of the recurrence over the state dimension, random networks of d = {found.size[0]:g} to "
-        f"{found.size[-1]:g}: exponent of d; published law: linear",
+        Bound.near(1, 0.1),
+        {"networks": "random", "d": f"{found.size[0]:g} to {found.size[-1]:g}"},
     )
 
 
-@TOPIC.measure("scaling-quadratic")
+@TOPIC.measure(
+    "scaling-quadratic",
+    "Power of the feedforward weights (d x d) grows quadratically with d, as published, for weights of a given "
+    "size: exponent.",
+)
 def quadratic(quick: bool) -> Measured:
     found, other = _states(quick, False), _states(quick, True)
     return Measured(
         found.feedforward_slope,
         "exponent",
-        "2 +- 0.1",
-        abs(found.feedforward_slope - 2.0) < 0.1,
-        f"power of the feedforward weights (d x d and d x d) over the state dimension, weights of a given "
-        f"size; published law: quadratic; with weights of 1/sqrt(d) the exponent is "
-        f"{other.feedforward_slope:.2f}",
+        Bound.near(2, 0.1),
+        {"exponent with weights of 1/sqrt(d)": f"{other.feedforward_slope:.2f}"},
     )
 
 
-@TOPIC.measure("scaling-levels")
+@TOPIC.measure("scaling-levels", "Power of a ladder per stage, fitted over the number of stages.")
 def levels(quick: bool) -> Measured:
     options = replace(stage_options("standard"), input_bound=BOUND)
     found = scale_levels(load_technology(), options, LEVELS[:3] if quick else LEVELS)
     if not quick:
         named = {"weights of a given size": _states(False, False), "weights of 1/sqrt(d)": _states(False, True)}
-        scaling(named, found, "Random networks, one a size, standard stage at 10 ms a step", DOCS / "power_scaling.png")
+        scaling(
+            named, found, "Random networks, one a size, standard stage at 10 ms per step", DOCS / "power_scaling.png"
+        )
     each, fixed = np.polyfit(found.size, found.recurrent * 1e9 / 8, 1)
     return Measured(
         float(each),
-        "nW a level",
-        "reported",
-        True,
-        f"power of a ladder of 2 to {found.size[-1]:g} stages, random network of d = 8: {each:.2f} nW for "
-        f"each stage and {fixed:.2f} nW that does not depend on them",
+        "nW per stage",
+        Bound(),
+        {
+            "network": "random, d = 8",
+            "stages": f"2 to {found.size[-1]:g}",
+            "independent of the stages": f"{fixed:.2f} nW",
+        },
     )

@@ -13,6 +13,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured, Topic
 
 TOPIC = Topic("sensitivity")
@@ -28,7 +29,10 @@ def _design(name: str, base: float = 1.6) -> tuple[Design, dict[str, LabelledCli
     return map_network(network, load_technology(), options), clips
 
 
-@TOPIC.measure("estimator")
+@TOPIC.measure(
+    "estimator",
+    "Total indices of one up threshold by pick-freeze, compared with the composed log-normal formula: worst group.",
+)
 def estimator(quick: bool) -> Measured:
     """A threshold is a sum of log-normal terms: its variance by group is known from the composed formula."""
     design, _ = _design("d16", base=5.0)
@@ -69,18 +73,15 @@ def estimator(quick: bool) -> Measured:
     off = np.abs(found.total - exact) - 0.01
     # the interval is 1.96 standard errors; ten groups are asked at once
     worst = float(np.max(off / np.maximum(found.total_error / 1.96, 1e-3)))
-    table = ", ".join(f"{g} {t:.3f} ({e:.3f})" for g, t, e in zip(groups, found.total, exact, strict=True) if e > 0.001)
-    return Measured(
-        worst,
-        "standard errors",
-        "< 4",
-        worst < 4,
-        f"total indices of one up threshold over {chips:,} chips by pick-freeze, and as the composed "
-        f"log-normal formula has them: {table}",
-    )
+    table = {
+        f"{g}, estimated (exact)": f"{t:.3f} ({e:.3f})"
+        for g, t, e in zip(groups, found.total, exact, strict=True)
+        if e > 0.001
+    }
+    return Measured(worst, "standard errors", Bound.below(4), {"chips": chips, **table})
 
 
-@TOPIC.measure("same-chips")
+@TOPIC.measure("same-chips", "Groups that are not swapped are bit-equal to the drawn chip, and swapped groups are not.")
 def same_chips(quick: bool) -> Measured:
     """A group that is not touched is drawn as on the chip of that number; a swapped one is another draw."""
     design, _ = _design("d16")
@@ -91,17 +92,15 @@ def same_chips(quick: bool) -> Measured:
         half = changed_chips(design, 1, Change(swapped=frozenset({"output"}))).chip(index).ladders[0]
         differ += int((drawn.up != same.up).sum() + (drawn.up != half.up).sum() + (drawn.output != same.output).sum())
         differ += int((drawn.output[:, 1:] == half.output[:, 1:]).sum())
-    return Measured(
-        differ,
-        "numbers",
-        "= 0",
-        differ == 0,
-        "what is not swapped is bit-equal to the drawn chip, and what is swapped is not",
-    )
+    return Measured(differ, "numbers differ", Bound.equals(0))
 
 
 def _indices(name: str) -> None:
-    @TOPIC.measure(f"indices-{name}")
+    @TOPIC.measure(
+        f"indices-{name}",
+        f"Largest total index of the accuracy of {NETWORKS[name][0]}: the group of devices that spreads chips "
+        "apart most.",
+    )
     def indices(quick: bool) -> Measured:
         design, clips = _design(name)
         test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
@@ -112,24 +111,31 @@ def _indices(name: str) -> None:
         mixed = np.stack([bench.accuracy(Change(swapped=frozenset({group})), study.chips) for group in groups])
         found = sobol_indices("accuracy", groups, plain, other, mixed, study)
         order = np.argsort(-found.total)
-        table = ", ".join(
-            f"{groups[j]} T {found.total[j]:.2f} +- {found.total_error[j]:.2f} "
+        table = {
+            groups[j]: f"T {found.total[j]:.2f} +- {found.total_error[j]:.2f}, "
             f"S {found.first[j]:.2f} +- {found.first_error[j]:.2f}"
             for j in order
+        }
+        return Measured(
+            float(found.total[order[0]]),
+            "of variance",
+            Bound(),
+            {
+                "device size": f"{NETWORKS[name][1] * 1e6:g} um",
+                "chips": study.chips,
+                "mean accuracy": f"{plain.mean():.3f}",
+                "spread": f"{plain.std(ddof=1):.3f}",
+                "indices": "total T and first S, 95 % intervals",
+                **table,
+            },
         )
-        claim = (
-            f"{NETWORKS[name][0]}, {NETWORKS[name][1] * 1e6:g} um, over {study.chips} chips (mean "
-            f"{plain.mean():.3f}, spread {plain.std(ddof=1):.3f}); largest total index of the accuracy; 95 %: "
-            f"{table}"
-        )
-        return Measured(float(found.total[order[0]]), "of variance", "reported", True, claim)
 
 
 for _name in NETWORKS:
     _indices(_name)
 
 
-@TOPIC.measure("cells")
+@TOPIC.measure("cells", "Share of the four worst ladders in the accuracy lost when one ladder alone deviates.")
 def cells(quick: bool) -> Measured:
     design, clips = _design("d16")
     test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
@@ -143,10 +149,8 @@ def cells(quick: bool) -> Measured:
     return Measured(
         share,
         "of the loss",
-        "reported",
-        True,
-        f"share of the four worst of {ladder.width} ladders in the accuracy lost when one ladder alone "
-        f"deviates, {chips} chips each, 6 um; points: {told}",
+        Bound(),
+        {"device size": "6 um", "ladders": ladder.width, "chips per ladder": chips, "points lost, worst ladders": told},
     )
 
 
@@ -167,44 +171,64 @@ def _allocated(name: str, quick: bool) -> Allocation:
 def _allocation(name: str) -> None:
     network, size = NETWORKS[name]
 
-    @TOPIC.measure(f"allocation-{name}")
+    @TOPIC.measure(
+        f"allocation-{name}",
+        f"Gain of mean accuracy of {network} from allocating the same area by sensitivity, on fresh chips and the "
+        "test clips.",
+    )
     def allocation(quick: bool) -> Measured:
         found = _allocated(name, quick)
         c = found.confirmed
         scales = ", ".join(f"{g} x {s:.2f}" for g, s in zip(found.groups, found.scale, strict=True))
-        gain = c.accuracy_gain / c.accuracy_error
-        claim = (
-            f"{network}, {size * 1e6:g} um, {c.chips} fresh chips and the test clips: mean accuracy "
-            f"{c.accuracy[0]:.4f} with one size, {c.accuracy[1]:.4f} with the same area allocated, gain "
-            f"{100 * c.accuracy_gain:.2f} +- {100 * c.accuracy_error:.2f} points; areas: {scales}"
+        return Measured(
+            100 * c.accuracy_gain,
+            "points",
+            Bound.above(200 * c.accuracy_error, note="2 standard errors"),
+            {
+                "device size": f"{size * 1e6:g} um",
+                "chips": c.chips,
+                "mean accuracy with one size": f"{c.accuracy[0]:.4f}",
+                "allocated": f"{c.accuracy[1]:.4f}",
+                "standard error": f"{100 * c.accuracy_error:.2f} points",
+                "areas": scales,
+            },
         )
-        return Measured(100 * c.accuracy_gain, "points", "> 2 s.e.", gain > 2.0, claim)
 
-    @TOPIC.measure(f"yield-{name}")
+    @TOPIC.measure(
+        f"yield-{name}",
+        f"Gain of yield of {network} from allocating the same area by sensitivity, on the same fresh chips.",
+    )
     def good_chips(quick: bool) -> Measured:
         c = _allocated(name, quick).confirmed
-        bound = "reported" if quick else "> 2 s.e."  # a few chips can't show it
         return Measured(
             100 * c.good.difference,
             "points",
-            bound,
-            quick or c.good.difference > 2 * c.good.error,
-            f"{network}, the same chips: share that loses at most {100 * c.margin:g} points, "
-            f"{c.good.accuracy - c.good.difference:.3f} with one size, {c.good.accuracy:.3f} allocated, "
-            f"s.e. {100 * c.good.error:.1f} points, McNemar p {c.good.p_value:.2g}",
+            Bound() if quick else Bound.above(200 * c.good.error, note="2 standard errors"),
+            {
+                "accepted loss": f"{100 * c.margin:g} points",
+                "yield with one size": f"{c.good.accuracy - c.good.difference:.3f}",
+                "allocated": f"{c.good.accuracy:.3f}",
+                "standard error": f"{100 * c.good.error:.1f} points",
+                "McNemar p": f"{c.good.p_value:.2g}",
+            },
         )
 
-    @TOPIC.measure(f"prediction-{name}")
+    @TOPIC.measure(
+        f"prediction-{name}",
+        f"Reduction of clips with another class of {network} by allocation, compared with the prediction from "
+        "elasticities on validation clips.",
+    )
     def prediction(quick: bool) -> Measured:
         found = _allocated(name, quick)
         c = found.confirmed
         predicted, seen = found.predicted_loss[1] / found.predicted_loss[0], c.loss[1] / c.loss[0]
         bound = 0.5 if quick else 0.1
-        claim = (
-            f"{network}: clips with another class, allocated over one size: x {seen:.3f} on fresh chips and the "
-            f"test clips, x {predicted:.3f} predicted from elasticities on the validation clips"
+        return Measured(
+            seen / predicted,
+            "1",
+            Bound.near(1.0, bound),
+            {"measured": f"x {seen:.3f}", "predicted": f"x {predicted:.3f}"},
         )
-        return Measured(seen / predicted, "1", f"1 +- {bound:g}", abs(seen / predicted - 1.0) <= bound, claim)
 
 
 for _name in NETWORKS:

@@ -12,7 +12,9 @@ from analogrnn.sweep import SweepReport, read_specs, run_sweep
 from analogrnn.sweep.specs import SpecFile
 from analogrnn.sweep.table import markdown
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import RESULTS, Measured, Topic
+from validation.display import quantity
 
 TOPIC = Topic("sweep")
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,28 +31,35 @@ def _swept(name: str, quick: bool) -> SweepReport:
     return run_sweep(file, load_technology(), workers=2)
 
 
-@TOPIC.measure("passes")
+def span(low: float, high: float, unit: str) -> str:
+    """The range of a parameter over the conditions, four significant digits."""
+    if unit in ("A", "W"):
+        return f"{quantity(low, unit)} to {quantity(high, unit)}"
+    return f"{low:.4g} to {high:.4g}" + (f" {unit}" if unit != "1" else "")
+
+
+@TOPIC.measure(
+    "passes",
+    "The standard ladder meets all specifications of examples/specs_standard_ladder.toml over corners, "
+    "temperatures and supplies.",
+)
 def passes(quick: bool) -> Measured:
     report = _swept("standard_ladder", quick)
     if not quick:
         write_text(RESULTS / "sweep_standard_ladder.md", markdown(report))
         draw_sweep(report, ROOT / "docs" / "sweep.png")
     good = sum(row.passes for row in report.rows)
-    found = "; ".join(
-        f"{row.spec.parameter} {row.low:.4g} to {row.high:.4g} {row.spec.about.unit}" for row in report.rows
-    )
+    ranges = {row.spec.parameter: span(row.low, row.high, row.spec.about.unit) for row in report.rows}
+    failures = {f"{row.spec.parameter} FAILS": row.reasons[0] for row in report.rows if row.reasons}
     return Measured(
         good,
-        "of specs",
-        f"= {len(report.rows)}",
-        report.passes,
-        f"standard ladder over {len(report.file.conditions)} conditions of corner, temperature and supply, "
-        f"examples/specs_standard_ladder.toml: {found}"
-        + "".join(f"; FAILS: {row.spec.parameter}, {row.reasons[0]}" for row in report.rows if row.reasons),
+        "specifications met",
+        Bound.equals(len(report.rows)),
+        {"conditions": len(report.file.conditions), **ranges, **failures},
     )
 
 
-@TOPIC.measure("yield")
+@TOPIC.measure("yield", "Least yield of ladders under mismatch over all conditions.")
 def mismatch_yield(quick: bool) -> Measured:
     """Not only at nominal, where the datasheet states it."""
     report = _swept("standard_ladder", quick)
@@ -60,16 +69,22 @@ def mismatch_yield(quick: bool) -> Measured:
     return Measured(
         values[worst],
         "of ladders",
-        "reported",
-        True,
-        f"least yield of ladders under mismatch over {len(values)} conditions, at {worst}; "
-        f"{nominal:.3f} at {report.file.nominal}; {report.file.bench.ladders} drawn, thresholds within "
-        f"{report.file.bench.hold:g} to {report.file.bench.move:g} beta",
+        Bound(),
+        {
+            "conditions": len(values),
+            "worst condition": worst,
+            f"yield at {report.file.nominal}": f"{nominal:.3f}",
+            "ladders drawn": report.file.bench.ladders,
+            "thresholds within": f"{report.file.bench.hold:g} to {report.file.bench.move:g} beta",
+        },
     )
 
 
 def _fails(name: str, parameter: str, words: str) -> None:
-    @TOPIC.measure(f"fails-{name.replace('_', '-')}")
+    @TOPIC.measure(
+        f"fails-{name.replace('_', '-')}",
+        f"examples/specs_{name}.toml, which asks too much of {parameter}, fails for this reason and for no other.",
+    )
     def fails(quick: bool) -> Measured:
         report = _swept(name, quick and name == "too_tight")
         failing = [row for row in report.rows if not row.passes]
@@ -77,10 +92,10 @@ def _fails(name: str, parameter: str, words: str) -> None:
         reasons = "; ".join(f"{row.spec.parameter}: {reason}" for row in failing for reason in row.reasons)
         return Measured(
             len(failing),
-            "of specs",
-            f"{parameter} alone",
-            right,
-            f"examples/specs_{name}.toml fails for the right reason and for no other: {reasons}",
+            "failing specification",
+            Bound.equals(1),
+            {"reason": reasons},
+            also={f"{parameter} alone": right},
         )
 
 

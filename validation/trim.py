@@ -20,6 +20,7 @@ from analogrnn.simulate.waveforms import simulate_waveforms
 from analogrnn.technology import load_technology
 from analogrnn.trim import StepDevice, TrimCampaign, TrimOptions, plan_trim, trim_chip, trim_chips
 from analogrnn.trim.campaign import Clips, chip_trimmed, threshold_error
+from validation.bounds import Bound
 from validation.claims import Measured, Topic
 
 TOPIC = Topic("trim")
@@ -47,7 +48,11 @@ def _campaign(size_um: float, bits: int, sharing: str, chips: int) -> TrimCampai
 
 
 def _yield(size_um: float, least: float) -> None:
-    @TOPIC.measure(f"yield-{size_um:g}um")
+    @TOPIC.measure(
+        f"yield-{size_um:g}um",
+        f"Chips within {ACCEPT:g} of the digital accuracy after trimming threshold and width of each stage and "
+        "the offset of each row and output.",
+    )
     def good(quick: bool) -> Measured:
         campaign = _campaign(size_um, 6, "stage", QUICK_CHIPS if quick else CHIPS)
         counts, n = campaign.good(campaign.digital - ACCEPT), len(campaign.chips)
@@ -57,13 +62,19 @@ def _yield(size_um: float, least: float) -> None:
         return Measured(
             after / n,
             "of chips",
-            f">= {least}",
-            after / n >= least,
-            f"{NETWORK}, {size_um:g} um devices, 6-bit DACs for threshold and width of each stage, offset "
-            f"of each row and output: chips within {ACCEPT:g} of the digital accuracy "
-            f"{campaign.digital:.3f}: {before} of {n} before (95 % interval {low_b:.3f} to {high_b:.3f}), "
-            f"{after} after ({low:.3f} to {high:.3f}); mean accuracy {campaign.before.mean():.3f} before, "
-            f"{campaign.after.mean():.3f} after, worst {campaign.after.min():.3f}",
+            Bound.at_least(least),
+            {
+                "network": NETWORK,
+                "device size": f"{size_um:g} um",
+                "DACs": "6 bits",
+                "digital accuracy": f"{campaign.digital:.3f}",
+                "chips": n,
+                "good chips before": f"{before} (95 % interval {low_b:.3f} to {high_b:.3f})",
+                "good chips after": f"{after} ({low:.3f} to {high:.3f})",
+                "mean accuracy before": f"{campaign.before.mean():.3f}",
+                "after": f"{campaign.after.mean():.3f}",
+                "worst": f"{campaign.after.min():.3f}",
+            },
         )
 
 
@@ -71,7 +82,11 @@ _yield(2.0, 0.95)
 _yield(4.0, 0.99)
 
 
-@TOPIC.measure("thresholds")
+@TOPIC.measure(
+    "thresholds",
+    "Residual rms deviation of thresholds from the trained ones after trimming, over that before (it absorbs "
+    "errors of weights).",
+)
 def remaining(quick: bool) -> Measured:
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
     before, after = (
@@ -80,15 +95,15 @@ def remaining(quick: bool) -> Measured:
     return Measured(
         after / before,
         "of the error",
-        "< 0.25",
-        after < 0.25 * before,
-        f"rms deviation of all thresholds from the trained ones, 2 um devices, over the half window: "
-        f"{before:.3f} before, {after:.3f} after, with the errors of weights that it absorbs",
+        Bound.below(0.25),
+        {"device size": "2 um", "before": f"{before:.3f} half windows", "after": f"{after:.3f} half windows"},
     )
 
 
 def _sharing(sharing: str, words: str, least: float) -> None:
-    @TOPIC.measure(f"sharing-{sharing}")
+    @TOPIC.measure(
+        f"sharing-{sharing}", f"Part of the mean accuracy lost to mismatch that trimming recovers with {words}."
+    )
     def shared(quick: bool) -> Measured:
         chips = QUICK_CHIPS if quick else 50
         campaign = _campaign(2.0, 6, sharing, chips)
@@ -96,20 +111,24 @@ def _sharing(sharing: str, words: str, least: float) -> None:
         return Measured(
             float(recovered),
             "of the loss",
-            f"> {least}",
-            bool(recovered > least),
-            f"2 um devices, {words}, {campaign.plan.dacs} DACs: part of the mean accuracy lost to mismatch "
-            f"that comes back, {len(campaign.chips)} chips: {campaign.before.mean():.3f} to "
-            f"{campaign.after.mean():.3f} of {campaign.digital:.3f}",
+            Bound.above(least),
+            {
+                "device size": "2 um",
+                "chips": len(campaign.chips),
+                "DACs": campaign.plan.dacs,
+                "mean accuracy before": f"{campaign.before.mean():.3f}",
+                "after": f"{campaign.after.mean():.3f}",
+                "digital": f"{campaign.digital:.3f}",
+            },
         )
 
 
-_sharing("stage", "threshold and width DACs at each stage", 0.9)
-_sharing("width", "a threshold DAC at each stage, the width one a ladder", 0.9)
-_sharing("ladder", "threshold and width one a ladder", 0.3)
+_sharing("stage", "a threshold DAC and a width DAC at each stage", 0.9)
+_sharing("width", "a threshold DAC at each stage and one width DAC per ladder", 0.9)
+_sharing("ladder", "one threshold DAC and one width DAC per ladder", 0.3)
 
 
-@TOPIC.measure("bits")
+@TOPIC.measure("bits", "Least bits per trim DAC within one point of the mean accuracy with the most bits.")
 def bits(quick: bool) -> Measured:
     """The least number of bits with which the mean is within a point of 8 bits."""
     chips = QUICK_CHIPS if quick else 50
@@ -130,29 +149,39 @@ def bits(quick: bool) -> Measured:
     return Measured(
         least,
         "bits",
-        "<= 6",
-        least <= 6,
-        f"least bits a DAC within one point of {chosen[-1]} bits, 2 um devices, {chips} chips; mean "
-        f"accuracy by bits (0: untrimmed) {listing}",
+        Bound.at_most(6),
+        {
+            "device size": "2 um",
+            "chips": chips,
+            "most bits": chosen[-1],
+            "mean accuracy by bits (0: untrimmed)": listing,
+        },
     )
 
 
-@TOPIC.measure("time")
+@TOPIC.measure("time", "Tester time per chip, one ladder after the other through the readout.")
 def seconds(quick: bool) -> Measured:
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
     plan, steps = campaign.plan, np.array([chip.trimmed.steps for chip in campaign.chips])
     return Measured(
         campaign.seconds,
         "s",
-        "< 60",
-        campaign.seconds < 60.0,
-        f"time on the tester a chip, one ladder after the other through the readout: {steps.mean():,.0f} "
-        f"steps of {plan.design.timing.period * 1e3:.2f} ms; {plan.dacs} DACs, {plan.bits_total} latches, "
-        f"{plan.area * 1e12:,.0f} um2",
+        Bound.below(60),
+        {
+            "steps": f"{steps.mean():,.0f}",
+            "step": f"{plan.design.timing.period * 1e3:.2f} ms",
+            "DACs": plan.dacs,
+            "latches": plan.bits_total,
+            "area": f"{plan.area * 1e12:,.0f} um2",
+        },
     )
 
 
-@TOPIC.measure("area")
+@TOPIC.measure(
+    "area",
+    "Area of small trimmed devices with their DACs over that of large untrimmed devices of lower accuracy "
+    "(gates, without wiring and capacitors).",
+)
 def area(quick: bool) -> Measured:
     """Small trimmed devices beside large ones that nobody trims."""
     chips = QUICK_CHIPS if quick else 50
@@ -160,20 +189,27 @@ def area(quick: bool) -> Measured:
     gates = [sum(area_report(campaign.plan.design).gates.values()) for campaign in (small, large)]
     trim, period = small.plan.area, [campaign.plan.design.timing.period for campaign in (small, large)]
     ratio = (gates[0] + trim) / gates[1]
-    good = small.after.mean() > large.before.mean() and ratio < 0.5
     return Measured(
         ratio,
         "of the area",
-        "< 0.5",
-        bool(good),
-        f"gates of 2 um devices {gates[0] * 1e12:,.0f} um2 and trim {trim * 1e12:,.0f} um2, over 10 um "
-        f"devices {gates[1] * 1e12:,.0f} um2, without wiring and capacitors; mean accuracy "
-        f"{small.after.mean():.3f} trimmed, {large.before.mean():.3f} for 10 um untrimmed, {chips} chips; "
-        f"step {period[0] * 1e3:.2f} and {period[1] * 1e3:.1f} ms at the same unit current",
+        Bound.below(0.5),
+        {
+            "small": "2 um",
+            "large": "10 um",
+            "gates, small": f"{gates[0] * 1e12:,.0f} um2",
+            "trim DACs": f"{trim * 1e12:,.0f} um2",
+            "gates, large": f"{gates[1] * 1e12:,.0f} um2",
+            "chips": chips,
+            "mean accuracy, small trimmed": f"{small.after.mean():.3f}",
+            "large untrimmed": f"{large.before.mean():.3f}",
+            "step at the same unit current, small": f"{period[0] * 1e3:.2f} ms",
+            "step, large": f"{period[1] * 1e3:.1f} ms",
+        },
+        also={"more accurate": bool(small.after.mean() > large.before.mean())},
     )
 
 
-@TOPIC.measure("waveform")
+@TOPIC.measure("waveform", "Trimmed chips have the same stages at the waveform level and at the step level.")
 def waveform_level(quick: bool) -> Measured:
     """Trimmed chips at the waveform level: pulses, mismatched DPIs, all of what the step level leaves out."""
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
@@ -200,15 +236,22 @@ def waveform_level(quick: bool) -> Measured:
     return Measured(
         same / checked,
         "of steps",
-        ">= 0.98",
-        same >= 0.98 * checked,
-        f"trimmed chips of 2 um at the waveform level = at the step level ({checked:,} steps, "
-        f"{len(chips)} chips); {right} of {clips_run} clips classified right, {untrimmed} of the same "
-        "chips untrimmed",
+        Bound.at_least(0.98),
+        {
+            "device size": "2 um",
+            "chips": len(chips),
+            "clips": clips_run,
+            "right clips, trimmed": right,
+            "right clips, untrimmed": untrimmed,
+            "steps": checked,
+        },
     )
 
 
-@TOPIC.measure("waveform-device")
+@TOPIC.measure(
+    "waveform-device",
+    "Trimming a chip at the waveform level and at the step level gives the same codes: largest difference of a code.",
+)
 def waveform_device(quick: bool) -> Measured:
     """The same procedure on a chip that answers at the waveform level."""
     network, clips = _network()
@@ -222,15 +265,15 @@ def waveform_device(quick: bool) -> Measured:
     apart = [np.abs(getattr(step, name) - getattr(wave, name)).max() for name in ("threshold", "width", "row")]
     return Measured(
         float(max(apart)),
-        "codes",
-        "<= 1",
-        max(apart) <= 1,
-        f"chip 0 of 2 um devices, trimmed at the waveform level and at the step level: largest difference "
-        f"of {step.threshold.size + step.width.size + step.row.size} codes",
+        "steps of a code",
+        Bound.at_most(1),
+        {"device size": "2 um", "chip": 0, "codes": step.threshold.size + step.width.size + step.row.size},
     )
 
 
-@TOPIC.measure("what-remains")
+@TOPIC.measure(
+    "what-remains", "Mean accuracy still missing after trimming, and what exact weights, outputs or readout would add."
+)
 def what_remains(quick: bool) -> Measured:
     """What the DACs can't reach: weights, output mirrors, the readout's weights."""
     campaign = _campaign(2.0, 6, "stage", QUICK_CHIPS if quick else CHIPS)
@@ -255,9 +298,8 @@ def what_remains(quick: bool) -> Measured:
     return Measured(
         campaign.digital - means["as trimmed"],
         "accuracy",
-        "< 0.03",
-        campaign.digital - means["as trimmed"] < 0.03,
-        "2 um devices, mean accuracy still missing; " + ", ".join(f"{name} {mean:.3f}" for name, mean in means.items()),
+        Bound.below(0.03),
+        {"device size": "2 um", **{name: f"{mean:.3f}" for name, mean in means.items()}},
     )
 
 

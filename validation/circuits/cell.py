@@ -11,9 +11,11 @@ from analogrnn import library
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.spice.raw import Waveforms
+from validation.bounds import Bound
 from validation.circuits.bench import STANDARD
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
+from validation.display import listing
 
 OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
 SUPPLY = 1.8
@@ -92,21 +94,25 @@ def _by_threshold() -> Loops:
     return loops([Cell(i, 0.4 * i, 0.5 * i) for i in THRESHOLDS])
 
 
-@TOPIC.measure("cell-threshold")
+@TOPIC.measure(
+    "cell-threshold", "Set threshold versus its bias current: largest deviation from a straight line over full scale."
+)
 def threshold_linearity(quick: bool) -> Measured:
     found, ratio = _by_threshold(), _by_threshold().i_hi / np.array(THRESHOLDS)
     return Measured(
         100 * bend(np.array(THRESHOLDS), found.i_hi),
         "%",
-        "reported",
-        True,
-        f"set threshold against its bias current, {THRESHOLDS[0] * 1e9:g} to {THRESHOLDS[-1] * 1e9:g} nA: "
-        f"largest deviation from a straight line over full scale; I_hi/I_th {ratio.min():.4f} to "
-        f"{ratio.max():.4f}",
+        Bound(),
+        {
+            "bias current": f"{THRESHOLDS[0] * 1e9:g} to {THRESHOLDS[-1] * 1e9:g} nA",
+            "I_hi/I_th": f"{ratio.min():.4f} to {ratio.max():.4f}",
+        },
     )
 
 
-@TOPIC.measure("cell-width")
+@TOPIC.measure(
+    "cell-width", "Window width versus its bias current: largest deviation from a straight line over full scale."
+)
 def width_linearity(quick: bool) -> Measured:
     currents = np.array(WIDTHS) * 1.2e-9
     found = loops([Cell(1.2e-9, float(i), 0.6e-9) for i in currents])
@@ -114,25 +120,28 @@ def width_linearity(quick: bool) -> Measured:
     return Measured(
         100 * bend(currents, width),
         "%",
-        "reported",
-        True,
-        f"window width against its bias current, {currents[0] * 1e9:.2f} to {currents[-1] * 1e9:.2f} nA at "
-        f"I_th = 1.2 nA: largest deviation from a straight line over full scale; the threshold moves by "
-        f"{100 * np.ptp(found.i_hi) / found.i_hi.mean():.2f} %",
+        Bound(),
+        {
+            "bias current": f"{currents[0] * 1e9:.2f} to {currents[-1] * 1e9:.2f} nA",
+            "I_th": "1.2 nA",
+            "shift of the threshold": f"{100 * np.ptp(found.i_hi) / found.i_hi.mean():.2f} %",
+        },
     )
 
 
-@TOPIC.measure("cell-gain")
+@TOPIC.measure(
+    "cell-gain", "Output current versus its bias current: largest deviation from a straight line over full scale."
+)
 def gain_linearity(quick: bool) -> Measured:
     found, bias = _by_threshold(), 0.5 * np.array(THRESHOLDS)
     return Measured(
         100 * bend(bias, found.i_out),
         "%",
-        "reported",
-        True,
-        f"output current against its bias current, {bias[0] * 1e9:g} to {bias[-1] * 1e9:g} nA: largest "
-        f"deviation from a straight line over full scale; I_out/I_on {(found.i_out / bias).min():.4f} to "
-        f"{(found.i_out / bias).max():.4f}",
+        Bound(),
+        {
+            "bias current": f"{bias[0] * 1e9:g} to {bias[-1] * 1e9:g} nA",
+            "I_out/I_on": f"{(found.i_out / bias).min():.4f} to {(found.i_out / bias).max():.4f}",
+        },
     )
 
 
@@ -153,33 +162,47 @@ def _switching() -> tuple[float, float, float, float]:
     return float(set_at), float(reset_at), off, on
 
 
-@TOPIC.measure("cell-switching")
+@TOPIC.measure(
+    "cell-switching",
+    "Time in which a cell sets or resets with its input half a window beyond the threshold; it is inversely "
+    "proportional to the currents.",
+)
 def switching(quick: bool) -> Measured:
     up, down, _, _ = _switching()
     return Measured(
         1e6 * max(up, down),
         "us",
-        "reported",
-        True,
-        f"cell of 2 x 18 um at I_th 1.2 nA, input half a window beyond its threshold: sets in "
-        f"{up * 1e6:.0f}, resets in {down * 1e6:.0f} us; inversely as the currents",
+        Bound(),
+        {
+            "device size": "2 x 18 um",
+            "I_th": "1.2 nA",
+            "sets in": f"{up * 1e6:.0f} us",
+            "resets in": f"{down * 1e6:.0f} us",
+        },
     )
 
 
-@TOPIC.measure("cell-power")
+@TOPIC.measure(
+    "cell-power",
+    "Power of a cell that is ON, output current included and bias diodes excluded, with its input in the window.",
+)
 def static_power(quick: bool) -> Measured:
     _, _, off, on = _switching()
     return Measured(
         1e9 * on,
         "nW",
-        "reported",
-        True,
-        f"cell alone at 1.8 V, I_th 1.2 nA, input in its window: {off * 1e9:.2f} nW OFF, {on * 1e9:.2f} nW "
-        "ON, output current of 0.6 nA included, bias diodes not",
+        Bound(),
+        {
+            "supply": "1.8 V",
+            "I_th": "1.2 nA",
+            "output current": "0.6 nA",
+            "OFF": f"{off * 1e9:.2f} nW",
+            "ON": f"{on * 1e9:.2f} nW",
+        },
     )
 
 
-@TOPIC.measure("cell-temperature")
+@TOPIC.measure("cell-temperature", "Drift of the set threshold over temperature with constant bias currents.")
 def drift(quick: bool) -> Measured:
     """Over -20 to 85 C, with constant bias currents."""
     cell = Cell(1.2e-9, 0.48e-9, 0.6e-9)
@@ -190,21 +213,21 @@ def drift(quick: bool) -> Measured:
     return Measured(
         value,
         "ppm/K",
-        "reported",
-        True,
-        f"drift of the set threshold, -20 to 85 C, constant bias currents: "
-        f"{np.round(hi * 1e9, 4).tolist()} nA; width {np.round(width * 1e9, 4).tolist()} nA",
+        Bound(),
+        {
+            "temperature": "-20, 27, 85 C",
+            "threshold": f"{listing(hi * 1e9, 4)} nA",
+            "width": f"{listing(width * 1e9, 4)} nA",
+        },
     )
 
 
-@TOPIC.measure("cell-transistors")
+@TOPIC.measure(
+    "cell-transistors",
+    "Number of transistors of our cell; the published cell has nine, at 1.8 V in 180 nm as well, with currents "
+    "from pA to nA.",
+)
 def transistors(quick: bool) -> Measured:
     text = library.circuit("gf180mcu", "bmru_cell")
     count = sum(line.startswith("Xm") for line in text.splitlines())
-    return Measured(
-        count,
-        "transistors",
-        "reported",
-        count > 0,
-        "of our cell; the published one has nine, at 1.8 V in 180 nm as well, pA to nA",
-    )
+    return Measured(count, "transistors")

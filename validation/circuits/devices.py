@@ -14,6 +14,7 @@ from analogrnn.mismatch import (
     threshold_deviations,
 )
 from analogrnn.spice.transistor_ladder import TransistorOptions
+from validation.bounds import Bound
 from validation.circuits.bench import Case, Demand, exercise, good, ladder_design, measure
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
@@ -69,7 +70,11 @@ def _of_a_stage(table: dict[str, np.ndarray], *, first: bool) -> float:
     return float(np.sqrt(np.sum(np.square(parts))))
 
 
-@TOPIC.measure("devices-2x18um")
+@TOPIC.measure(
+    "devices-2x18um",
+    "Residual of an up threshold's spread that the composition of device deviations leaves, one device after the "
+    "other, compared with ngspice's ramps.",
+)
 def devices(quick: bool) -> Measured:
     """Independent devices: the errors of their shares add as squares to what is left of a threshold's error."""
     table = sensitivities(quick)
@@ -81,9 +86,13 @@ def devices(quick: bool) -> Measured:
     return Measured(
         left,
         "beta",
-        "<= 0.015",
-        left <= 0.015,
-        f"what the composition leaves of an up threshold's spread of {spread:.3f} beta: {len(table)} "
-        f"devices of a standard ladder of {STAGES}, one by one, against ngspice's ramps; worst device "
-        f"{worst}, {100 * share[worst]:.0f} % of its share",
+        Bound.at_most(0.015),
+        {
+            "device size": "2 x 18 um",
+            "stages": STAGES,
+            "devices": len(table),
+            "spread": f"{spread:.3f} beta",
+            "worst device": worst,
+            "its error": f"{100 * share[worst]:.0f} % of its share",
+        },
     )

@@ -19,6 +19,7 @@ from analogrnn.spice.transistor_ladder import ladder_transistors, read_stages
 from analogrnn.spice.transistor_network import network_transistors
 from analogrnn.sweep.bench import BOUND, mean
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.circuits.bench import WORKERS
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
@@ -44,7 +45,11 @@ def two_ladders(stage: str) -> Design:
     return map_network(Network((layer,)), load_technology(), options)
 
 
-@TOPIC.measure("predict-pulse")
+@TOPIC.measure(
+    "predict-pulse",
+    "Least pulses behind the real front end that move the ladder, compared with the required size of 1 half "
+    "window: worst distance.",
+)
 def pulses(quick: bool) -> Measured:
     """Staircases of pulses in steps of 0.005; an answer is the middle of a step."""
     asked = [(STAGES[1], 1)] if quick else [(stage, cell) for stage in STAGES for cell in (0, 1)]
@@ -66,10 +71,8 @@ def pulses(quick: bool) -> Measured:
     return Measured(
         worst,
         "of beta",
-        "< 0.02",
-        worst < 0.02,
-        "candidate at which pulses behind the real front end move the ladder, worst distance from the "
-        f"wanted 1 (+-0.0025); up and down of the first stage, then of an inner one: {'; '.join(sorted(words))}",
+        Bound.below(0.02),
+        {"resolution": "+-0.0025", "up and down, first stage, then an inner one": f"{'; '.join(sorted(words))}"},
     )
 
 
@@ -99,22 +102,26 @@ def core(period: float) -> tuple[float, float, float]:
 
 
 def _core(milliseconds: int) -> None:
-    @TOPIC.measure(f"power-core-{milliseconds}ms")
+    @TOPIC.measure(
+        f"power-core-{milliseconds}ms",
+        f"Mean power of the stages of {CORE} at {milliseconds} ms per step, whole network in one deck.",
+    )
     def measured(quick: bool) -> Measured:
         if quick:
             design = two_ladders("standard")
-            return Measured(float(design.stages), "stages", "reported", True, "the core runs in the full version only")
+            return Measured(float(design.stages), "stages", Bound(), {"note": "the core runs in the full version only"})
         total, stages, bias = core(milliseconds * 1e-3)
         wanted = milliseconds == 30
         return Measured(
             stages * 1e9,
             "nW",
-            "<= 120" if wanted else "reported",
-            stages <= 120e-9 or not wanted,
-            f"mean power of the {64} stages of {CORE} (16 ladders of 4) at {milliseconds} ms a step, "
-            f"{FRAMES} frames of a clip, whole network in one deck; all of it with weights, inputs, "
-            f"readout, lines and bias {total * 1e9:.0f} nW, of which the ladders' bias copies carry "
-            f"{bias * 1e9:.0f} nW",
+            Bound.at_most(120) if wanted else Bound(),
+            {
+                "stages": "64, 16 ladders of 4",
+                "frames": FRAMES,
+                "whole network with weights, inputs, readout, lines and bias": f"{total * 1e9:.0f} nW",
+                "bias copies of the ladders in it": f"{bias * 1e9:.0f} nW",
+            },
         )
 
 

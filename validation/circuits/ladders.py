@@ -10,6 +10,7 @@ import numpy as np
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.noise import candidate_noise
 from analogrnn.spice.transistor_ladder import CONTROLS, TransistorOptions
+from validation.bounds import Bound
 from validation.circuits.bench import (
     DEFAULT,
     STANDARD,
@@ -28,7 +29,7 @@ from validation.claims import RESULTS, Measured, equal, unequal
 CORNERS = ("typical", "ff", "ss", "fs", "sf")
 TEMPERATURES, SUPPLIES = (-20.0, 27.0, 85.0), (1.62, 1.8, 1.98)
 MAPPINGS = {"standard": STANDARD, "default": DEFAULT}
-WORDS = {"standard": "2 x 18 um, unit 0.24 nA, 10 ms a step", "default": "10 x 10 um, unit 1 nA"}
+WORDS = {"standard": "2 x 18 um, unit 0.24 nA, 10 ms per step", "default": "10 x 10 um, unit 1 nA"}
 STAGES = 4
 HARD = Demand(hold=0.5, move=2.8, most=4.0)  # for the negative controls; the ladder itself follows it
 
@@ -49,15 +50,14 @@ def long_run(mapping: str, stages: int, steps: int) -> Found:
 
 
 def _follows(mapping: str, stages: int, steps: int) -> None:
-    @TOPIC.measure(f"follows-{mapping}-{stages}")
+    @TOPIC.measure(
+        f"follows-{mapping}-{stages}",
+        f"A transistor ladder of {stages} stages gives the stages of the digital ladder; its only ideal sources "
+        "are supply, one reference current, clock and input.",
+    )
     def follows(quick: bool) -> Measured:
         found = long_run(mapping, stages, (24 if stages == 4 else 8) if quick else steps)
-        return equal(
-            found.equal,
-            found.checked,
-            f"transistor ladder = digital on every stage, N = {stages}, {mapping} mapping ({WORDS[mapping]}); "
-            "no ideal source but supply, one reference current, clock and input",
-        )
+        return equal(found.equal, found.checked, {"mapping": f"{mapping} ({WORDS[mapping]})"})
 
 
 for _mapping, _sizes in (("standard", ((4, 1000), (8, 200), (16, 200))), ("default", ((4, 200), (8, 60), (16, 60)))):
@@ -114,19 +114,25 @@ def corners(quick: bool) -> list[dict[str, object]]:
     return rows
 
 
-@TOPIC.measure("corners")
+@TOPIC.measure(
+    "corners",
+    "A transistor ladder gives the stages of the digital ladder over corners, temperatures and supplies, "
+    "junction areas on.",
+)
 def corners_follow(quick: bool) -> Measured:
     rows = corners(quick)
     return equal(
         sum(int(str(row["equal"])) for row in rows),
         sum(int(str(row["checked"])) for row in rows),
-        f"transistor ladder = digital in {len(rows)} runs over corners, -20, 27, 85 C, 1.62, 1.8, 1.98 V, "
-        "standard stage, junctions on",
+        {"runs": len(rows), "temperature": "-20, 27, 85 C", "supply": "1.62, 1.8, 1.98 V", "mapping": "standard"},
     )
 
 
 def _corner_margin(key: str, unit: str) -> None:
-    @TOPIC.measure(f"corners-{unit}")
+    @TOPIC.measure(
+        f"corners-{unit}",
+        f"Least margin of any threshold to a hold and to a move over all conditions, by ramps, in {unit}.",
+    )
     def margin(quick: bool) -> Measured:
         rows = corners(quick)
         value, where = min(
@@ -136,10 +142,9 @@ def _corner_margin(key: str, unit: str) -> None:
         return Measured(
             value,
             unit,
-            "> 0",
-            value > 0.0 and all(key in row for row in rows),
-            f"least margin of any threshold to a hold of 0.5 and a move of 1.6 beta, ramps at "
-            f"{len(rows)} conditions, worst at {where}",
+            Bound.above(0),
+            {"hold": "0.5 beta", "move": "1.6 beta", "conditions": len(rows), "worst condition": where},
+            also={"all conditions run": all(key in row for row in rows)},
         )
 
 
@@ -156,21 +161,22 @@ def _controlled(quick: bool) -> np.ndarray:
 
 
 def _control(name: str) -> None:
-    @TOPIC.measure(f"control-{name.replace('_', '-')}")
+    @TOPIC.measure(
+        f"control-{name.replace('_', '-')}",
+        f"Negative control '{name}': a transistor ladder with it does not follow the digital ladder.",
+    )
     def control(quick: bool) -> Measured:
         case = Case(ladder_design(STAGES), _controlled(quick), TransistorOptions(control=name))
         found = good(measure([case]))[0]
-        return unequal(
-            found.equal,
-            found.checked,
-            f"negative control '{name}' fails in transistors; first wrong at step {found.first_wrong}",
-        )
+        return unequal(found.equal, found.checked, {"first error at step": f"{found.first_wrong}"})
 
 
-@TOPIC.measure("control-none")
+@TOPIC.measure(
+    "control-none", "The ladder of the negative controls follows the same candidates when no control is applied."
+)
 def control_none(quick: bool) -> Measured:
     found = good(measure([Case(ladder_design(STAGES), _controlled(quick))]))[0]
-    return equal(found.equal, found.checked, "the candidates of the negative controls without a control: it follows")
+    return equal(found.equal, found.checked)
 
 
 for _name in CONTROLS[1:]:

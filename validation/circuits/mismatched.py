@@ -19,6 +19,7 @@ from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.sweep.bench import BOUND
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, Case, Found, ladder_design, measure
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
@@ -26,6 +27,7 @@ from validation.claims import Measured
 SEED, STAGES = 3, 4
 LARGE = replace(MappingOptions.large(), input_bound=BOUND)  # the same currents, 2.2 times the area and the step
 SIZES = {"2x18um": STANDARD, "4x20um": LARGE}
+WORDS = {"2x18um": "2 x 18 um", "4x20um": "4 x 20 um"}
 # up through all levels, a hold, down, a hold, and back from the middle; in beta
 WALK = np.array([2.0, 2.0, 2.0, 2.0, 0.0, -2.0, -2.0, -2.0, -2.0, 0.0, 2.0, 2.0, -2.0, -2.0])
 
@@ -88,7 +90,11 @@ def _ramped(size: str, quick: bool) -> Campaign:
 
 
 def _yield(size: str) -> None:
-    @TOPIC.measure(f"yield-{size}")
+    @TOPIC.measure(
+        f"yield-{size}",
+        "Yield of four-level ladders under mismatch: each must hold at 0 and move one level at 2 beta, from "
+        "every level, both ways.",
+    )
     def measured(quick: bool) -> Measured:
         good = walked(size, _chips(quick))
         followed, chips = int(good.sum()), len(good)
@@ -97,16 +103,24 @@ def _yield(size: str) -> None:
         return Measured(
             share,
             "of chips",
-            ">= 0.99" if bounded else "reported",
-            share >= 0.99 or not bounded,
-            f"yield of ladders of {STAGES}, {size} devices, all devices of stages, bias and input line "
-            f"drawn: {followed}/{chips} hold at 0 and move one level at 2 beta from every level, both "
-            f"ways, at every step (95 % interval {low:.3f} to {high:.3f})",
+            Bound.at_least(0.99) if bounded else Bound(),
+            {
+                "device size": WORDS[size],
+                "stages": STAGES,
+                "drawn": "all devices of stages, bias and input line",
+                "chips": chips,
+                "good chips": followed,
+                "95 % interval": f"{low:.3f} to {high:.3f}",
+            },
         )
 
 
 def _sigma(size: str) -> None:
-    @TOPIC.measure(f"sigma-{size}")
+    @TOPIC.measure(
+        f"sigma-{size}",
+        "Standard deviation of ladder thresholds in ngspice, compared with the composed prediction: largest "
+        "error over stages and directions.",
+    )
     def measured(quick: bool) -> Measured:
         """Worst ratio over the first and an inner stage, both directions; a ramp's ends clip, so do the predictions."""
         c = _ramped(size, quick)
@@ -124,16 +138,24 @@ def _sigma(size: str) -> None:
         return Measured(
             worst,
             "relative",
-            "reported" if quick else "< 0.15",
-            worst < 0.15 or quick,
-            f"sigma of thresholds, ngspice/composed, {size}, {len(c.up)} chips, beta: up first stage "
-            f"{words[0]}, up inner {words[1]}, down first {words[2]}, down inner {words[3]}; largest "
-            f"error of a sigma; {lost} thresholds outside the ramp",
+            Bound() if quick else Bound.below(0.15),
+            {
+                "device size": WORDS[size],
+                "chips": len(c.up),
+                "up, first stage, ngspice/composed": f"{words[0]} beta",
+                "up, inner": f"{words[1]} beta",
+                "down, first": f"{words[2]} beta",
+                "down, inner": f"{words[3]} beta",
+                "thresholds outside the ramp": lost,
+            },
         )
 
 
 def _predicted(size: str) -> None:
-    @TOPIC.measure(f"chipwise-{size}")
+    @TOPIC.measure(
+        f"chipwise-{size}",
+        "Thresholds of the same chip from the tables of its draw and in ngspice: least correlation over chips.",
+    )
     def measured(quick: bool) -> Measured:
         c = _ramped(size, quick)
         seen = np.concatenate([c.up, c.down], axis=1)
@@ -150,15 +172,16 @@ def _predicted(size: str) -> None:
         return Measured(
             least,
             "correlation",
-            f"> {bound:g}",
-            least > bound,
-            f"thresholds of the same chip, tables of the draw against ngspice, {size}, {len(seen)} chips: "
-            f"least correlation of {len(r)} thresholds; rms error {rms:.3f} beta",
+            Bound.above(bound),
+            {"device size": WORDS[size], "chips": len(seen), "thresholds": len(r), "rms error": f"{rms:.3f} beta"},
         )
 
 
 def _attributed(size: str) -> None:
-    @TOPIC.measure(f"failures-{size}")
+    @TOPIC.measure(
+        f"failures-{size}",
+        "Failing chips that pass in ngspice once the deviation of one device, or of a few, is taken away.",
+    )
     def measured(quick: bool) -> Measured:
         good = walked(size, _chips(quick))
         failing = [int(index) for index in np.flatnonzero(~good)]
@@ -171,10 +194,13 @@ def _attributed(size: str) -> None:
         return Measured(
             share,
             "of failures",
-            "= 1",
-            share == 1.0,
-            f"failing chips, {size}, {len(failing)} of {len(good)}, that pass in ngspice once a "
-            f"device's deviation is taken away; one device: {listing}; several: {more}",
+            Bound.equals(1),
+            {
+                "device size": WORDS[size],
+                "failing chips": f"{len(failing)} of {len(good)}",
+                "one device": listing,
+                "several devices": more,
+            },
         )
 
 
@@ -236,7 +262,10 @@ for _size in SIZES:
         _row(_size)
 
 
-@TOPIC.measure("foundry-switch")
+@TOPIC.measure(
+    "foundry-switch",
+    "Standard deviation of a cell's set current from our draws, over that of the foundry's statistical switch.",
+)
 def foundry_switch(quick: bool) -> Measured:
     """The error of a cell's set current, I_m3 - I_m2 at the state node, over cells."""
     cells = 200 if quick else 1500
@@ -248,11 +277,14 @@ def foundry_switch(quick: bool) -> Measured:
     return Measured(
         ratio,
         "1",
-        f"1 +- {bound:.2f}",
-        abs(ratio - 1.0) < bound,
-        f"sigma of a 2x18 um cell's set current, our draws over the foundry's statistical switch, {cells} "
-        f"cells each: {100 * ours.std(ddof=1):.2f} % and {100 * theirs.std(ddof=1):.2f} % "
-        f"(Kolmogorov-Smirnov p = {p:.2f})",
+        Bound.near(1.0, float(bound)),
+        {
+            "device size": "2 x 18 um",
+            "cells": cells,
+            "our draws": f"{100 * ours.std(ddof=1):.2f} %",
+            "foundry": f"{100 * theirs.std(ddof=1):.2f} %",
+            "Kolmogorov-Smirnov p": f"{p:.2f}",
+        },
     )
 
 

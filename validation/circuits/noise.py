@@ -14,6 +14,7 @@ from analogrnn.spice.engine import find_ngspice, run_decks, run_process
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.spice.raw import read_raw
 from analogrnn.sweep.bench import digital_stages
+from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, WORKERS, Case, build, ladder_design
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured, equal
@@ -65,7 +66,7 @@ def spectrum() -> tuple[np.ndarray, np.ndarray, float]:
     return f, out, float(np.sqrt(np.trapezoid(passed**2, f)))
 
 
-@TOPIC.measure("noise-density")
+@TOPIC.measure("noise-density", "Noise current density at the state node of the standard cell at 1 kHz.")
 def density(quick: bool) -> Measured:
     f, out, rms = spectrum()
     design = ladder_design(STAGES)
@@ -75,27 +76,25 @@ def density(quick: bool) -> Measured:
     return Measured(
         at[1] * 1e3,
         "fA/rtHz",
-        "reported",
-        True,
-        f"noise current at the standard cell's comparator node at 1 kHz ({at[0] * 1e3:.2f} at 1 Hz); "
-        f"{rms * 1e12:.2f} pA rms from 0.1 Hz through the cell's own pole; the behavioural model takes "
-        f"{model * 1e12:.2f} pA",
+        Bound(),
+        {
+            "at 1 Hz": f"{at[0] * 1e3:.2f} fA/rtHz",
+            "rms from 0.1 Hz through the cell's pole": f"{rms * 1e12:.2f} pA",
+            "rms in the behavioural model": f"{model * 1e12:.2f} pA",
+        },
     )
 
 
-@TOPIC.measure("noise-margin")
+@TOPIC.measure(
+    "noise-margin",
+    "Distance of a hold of half the threshold from its threshold in rms values of one stage's noise, nominal "
+    "thresholds.",
+)
 def margin(quick: bool) -> Measured:
     _, _, rms = spectrum()
     ladder = ladder_design(STAGES).ladders[0]
     value = 0.5 * float(ladder.beta[0]) / rms
-    return Measured(
-        value,
-        "sigma",
-        "> 7",
-        value > 7.0,
-        "distance of a hold of half the threshold from its threshold in rms values of one stage's noise "
-        "(nominal thresholds)",
-    )
+    return Measured(value, "sigma", Bound.above(7))
 
 
 # the trapezoid rings in the current of the output's 0 V source; with steps this small Gear does not overshoot
@@ -137,18 +136,21 @@ def transient(quick: bool) -> tuple[int, int, float, float, float]:
     return int(right.sum()), len(right), noise, hold, step
 
 
-@TOPIC.measure("noise-transient")
+@TOPIC.measure(
+    "noise-transient",
+    "A transistor ladder gives the stages of the digital ladder with independent noise at every stage's input, "
+    "five times the measured noise.",
+)
 def follows_with_noise(quick: bool) -> Measured:
     right, checked, noise, _, _ = transient(quick)
-    return equal(
-        right,
-        checked,
-        f"ladder of {STAGES} = digital with independent noise at every stage's input, "
-        f"{noise * 1e12:.1f} pA rms, five times the measured one",
-    )
+    return equal(right, checked, {"stages": STAGES, "noise": f"{noise * 1e12:.1f} pA rms"})
 
 
-@TOPIC.measure("noise-cut")
+@TOPIC.measure(
+    "noise-cut",
+    "Noise rejection: rms noise current into each stage over the rms of the ladder's output current within a "
+    "step (our definition).",
+)
 def cut(quick: bool) -> Measured:
     """Published: at least 20-fold at each cell boundary; its definition is not."""
     _, _, noise, hold, step = transient(quick)
@@ -156,9 +158,9 @@ def cut(quick: bool) -> Measured:
     return Measured(
         value,
         "-fold",
-        ">= 20",
-        value >= 20.0,
-        f"rms of the noise current into each stage over rms of the ladder's output current within a step "
-        f"(our definition): {noise / hold:.0f}-fold in hold states, {noise / step:.0f}-fold in steps "
-        "with a move, after the pulse",
+        Bound.at_least(20),
+        {
+            "in hold states": f"{noise / hold:.0f}-fold",
+            "in steps with a move, after the pulse": f"{noise / step:.0f}-fold",
+        },
     )

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from analogrnn.design import Design
 from analogrnn.figures.plots import BLUE, GREY, INK, ORANGE
+from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, Case, exercise, good, ladder_design, mean_known, measure
 from validation.circuits.ladders import long_run
 from validation.circuits.topic import TOPIC
@@ -42,39 +43,52 @@ def hastened(design: Design, factor: float) -> Design:
     )
 
 
-@TOPIC.measure("power-10ms")
+@TOPIC.measure(
+    "power-10ms", "Mean power of a standard stage at 10 ms per step while all random steps follow the digital ladder."
+)
 def power_10ms(quick: bool) -> Measured:
     found = long_run("standard", STAGES, 24 if quick else 1000)
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
     # 24 steps of a quick run do not visit the levels evenly
-    held = found.follows and (quick or value <= 5.0)
     return Measured(
         value,
         "nW",
-        "reported" if quick else "<= 5",
-        held,
-        f"mean power of a standard stage at 10 ms a step while {found.equal} of {found.checked} random "
-        f"steps follow; mean over the levels at rest {rest:.2f} nW; the whole ladder of {STAGES} with "
-        f"bias, line and front end {found.total * 1e9:.1f} nW",
+        Bound() if quick else Bound.at_most(5),
+        {
+            "steps that follow": f"{found.equal} of {found.checked}",
+            "mean over the levels at rest": f"{rest:.2f} nW",
+            "stages": STAGES,
+            "whole ladder with bias, line and front end": f"{found.total * 1e9:.1f} nW",
+        },
+        also={"all steps follow": found.follows},
     )
 
 
-@TOPIC.measure("power-30ms")
+@TOPIC.measure(
+    "power-30ms", "Mean power of a standard stage at 30 ms per step while all random steps follow the digital ladder."
+)
 def power_30ms(quick: bool) -> Measured:
     found = good(measure([Case(scaled(30e-3), exercise(12 if quick else 250, STAGES, 1))]))[0]
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
     return Measured(
         value,
         "nW",
-        "<= 2",
-        value <= 2.0 and found.follows,
-        f"mean power of a standard stage at 30 ms a step (unit current 0.08 nA) while {found.equal} of "
-        f"{found.checked} random steps follow; mean over the levels at rest {rest:.2f} nW; the whole "
-        f"ladder {found.total * 1e9:.1f} nW",
+        Bound.at_most(2),
+        {
+            "unit current": "0.08 nA",
+            "steps that follow": f"{found.equal} of {found.checked}",
+            "mean over the levels at rest": f"{rest:.2f} nW",
+            "whole ladder": f"{found.total * 1e9:.1f} nW",
+        },
+        also={"all steps follow": found.follows},
     )
 
 
-@TOPIC.measure("power-curve")
+@TOPIC.measure(
+    "power-curve",
+    "Ladders whose currents are scaled with 1/T follow the digital ladder at every step time T; a shorter period "
+    "at unchanged currents makes them fail.",
+)
 def power_curve(quick: bool) -> Measured:
     """Wrong steps over all mapped step times; beyond them, how far the clock can be hastened."""
     periods, haste = ((2.5e-3, 10e-3), (1.0, 0.25)) if quick else (PERIODS, HASTE)
@@ -103,12 +117,14 @@ def power_curve(quick: bool) -> Measured:
     listing = ", ".join(f"{h:g}: {n} of {len(periods)}" for h, n in right.items())
     return Measured(
         share,
-        "wrong steps",
-        "= 0",
-        share == 0.0,
-        f"standard stage, currents in proportion to 1/T, T = {periods[0] * 1e3:g} to "
-        f"{periods[-1] * 1e3:g} ms, {steps} steps each: {min(energy):.3f} to {max(energy):.3f} nJ a "
-        f"stage and step; at unchanged currents, step times times a factor follow ({listing})",
+        "of steps wrong",
+        Bound.equals(0),
+        {
+            "T": f"{periods[0] * 1e3:g} to {periods[-1] * 1e3:g} ms",
+            "steps per run": steps,
+            "energy per stage and step": f"{min(energy):.3f} to {max(energy):.3f} nJ",
+            "runs that follow, by factor of the step time": listing,
+        },
     )
 
 

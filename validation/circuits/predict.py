@@ -12,9 +12,11 @@ from analogrnn.spice.deck import number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.supply import branch_sum
+from validation.bounds import Bound
 from validation.circuits.bench import Case, Found, good, ladder_design, measure
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
+from validation.display import listing
 
 STAGES = 4
 OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
@@ -58,38 +60,43 @@ def simulated() -> Found:
     return good(measure([Case(ladder_design(STAGES), walk, ramps=True)]))[0]
 
 
-@TOPIC.measure("predict-threshold")
+@TOPIC.measure(
+    "predict-threshold",
+    "Predicted thresholds of every level (block maps, whole unit devices) compared with ramps in ngspice, over "
+    "the cell's threshold current: worst.",
+)
 def thresholds(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     error = np.abs(np.concatenate([found.up - p.up, found.down - p.down]))
     beta = float(ladder_design(STAGES).ladders[0].beta[0])
     value = float(error.max() * beta / p.i_hi)
-    return Measured(
-        value,
-        "of I_hi",
-        "< 0.02",
-        value < 0.02,
-        f"thresholds of every level, block maps and whole unit devices against ramps in ngspice, worst of "
-        f"{len(error)}, over the cell's own threshold current ({p.i_hi * 1e9:.3f} nA)",
-    )
+    return Measured(value, "of I_hi", Bound.below(0.02), {"thresholds": len(error), "I_hi": f"{p.i_hi * 1e9:.3f} nA"})
 
 
-@TOPIC.measure("predict-threshold-beta")
+@TOPIC.measure(
+    "predict-threshold-beta",
+    "The same predicted thresholds compared with ramps in ngspice, over the threshold beta of the candidate: worst.",
+)
 def thresholds_beta(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     value = float(np.abs(np.concatenate([found.up - p.up, found.down - p.down])).max())
     return Measured(
         value,
         "of beta",
-        "< 0.02",
-        value < 0.02,
-        f"the same over the candidate's threshold beta; ngspice up {np.round(found.up, 3).tolist()}, down "
-        f"{np.round(found.down, 3).tolist()}, predicted up {np.round(p.up, 3).tolist()}, down "
-        f"{np.round(p.down, 3).tolist()}",
+        Bound.below(0.02),
+        {
+            "ngspice, up": listing(found.up, 3),
+            "ngspice, down": listing(found.down, 3),
+            "predicted, up": listing(p.up, 3),
+            "predicted, down": listing(p.down, 3),
+        },
     )
 
 
-@TOPIC.measure("predict-output")
+@TOPIC.measure(
+    "predict-output",
+    "Predicted output current of every level into the next block's diode, compared with ngspice: worst level.",
+)
 def outputs(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     levels = np.arange(1, STAGES + 1)
@@ -97,14 +104,20 @@ def outputs(quick: bool) -> Measured:
     return Measured(
         value,
         "relative",
-        "< 0.02",
-        value < 0.02,
-        f"output current of levels 1 to {STAGES} into the next block's diode; one "
-        f"level {p.level * 1e12:.1f} pA predicted, {found.output[-1] / 4e-12:.1f} seen",
+        Bound.below(0.02),
+        {
+            "levels": f"1 to {STAGES}",
+            "one level, predicted": f"{p.level * 1e12:.1f} pA",
+            "one level, ngspice": f"{found.output[-1] / 4e-12:.1f} pA",
+        },
     )
 
 
-@TOPIC.measure("predict-supply")
+@TOPIC.measure(
+    "predict-supply",
+    "Predicted supply current of the stages at rest, the sum of the branch currents, compared with ngspice: "
+    "worst level.",
+)
 def supply(quick: bool) -> Measured:
     p, found = predicted(), simulated()
     seen = found.by_level / 1.8
@@ -112,15 +125,17 @@ def supply(quick: bool) -> Measured:
     return Measured(
         value,
         "relative",
-        "< 0.05",
-        value < 0.05,
-        f"supply current of {STAGES} stages at rest at levels 0 to {STAGES}, nA: ngspice "
-        f"{np.round(seen * 1e9, 2).tolist()}, sum of the branch currents "
-        f"{np.round(p.supply * 1e9, 2).tolist()}",
+        Bound.below(0.05),
+        {
+            "stages": STAGES,
+            "levels": f"0 to {STAGES}",
+            "ngspice": f"{listing(seen * 1e9, 2)} nA",
+            "predicted": f"{listing(p.supply * 1e9, 2)} nA",
+        },
     )
 
 
-@TOPIC.measure("predict-dpi")
+@TOPIC.measure("predict-dpi", "NRMSE of a DPI's output current: the behavioural kernel compared with ngspice.")
 def dpi(quick: bool) -> Measured:
     """A DPI with the standard stage's compensated biases: from OFF, 7 tau ON, then OFF."""
     design = ladder_design(STAGES)
@@ -160,8 +175,10 @@ def dpi(quick: bool) -> Measured:
     return Measured(
         value,
         "of range",
-        "< 0.05",
-        value < 0.05,
-        f"NRMSE of a DPI's output, 7 tau ON after a long time OFF, then 6 tau OFF: behavioural kernel "
-        f"against ngspice; settled output {theirs.max():.3f} of the Design's",
+        Bound.below(0.05),
+        {
+            "ON after a long time OFF": "7 tau",
+            "then OFF": "6 tau",
+            "settled output over that of the design": f"{theirs.max():.3f}",
+        },
     )

@@ -7,6 +7,7 @@ from analogrnn.spice.deck import number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, pdk_header
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
@@ -190,7 +191,10 @@ def deviations() -> dict[str, float]:
     }
 
 
-@TOPIC.measure("twins")
+@TOPIC.measure(
+    "twins",
+    "Currents of all blocks at rest: transistors compared with the ideal blocks in the same netlist, worst block.",
+)
 def twins(quick: bool) -> Measured:
     found = deviations()
     worst = max(found, key=lambda name: abs(found[name]))
@@ -198,8 +202,6 @@ def twins(quick: bool) -> Measured:
     return Measured(
         abs(found[worst]),
         "relative",
-        "< 0.05",
-        abs(found[worst]) < 0.05,
-        f"currents of all blocks at rest, transistors against their ideal twins in the same netlist, worst "
-        f"of {len(found)} ({worst}); beyond 2 %, in %: {listing}",
+        Bound.below(0.05),
+        {"currents": len(found), "worst": worst, "beyond 2 %, in %": listing},
     )

@@ -4,11 +4,16 @@ import numpy as np
 
 from analogrnn.analysis.fixed_points.dynamics import State, settle
 from analogrnn.analysis.fixed_points.recurrence import readable_gap, recurrence_states
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC, bench
 
 
-@TOPIC.measure("eps")
+@TOPIC.measure(
+    "eps",
+    "Fixed points of the recurrence over eps are the published ones: error of +-1/(1 - eps) compared with "
+    "repeated updates.",
+)
 def eps(quick: bool) -> Measured:
     worst = 0.0
     for leak in (0.0, 0.25, 0.5, 0.9, 0.99):
@@ -23,15 +28,17 @@ def eps(quick: bool) -> Measured:
     return Measured(
         worst,
         "levels",
-        "< 1e-9",
-        worst < 1e-9 and right,
-        "published fixed points: -1 and 1 at eps 0, every whole number at eps 1; at 0.5 updates "
-        "lead to -2 and 2; "
-        "error of +-1/(1 - eps) against 4,000 updates",
+        Bound.below(1e-9),
+        {"updates": 4000, "eps 0": "-1 and 1", "eps 0.5": "-2 and 2", "eps 1": "every whole number"},
+        also={"published states": right},
     )
 
 
-@TOPIC.measure("eps-apart")
+@TOPIC.measure(
+    "eps-apart",
+    "The least gap between reachable states is at least 2 eps^m (1 - 2 eps)/(1 - eps) for eps below 0.5: largest "
+    "ratio of this bound to the gap.",
+)
 def apart(quick: bool) -> Measured:
     worst = 0.0
     for leak in (0.1, 0.25, 0.4, 0.45):
@@ -39,19 +46,25 @@ def apart(quick: bool) -> Measured:
             seen = recurrence_states(leak, updates, initial=1.0 / (1.0 - leak)).gap
             worst = max(worst, readable_gap(leak, updates - 1) / seen)
     gaps = [recurrence_states(e, 10).gap for e in (0.0, 0.5, 0.8, 1.0)]
-    holds = worst <= 1.0 and gaps[0] == 2.0 and gaps[3] == 1.0 and max(gaps[1:3]) < 2e-2
+    steps = gaps[0] == 2.0 and gaps[3] == 1.0 and max(gaps[1:3]) < 2e-2
     return Measured(
         worst,
         "of gap",
-        "<= 1",
-        holds,
-        f"least gap between states within 10 updates: {gaps[0]:g} at eps 0, {gaps[1]:.2g} at 0.5, "
-        f"{gaps[2]:.2g} at "
-        f"0.8, {gaps[3]:g} at 1; below 0.5 it is at least 2 eps^m (1 - 2 eps)/(1 - eps)",
+        Bound.at_most(1),
+        {
+            "updates": 10,
+            "gap at eps 0": f"{gaps[0]:g}",
+            "at eps 0.5": f"{gaps[1]:.2g}",
+            "at eps 0.8": f"{gaps[2]:.2g}",
+            "at eps 1": f"{gaps[3]:g}",
+        },
+        also={"gaps 2 at eps 0, 1 at eps 1, below 0.02 between": steps},
     )
 
 
-@TOPIC.measure("restoring")
+@TOPIC.measure(
+    "restoring", "A ladder at rest removes an error in every DPI, where the recurrence keeps it: residual error."
+)
 def restoring(quick: bool) -> Measured:
     """The recurrence holds any state as it is; the ladder brings it back."""
     item = bench(4)
@@ -61,9 +74,7 @@ def restoring(quick: bool) -> Measured:
     return Measured(
         left,
         "levels",
-        "< 1e-3",
-        left < 1e-3 and bool((end.on == code).all()),
-        "what is left of an error of 0.4 level in every DPI once the ladder is at rest; in the "
-        "recurrence a held "
-        "error stays (slope 1)",
+        Bound.below(1e-3),
+        {"error": "0.4 level", "slope of the recurrence": 1},
+        also={"the same code": bool((end.on == code).all())},
     )

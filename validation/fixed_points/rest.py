@@ -7,11 +7,16 @@ from analogrnn.analysis.fixed_points.rest_states import all_codes, count_rest_st
 from analogrnn.analysis.fixed_points.spice import Starts, codes_equal, rest_by_ngspice
 from analogrnn.chip import draw_chip
 from analogrnn.mapping import MappingOptions
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.fixed_points.bench import SEED, TOPIC, bench, by_ngspice, ladder, with_ratios
 
 
-@TOPIC.measure("routes-agree")
+@TOPIC.measure(
+    "routes-agree",
+    "Neighbour rule, currents of the chip, waveform model and ngspice (ideal cells, every start code) keep the "
+    "same codes, as many as the recurrence counts.",
+)
 def routes(quick: bool) -> Measured:
     most, agree = 4 if quick else 8, 0
     for stages in range(1, most + 1):
@@ -23,19 +28,13 @@ def routes(quick: bool) -> Measured:
         agree += len(found) == count_rest_states(stages) and all(
             codes_equal(found, other) for other in (by_rule, by_wave, by_spice)
         )
-    return Measured(
-        agree,
-        "values of N",
-        f"= {most}",
-        agree == most,
-        f"N = 1..{most}: neighbour rule, the chip's currents, waveform model and ngspice (ideal "
-        f"cells, transient "
-        "from each of the 2^N codes) keep the same codes, as many as the recurrence for their "
-        "number says",
-    )
+    return Measured(agree, "values of N", Bound.equals(most), {"N": f"1 to {most}", "start codes": "all 2^N"})
 
 
-@TOPIC.measure("ngspice-ends")
+@TOPIC.measure(
+    "ngspice-ends",
+    "The waveform model and ngspice end in the same code from every start code, including codes that do not hold.",
+)
 def ends(quick: bool) -> Measured:
     same = total = 0
     for stages in range(1, 5 if quick else 9):
@@ -43,34 +42,26 @@ def ends(quick: bool) -> Measured:
         wave = np.array([settle(item, at_rest(item, code)).on for code in all_codes(stages)])
         same += int((wave == by_ngspice(stages)).all(axis=1).sum())
         total += len(wave)
-    return Measured(
-        same / total,
-        "of codes",
-        "= 1",
-        same == total,
-        f"waveform model and ngspice end in the same code from every code, those that don't hold included "
-        f"({total} codes)",
-    )
+    return Measured(same / total, "of codes", Bound.equals(1), {"codes": total})
 
 
-@TOPIC.measure("count")
+@TOPIC.measure(
+    "count",
+    "The number of codes that the waveform model keeps, over all 2^N codes, is a(N) = 2 a(N-1) - a(N-2) + a(N-4).",
+)
 def count(quick: bool) -> Measured:
     most, right, told = 10 if quick else 12, 0, []
     for stages in range(1, most + 1):
         kept = int(survivors(bench(stages), all_codes(stages)).sum())
         right += kept == count_rest_states(stages)
         told.append(str(kept))
-    return Measured(
-        right,
-        "values of N",
-        f"= {most}",
-        right == most,
-        f"codes that the waveform model keeps, exhaustively over 2^N, N = 1..{most}: {' '.join(told)}: as "
-        "a(N) = 2 a(N-1) - a(N-2) + a(N-4)",
-    )
+    return Measured(right, "values of N", Bound.equals(most), {"N": f"1 to {most}", "kept codes": f"{' '.join(told)}"})
 
 
-@TOPIC.measure("regimes")
+@TOPIC.measure(
+    "regimes",
+    "All codes hold if I_s is below beta, and only those of the neighbour rule above it, whatever the base current.",
+)
 def regimes(quick: bool) -> Measured:
     right = total = 0
     for shift in (0.5, 0.95, 1.05, 1.3, 1.8, 3.0, 6.0):
@@ -83,15 +74,22 @@ def regimes(quick: bool) -> Measured:
     return Measured(
         right,
         "designs",
-        f"= {total}",
-        right == total,
-        "N = 6, I_s of 0.5 to 6 beta times a base of 1.05 to 3 beta: all 64 codes hold below I_s = "
-        "beta, 17 "
-        "above, whatever the base",
+        Bound.equals(total),
+        {
+            "N": 6,
+            "I_s": "0.5 to 6 beta",
+            "base": "1.05 to 3 beta",
+            "codes for I_s below beta": 64,
+            "codes above it": 17,
+        },
     )
 
 
-@TOPIC.measure("basin")
+@TOPIC.measure(
+    "basin",
+    "Every rest state survives any perturbation of all DPIs just below beta / I_s and none survives one just "
+    "above (extremes of the box; the ladder is monotone).",
+)
 def basin(quick: bool) -> Measured:
     inside = outside = total = 0
     for stages in range(3, 9 if quick else 13):
@@ -104,15 +102,15 @@ def basin(quick: bool) -> Measured:
     return Measured(
         inside / total,
         "of codes",
-        "= 1",
-        inside == total and not outside,
-        f"every rest state survives any perturbation of all DPIs below 0.999 beta/I_s, none one of 1.001 "
-        f"beta/I_s ({outside} of {total}); the extremes of the box are run, the ladder is "
-        f"monotone",
+        Bound.equals(1),
+        {"below": "0.999 beta/I_s", "above": "1.001 beta/I_s", "survivors above": f"{outside} of {total}"},
+        also={"no survivors above": not outside},
     )
 
 
-@TOPIC.measure("basin-ngspice")
+@TOPIC.measure(
+    "basin-ngspice", "In ngspice, too, rest states survive perturbations below beta / I_s and leave above it."
+)
 def basin_spice(quick: bool) -> Measured:
     stages = 4 if quick else 6
     design, chip, layer = ladder(stages)
@@ -127,15 +125,18 @@ def basin_spice(quick: bool) -> Measured:
     return Measured(
         float(kept[0.95].mean()),
         "of codes",
-        "= 1",
-        bool(kept[0.95].all() and not kept[1.3].any()),
-        f"the same in ngspice, N = {stages}: 0.95 beta/I_s returns, 1.3 leaves in "
-        f"{int((~kept[1.3]).sum())} of "
-        f"{len(codes)}",
+        Bound.equals(1),
+        {
+            "N": stages,
+            "survived": "0.95 beta/I_s",
+            "left": "1.3 beta/I_s",
+            "codes that leave": f"{int((~kept[1.3]).sum())} of {len(codes)}",
+        },
+        also={"all leave above": not kept[1.3].any()},
     )
 
 
-@TOPIC.measure("mismatched")
+@TOPIC.measure("mismatched", "Mismatched ladders in which all levels hold.")
 def mismatched(quick: bool) -> Measured:
     design, chip, layer = ladder(8, MappingOptions(input_bound=6.0, cell_w=10e-6, cell_l=10e-6))
     nominal = rest_states(chip, layer, 0).codes
@@ -148,9 +149,12 @@ def mismatched(quick: bool) -> Measured:
     return Measured(
         levels / chips,
         "of chips",
-        "reported",
-        True,
-        f"ladders of 8 in 10 um devices, {chips} chips: all nine levels hold; {same / chips:.3f} "
-        f"have exactly the "
-        "nominal 45 codes",
+        Bound(),
+        {
+            "stages": 8,
+            "device size": "10 um",
+            "chips": chips,
+            "levels": 9,
+            "share with exactly the 45 nominal codes": f"{same / chips:.3f}",
+        },
     )

@@ -8,11 +8,16 @@ from analogrnn.analysis.fixed_points.dynamics import after_upset
 from analogrnn.analysis.fixed_points.report import upsets
 from analogrnn.analysis.fixed_points.rest_states import is_thermometer
 from analogrnn.kernels.waveform import dpi_step
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC, bench
 
 
-@TOPIC.measure("upsets-brief")
+@TOPIC.measure(
+    "upsets-brief",
+    "One or two stages away from the thermometer boundary that are forced for a pulse heal, and no such upset "
+    "ends on an island.",
+)
 def brief(quick: bool) -> Measured:
     heals = total = islands = 0
     for stages in range(2, 9):
@@ -24,30 +29,37 @@ def brief(quick: bool) -> Measured:
     return Measured(
         heals / total,
         "of upsets",
-        "= 1",
-        heals == total and not islands,
-        f"one or two stages away from the wall forced for a pulse's length heal, N = 2..8 ({total} "
-        f"upsets); "
-        f"no upset of that length ends on an island ({islands})",
+        Bound.equals(1),
+        {"N": "2 to 8", "upsets": total, "upsets on an island": islands},
+        also={"no islands": not islands},
     )
 
 
-@TOPIC.measure("upsets-long")
+@TOPIC.measure(
+    "upsets-long", "Upsets that end on an island when one or two stages are forced until the DPIs have followed."
+)
 def long(quick: bool) -> Measured:
     told = Counter(upset.long.split()[0] for upset in upsets(bench(8)))
     total = sum(told.values())
     return Measured(
         told["island"] / total,
         "of upsets",
-        "reported",
-        True,
-        f"N = 8, one or two stages forced until the DPIs have followed: of {total} upsets "
-        f"{told['heals']} heal, "
-        f"{told['moves']} move the level, {told['island']} end on an island",
+        Bound(),
+        {
+            "N": 8,
+            "upsets": total,
+            "heal": told["heals"],
+            "move the level": told["moves"],
+            "end on an island": told["island"],
+        },
     )
 
 
-@TOPIC.measure("upset-duration")
+@TOPIC.measure(
+    "upset-duration",
+    "Least time for which two neighbours must be forced ON to become an island, compared with the rise of a DPI "
+    "to 1 - beta/I_s.",
+)
 def duration(quick: bool) -> Measured:
     """Two OFF stages far above the wall: forced ON for long enough that each holds the other, d > 1 - beta/I_s."""
     item = bench(6)
@@ -65,9 +77,6 @@ def duration(quick: bool) -> Measured:
     return Measured(
         high / t,
         "of predicted",
-        "1 +- 0.05",
-        abs(high / t - 1.0) < 0.05,
-        f"least time for which two neighbours must be forced ON to become an island, "
-        f"{high / item.pulse:.1f} pulses"
-        f" ({high * 1e3:.2f} ms): the DPI's rise to 1 - beta/I_s",
+        Bound.near(1, 0.05),
+        {"in pulses": f"{high / item.pulse:.1f}", "time": f"{high * 1e3:.2f} ms"},
     )

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from analogrnn.montecarlo.study import cpus
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.montecarlo.bench import (
     NETWORK,
@@ -45,7 +46,7 @@ def _cost(chips: int) -> _Cost:
         return _Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024.0)
 
 
-@TOPIC.measure("cold-start")
+@TOPIC.measure("cold-start", "Time to the first result on disk with an empty numba cache, compilation included.")
 def cold_start(quick: bool) -> Measured:
     """Until the first chunk is on the disk, with an empty numba cache."""
     with temporary() as folder:
@@ -59,9 +60,9 @@ def cold_start(quick: bool) -> Measured:
     return Measured(
         seconds,
         "s",
-        "< 10",
-        arrived and (quick or seconds < 10.0),
-        f"first result on the disk, with an empty numba cache, compilation included; {cpu:.1f} s of CPU",
+        Bound() if quick else Bound.below(10.0),
+        {"CPU time": f"{cpu:.1f} s"},
+        also={"a chunk arrives": arrived},
     )
 
 
@@ -71,7 +72,7 @@ def _cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@TOPIC.measure("warm-start")
+@TOPIC.measure("warm-start", "Time of `analogrnn mc` with a warm cache, least of several runs.")
 def warm_start(quick: bool) -> Measured:
     """The least of three: what the command costs when nothing else wants the CPU."""
     with temporary() as folder:
@@ -84,34 +85,30 @@ def warm_start(quick: bool) -> Measured:
     return Measured(
         seconds,
         "s",
-        "< 2",
-        quick or seconds < 2.0,
-        f"`analogrnn mc`, 2 chips, 300 clips, warm cache, least of {runs}; {cpu:.1f} s of CPU",
+        Bound() if quick else Bound.below(2.0),
+        {"chips": 2, "clips": 300, "runs": runs, "CPU time": f"{cpu:.1f} s"},
     )
 
 
-@TOPIC.measure("ten-thousand-chips")
+@TOPIC.measure("ten-thousand-chips", "Time of a campaign of 10,000 chips with mismatch and noise on all test clips.")
 def ten_thousand_chips(quick: bool) -> Measured:
     chips = 1500 if quick else 10000
     cost = _cost(chips)
     seconds, cpu = cost.seconds * 10000 / chips, cost.cpu * 10000 / chips
-    how = f", from {chips:,} chips" if quick else ""
     return Measured(
         seconds,
         "s",
-        "< 300",
-        quick or seconds < 300.0,
-        f"10,000 chips of {NETWORK}, 300 clips, mismatch and noise on, {cpus()} CPUs; {cpu:.0f} s of CPU{how}",
+        Bound() if quick else Bound.below(300.0),
+        {"network": NETWORK, "clips": 300, "CPUs": cpus(), "CPU time": f"{cpu:.0f} s", "chips run": chips},
     )
 
 
-@TOPIC.measure("memory")
+@TOPIC.measure("memory", "Peak memory of a campaign of 100,000 chips; quick runs extrapolate.")
 def memory(quick: bool) -> Measured:
     """Resident memory at its peak; quick runs go on from two shorter ones, linearly. Compiling would take more."""
     if quick:
         few, many = _cost(500), _cost(1500)
-        peak = many.bytes + max(0.0, many.bytes - few.bytes) / 1000 * 98500
-        how = ", from 500 and 1,500"
+        peak, run_chips = many.bytes + max(0.0, many.bytes - few.bytes) / 1000 * 98500, "500 and 1,500"
     else:
-        peak, how = _cost(100000).bytes, ""
-    return Measured(peak / 1e9, "GB", "< 2", peak < 2e9, f"peak memory of 100,000 chips of {NETWORK}, 300 clips{how}")
+        peak, run_chips = _cost(100000).bytes, "100,000"
+    return Measured(peak / 1e9, "GB", Bound.below(2), {"network": NETWORK, "clips": 300, "chips run": run_chips})

@@ -12,11 +12,14 @@ from analogrnn.chip import Chip, ChipFeedForward, ChipLadder, draw_chip
 from analogrnn.montecarlo import Variability
 from analogrnn.montecarlo.score import score_chips
 from analogrnn.simulate.steps import preset_candidates
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.montecarlo.bench import NETWORK, TOPIC, environment, mc_command, run, study_of, temporary
 
 
-@TOPIC.measure("simulate-reproduces")
+@TOPIC.measure(
+    "simulate-reproduces", "`analogrnn simulate --chip K` with noise gives the answers of chip K of the campaign."
+)
 def simulate_reproduces(quick: bool) -> Measured:
     """`analogrnn simulate --chip K` against that chip in the file of `analogrnn mc`."""
     chips = 40
@@ -31,16 +34,14 @@ def simulate_reproduces(quick: bool) -> Measured:
                 alone = np.array(json.loads(said.stdout)["classes"])
                 differ += int((alone != data.predicted.sel(chip=chip).values[0]).sum())
                 compared += len(alone)
-    return Measured(
-        differ,
-        "answers differ",
-        "= 0",
-        differ == 0,
-        f"simulate --chip K against chip K of the campaign, noise on ({compared:,} answers)",
-    )
+    return Measured(differ, "answers differ", Bound.equals(0), {"answers": compared})
 
 
-@TOPIC.measure("law-of-classes")
+@TOPIC.measure(
+    "law-of-classes",
+    "Classes under noise are distributed as in a float64 loop with numpy's Gaussians: least p of chi-square "
+    "tests per clip.",
+)
 def law_of_classes(quick: bool) -> Measured:
     """Classes under noise: as campaigns draw it, against a float64 loop with numpy's own Gaussians.
 
@@ -61,14 +62,7 @@ def law_of_classes(quick: bool) -> Measured:
         if counts.shape[1] > 1:
             worst = min(worst, float(chi2_contingency(counts).pvalue))
     bound = 5.7e-7 / clips
-    return Measured(
-        worst,
-        "least p",
-        f"> {bound:.1e}",
-        worst > bound,
-        f"classes under noise against a float64 loop with numpy's Gaussians, {clips} clips, {repeats:,} "
-        "times each: chi-square, 5 sigma",
-    )
+    return Measured(worst, "1", Bound.above(bound, note="5 sigma"), {"clips": clips, "repeats per clip": repeats})
 
 
 def _plain_classes(chip: Chip, x: np.ndarray, seed: int) -> np.ndarray:

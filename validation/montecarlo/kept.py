@@ -10,6 +10,7 @@ import numpy as np
 from analogrnn.campaign import Checkpoint, Options, processes
 from analogrnn.errors import CheckpointError, OutputError
 from analogrnn.montecarlo import run_studies
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.montecarlo.bench import (
     TOPIC,
@@ -44,11 +45,10 @@ def _chips(quick: bool) -> int:
     return 1500 if quick else 6000
 
 
-def _identical(differ: int, claim: str) -> Measured:
-    return Measured(differ, "bytes", "= 0", differ == 0, claim)
-
-
-@TOPIC.measure("resume-after-kill-9")
+@TOPIC.measure(
+    "resume-after-kill-9",
+    "A campaign killed with signal 9 and resumed with other workers writes a byte-identical result file.",
+)
 def resume_after_kill(quick: bool) -> Measured:
     chips = _chips(quick)
     with temporary() as folder:
@@ -60,11 +60,19 @@ def resume_after_kill(quick: bool) -> Measured:
         finished = (folder / "monte_carlo.nc").exists()
         run(mc_command(folder, chips, "--resume"))
         differ = _differing(result_file(folder), _whole(chips))
-    claim = f"result file after kill -9 of the parent at {kept} of {chips:,} chips and --resume with other workers"
-    return Measured(differ, "bytes differ", "= 0", differ == 0 and not finished and 0 < kept < chips, claim)
+    return Measured(
+        differ,
+        "bytes differ",
+        Bound.equals(0),
+        {"chips": chips, "chips done when killed": kept},
+        also={"killed in the middle": not finished and 0 < kept < chips},
+    )
 
 
-@TOPIC.measure("killed-worker")
+@TOPIC.measure(
+    "killed-worker",
+    "A campaign writes a byte-identical result file when one of two worker processes is killed in the middle.",
+)
 def killed_worker(quick: bool) -> Measured:
     chips = _chips(quick)
     with temporary() as folder:
@@ -73,16 +81,13 @@ def killed_worker(quick: bool) -> Measured:
             os.kill(children(process.pid)[0], signal.SIGKILL)
             wait(lambda: process.poll() is not None, "the end", 600.0)
         differ = _differing(result_file(folder), _whole(chips)) if process.returncode == 0 else -1
-    return Measured(
-        differ,
-        "bytes differ",
-        "= 0",
-        differ == 0,
-        f"result file of {chips:,} chips, one of two worker processes killed in the middle",
-    )
+    return Measured(differ, "bytes differ", Bound.equals(0), {"chips": chips})
 
 
-@TOPIC.measure("dask-killed-worker")
+@TOPIC.measure(
+    "dask-killed-worker",
+    "A campaign on a Dask scheduler and two workers writes a byte-identical result file when one worker is killed.",
+)
 def dask_killed_worker(quick: bool) -> Measured:
     chips = _chips(quick)
     with temporary() as folder, dask_cluster(folder) as (address, workers):
@@ -91,16 +96,10 @@ def dask_killed_worker(quick: bool) -> Measured:
             workers[0].kill()
             wait(lambda: process.poll() is not None, "the end", 600.0)
         differ = _differing(result_file(folder / "out"), _whole(chips)) if process.returncode == 0 else -1
-    return Measured(
-        differ,
-        "bytes differ",
-        "= 0",
-        differ == 0,
-        f"result file of {chips:,} chips on a Dask scheduler and two workers, one killed",
-    )
+    return Measured(differ, "bytes differ", Bound.equals(0), {"chips": chips})
 
 
-@TOPIC.measure("workers-and-chunks")
+@TOPIC.measure("workers-and-chunks", "Answers do not depend on the size of chunks or the number of processes.")
 def workers_and_chunks(quick: bool) -> Measured:
     study = study_of(40 if quick else 400)
     expected = run_studies([study])[0].classes
@@ -111,13 +110,16 @@ def workers_and_chunks(quick: bool) -> Measured:
     return Measured(
         differ,
         "answers differ",
-        "= 0",
-        differ == 0,
-        f"{expected.size:,} answers, {len(ways)} ways: chunks of 1 to 64, 0 to 2 processes",
+        Bound.equals(0),
+        {"answers": expected.size, "combinations": len(ways), "chunk sizes": "1 to 64", "processes": "0 to 2"},
     )
 
 
-@TOPIC.measure("damaged-checkpoint")
+@TOPIC.measure(
+    "damaged-checkpoint",
+    "A checkpoint file with one flipped bit, or cut short, is refused with its name: damaged files taken, or "
+    "refused unnamed.",
+)
 def damaged_checkpoint(quick: bool) -> Measured:
     """Every tenth damage cuts the file, the others flip one bit; each must be refused with the name of the file."""
     rng = np.random.Generator(np.random.Philox(key=[1, 2]))
@@ -144,16 +146,14 @@ def damaged_checkpoint(quick: bool) -> Measured:
             except CheckpointError as error:
                 missed += str(path) not in str(error)
             path.write_bytes(whole)
-    return Measured(
-        missed,
-        "not named",
-        "= 0",
-        missed == 0,
-        f"{tries:,} checkpoint files, one bit flipped or cut: taken, or refused unnamed",
-    )
+    return Measured(missed, "files", Bound.equals(0), {"damaged files": tries})
 
 
-@TOPIC.measure("full-disk")
+@TOPIC.measure(
+    "full-disk",
+    "After a full disk, which is reported with its path, a resumed campaign uses the finished chips and gives "
+    "the same answers.",
+)
 def full_disk(quick: bool) -> Measured:
     """The kernel itself says ENOSPC for the third chunk, whose file is /dev/full; the run goes on when that is gone."""
     study = study_of(40, clips=30)
@@ -181,7 +181,7 @@ def full_disk(quick: bool) -> Measured:
     return Measured(
         differ,
         "answers differ",
-        "= 0",
-        bool(told) and differ == 0 and counts[0] == kept == 16,
-        f"after ENOSPC, told with its path: {counts[0]} of 16 finished chips are taken up",
+        Bound.equals(0),
+        {"finished chips": 16, "used again": counts[0]},
+        also={"error names the path": bool(told), "finished chips are used": counts[0] == kept == 16},
     )

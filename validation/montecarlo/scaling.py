@@ -14,35 +14,42 @@ import numpy as np
 from analogrnn.campaign import Checkpoint, Options, Workers, processes, using
 from analogrnn.campaign import dask_cluster as cluster_of
 from analogrnn.montecarlo import run_studies
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.montecarlo.bench import NETWORK, TOPIC, benchmark, dask_cluster, study_of, temporary
 
 AXES = {
-    "chips": "chips of d = 32, 300 clips, 32 steps",
-    "clips": "clips of 32 steps, d = 32",
-    "steps": "steps, 300 clips, d = 32",
-    "cells": "cells, 300 clips, 32 steps",
+    "chips": {"d": 32, "clips": 300, "steps": 32},
+    "clips": {"d": 32, "steps": 32},
+    "steps": {"d": 32, "clips": 300},
+    "cells": {"clips": 300, "steps": 32},
 }
 
 
 def _exponent(axis: str) -> None:
-    @TOPIC.measure(f"scaling-{axis}")
+    @TOPIC.measure(
+        f"scaling-{axis}",
+        f"CPU time of one thread is proportional to the number of {axis}, mismatch and noise on: exponent.",
+    )
     def exponent(quick: bool) -> Measured:
         found = benchmark("cost", quick)
         off = 0.4 if quick else 0.1
-        bound = f"1 +- {off:g}"
+        bound = Bound.near(1.0, off)
         if "failed" in found:
-            return Measured(math.nan, "exponent", bound, False, f"the benchmark failed: {found['failed']}")
+            return Measured(math.nan, "exponent", bound, {"failure": f"the benchmark failed: {found['failed']}"})
         value, seconds = float(found[axis]["exponent"]), found[axis]["cpu_seconds"]
         sizes = [int(size) for size in seconds]
         return Measured(
             value,
             "exponent",
             bound,
-            abs(value - 1.0) <= off,
-            f"CPU time of one thread against {sizes[2]:,} to {sizes[-1]:,} {AXES[axis]}, mismatch and "
-            f"noise on ({seconds[str(sizes[-1])]:.2f} s; with a fixed cost the exponent is "
-            f"{found[axis]['exponent_of_small']:.2f} from {sizes[0]} to {sizes[1]})",
+            {
+                axis: f"{sizes[2]:,} to {sizes[-1]:,}",
+                **AXES[axis],
+                "longest run": f"{seconds[str(sizes[-1])]:.2f} s",
+                "exponent of small campaigns, with the fixed cost": f"{found[axis]['exponent_of_small']:.2f}",
+                f"{axis} of small campaigns": f"{sizes[0]} to {sizes[1]}",
+            },
         )
 
 
@@ -50,19 +57,15 @@ for _axis in AXES:
     _exponent(_axis)
 
 
-@TOPIC.measure("scaling-cores")
+@TOPIC.measure("scaling-cores", "Speed of two threads of one process over one thread.")
 def cores(quick: bool) -> Measured:
     found, least = benchmark("cost", quick), 0.5 if quick else 1.8
     if "failed" in found:
-        return Measured(0.0, "x", f">= {least:g}", False, f"the benchmark failed: {found['failed']}")
+        return Measured(0.0, "-fold", Bound.at_least(least), {"failure": f"the benchmark failed: {found['failed']}"})
     found = found["cores"]
-    seconds = ", ".join(f"{count} threads {value:.2f} s" for count, value in found["seconds"].items())
+    seconds = {f"{count} thread{'s' * (count != '1')}": f"{value:.2f} s" for count, value in found["seconds"].items()}
     return Measured(
-        found["speedup"],
-        "x",
-        f">= {least:g}",
-        found["speedup"] >= least,
-        f"{found['chips']:,} chips of d = 32, 300 clips, two threads of one process over one ({seconds})",
+        found["speedup"], "-fold", Bound.at_least(least), {"chips": found["chips"], "d": 32, "clips": 300, **seconds}
     )
 
 
@@ -108,30 +111,36 @@ def _run(chips: int, workers: Workers) -> tuple[float, np.ndarray]:
         return time.perf_counter() - started, found.classes
 
 
-@TOPIC.measure("scaling-dask")
+@TOPIC.measure("scaling-dask", "Speed of a Dask scheduler with two workers of one thread over one worker.")
 def dask(quick: bool) -> Measured:
     times, least = _campaigns(quick), 0.5 if quick else 1.8
     value = times.one / times.two
     return Measured(
         value,
-        "x",
-        f">= {least:g}",
-        value >= least and times.differ == 0,
-        f"{times.chips:,} chips of {NETWORK}, 300 clips, on a Dask scheduler with two workers of one "
-        f"thread over one ({times.one:.1f} s and {times.two:.1f} s by the clock); {times.differ} answers "
-        "differ",
+        "-fold",
+        Bound.at_least(least),
+        {
+            "network": NETWORK,
+            "chips": times.chips,
+            "clips": 300,
+            "one worker": f"{times.one:.1f} s",
+            "two workers": f"{times.two:.1f} s",
+            "answers that differ": times.differ,
+        },
+        also={"the same answers": times.differ == 0},
     )
 
 
-@TOPIC.measure("scaling-dask-overhead")
+@TOPIC.measure(
+    "scaling-dask-overhead",
+    "Overhead of two Dask workers over two processes of this machine on the same campaign, all started before.",
+)
 def dask_overhead(quick: bool) -> Measured:
     times, most = _campaigns(quick), 3.0 if quick else 0.1
     value = times.two / times.pool - 1.0
     return Measured(
         value,
         "of the time",
-        f"< {most:g}",
-        value < most,
-        f"the same campaign on two Dask workers ({times.two:.1f} s) against two processes of this machine "
-        f"({times.pool:.1f} s), all started before",
+        Bound.below(most),
+        {"Dask workers": f"{times.two:.1f} s", "processes": f"{times.pool:.1f} s"},
     )

@@ -11,6 +11,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import FirstQuadrantBmru, Linear, Network, Pooling
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.memory import memory_of
 from validation.network.topic import CALIBRATION, TOPIC, WORKERS, spread_clips
@@ -51,27 +52,42 @@ def first_quadrant(quick: bool) -> Agreement:
     return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
 
 
-def _row(a: Agreement, what: str) -> Measured:
+def _row(a: Agreement) -> Measured:
     share = a.stage_steps_equal / max(a.stage_steps_checked, 1)
     worst = max((miss.distance for miss in a.first_misses), default=0.0)
-    holds = share >= 0.99 and worst <= CALIBRATION and a.classes_equal == a.classes_checked and not a.failures
     return Measured(
         share,
         "of stage-steps",
-        ">= 0.99",
-        holds,
-        f"{what}, 1 unit = 1 nA, 10 ms a frame, 2 x 18 um, {a.clips} clips: {a.stage_steps_equal:,} of "
-        f"{a.stage_steps_checked:,} as digital; {len(a.first_misses)} first misses, farthest "
-        f"{100 * worst:.2g} % from its threshold; same class on {a.classes_equal} of "
-        f"{a.classes_checked}",
+        Bound.at_least(0.99),
+        {
+            "unit current": "1 nA",
+            "frame": "10 ms",
+            "device size": "2 x 18 um",
+            "clips": a.clips,
+            "equal stage-steps": f"{a.stage_steps_equal:,} of {a.stage_steps_checked:,}",
+            "first errors": len(a.first_misses),
+            "farthest from its threshold": f"{100 * worst:.2g} %",
+            "same class": f"{a.classes_equal} of {a.classes_checked}",
+        },
+        also={
+            f"first errors within {100 * CALIBRATION:g} % of a threshold": worst <= CALIBRATION,
+            "same classes": a.classes_equal == a.classes_checked,
+            "no failed runs": not a.failures,
+        },
     )
 
 
-@TOPIC.measure("bmru-signed")
+@TOPIC.measure(
+    "bmru-signed",
+    "Stages of digits_bmru_d16 (eps 0, ladders of one stage) in transistors equal to those of the digital network.",
+)
 def bmru_signed(quick: bool) -> Measured:
-    return _row(signed(quick), "digits_bmru_d16 (eps 0, a ladder of one stage) in transistors")
+    return _row(signed(quick))
 
 
-@TOPIC.measure("bmru-first-quadrant")
+@TOPIC.measure(
+    "bmru-first-quadrant",
+    "Stages of a random first-quadrant BMRU network in transistors equal to those of the digital network.",
+)
 def bmru_first_quadrant(quick: bool) -> Measured:
-    return _row(first_quadrant(quick), "first-quadrant BMRU, 4 cells, random weights and inputs, in transistors")
+    return _row(first_quadrant(quick))

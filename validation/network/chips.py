@@ -10,6 +10,7 @@ from analogrnn.agreement.reference import chip_reference
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
 from analogrnn.spice.transistor_network import chip_silicon
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.memory import memory_of
 from validation.network.topic import TOPIC, WORKERS, digits, spread_clips
@@ -50,7 +51,11 @@ def hear(chip: int, clips: np.ndarray, *, quick: bool) -> Heard:
     return Heard(run, reference, chip_reference(nominal_chip(design), given), found, labels[clips])
 
 
-@TOPIC.measure("chips-steps")
+@TOPIC.measure(
+    "chips-steps",
+    "Stages of mismatched chips of digits_d16_k2 in ngspice equal to those that the behavioural model of the "
+    "same chip predicts.",
+)
 def steps(quick: bool) -> Measured:
     heard = campaign(quick)
     same, of = (sum(getattr(h.found, name) for h in heard) for name in ("stage_steps_equal", "stage_steps_checked"))
@@ -61,17 +66,25 @@ def steps(quick: bool) -> Measured:
     return Measured(
         same / max(of, 1),
         "of stage-steps",
-        ">= 0.97",
-        same >= 0.97 * of > 0,
-        f"{len(heard)} mismatched chips of digits_d16_k2, 2 x 18 um, all devices of weights and ladders "
-        f"drawn, {heard[0].labels.size} clips each, all ladders ({ladders:,} runs): stages in ngspice as "
-        f"in the fast model of the same chip, {same:,} of {of:,}; ladders right on every stage "
-        f"{100 * right:.2f} % of steps; worst chip {100 * worst:.1f} %; failed runs "
-        f"{failures}",
+        Bound.at_least(0.97),
+        {
+            "chips": len(heard),
+            "clips per chip": heard[0].labels.size,
+            "device size": "2 x 18 um",
+            "drawn": "all devices of weights and ladders",
+            "ladder runs": ladders,
+            "equal stage-steps": f"{same:,} of {of:,}",
+            "steps right on every stage of a ladder": f"{100 * right:.2f} %",
+            "worst chip": f"{100 * worst:.1f} %",
+            "failed runs": failures,
+        },
     )
 
 
-@TOPIC.measure("chips-against-digital")
+@TOPIC.measure(
+    "chips-against-digital",
+    "Stages of the same mismatched chips in ngspice equal to those of the digital network, which knows no mismatch.",
+)
 def against_digital(quick: bool) -> Measured:
     """How far the same chips are from a chip without mismatch, which is digital: what the fast model has to predict."""
     _, design, _, _ = digits("digits_d16_k2", quick=quick)
@@ -79,13 +92,7 @@ def against_digital(quick: bool) -> Measured:
     for h in campaign(quick):
         same = thermometer(h.nominal.layers[ladder.name].states, ladder) == h.run.stages[ladder.name]
         far.append(np.mean(same[:, h.run.ran[ladder.name]]))
-    return Measured(
-        float(np.mean(far)),
-        "of stage-steps",
-        "reported",
-        True,
-        "the same chips' stages in ngspice as in the digital network: mismatch at 36 um2",
-    )
+    return Measured(float(np.mean(far)), "of stage-steps", Bound(), {"device area": "36 um2"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +117,10 @@ def _chance(accuracy: np.ndarray, clips: int) -> np.ndarray:
     return np.asarray(2.0 * np.sqrt(np.maximum(accuracy * (1.0 - accuracy), 0.25 / clips) / clips))
 
 
-@TOPIC.measure("chips-accuracy")
+@TOPIC.measure(
+    "chips-accuracy",
+    "Mean accuracy of mismatched chips: difference between the prediction of the behavioural model and ngspice.",
+)
 def accuracy(quick: bool) -> Measured:
     heard = [h for h in campaign(quick) if (h.run.classes >= 0).all()]
     found = Accuracies.of(heard)
@@ -121,33 +131,50 @@ def accuracy(quick: bool) -> Measured:
     return Measured(
         gap,
         "of clips",
-        f"<= {error:.3f} (2 binomial errors)",
-        gap <= error,
-        f"{len(heard)} whole chips with mismatch, {n} clips: accuracy {told:.3f} told, {seen:.3f} in "
-        f"ngspice, {nominal.mean():.3f} of a chip without mismatch; the class that was told on "
-        f"{found.same} clips; the accuracy that was told on {as_told} chips",
+        Bound.at_most(error, note="2 binomial errors"),
+        {
+            "chips": len(heard),
+            "clips": n,
+            "predicted accuracy": f"{told:.3f}",
+            "in ngspice": f"{seen:.3f}",
+            "without mismatch": f"{nominal.mean():.3f}",
+            "clips of the predicted class": found.same,
+            "chips of the predicted accuracy": as_told,
+        },
     )
 
 
-@TOPIC.measure("chips-alone")
+@TOPIC.measure(
+    "chips-alone",
+    "Accuracy of single mismatched chips: largest difference between the prediction of the behavioural model and "
+    "ngspice.",
+)
 def alone(quick: bool) -> Measured:
     """The accuracy of one chip, which takes many clips to see."""
     _, _, x, _ = digits("digits_d16_k2", quick=quick)
     clips = spread_clips(x.shape[1], 1 if quick else MANY)
     found = Accuracies.of([hear(chip, clips, quick=quick) for chip in range(1 if quick else FEW)])
     gap, error = np.abs(found.told - found.seen), _chance(found.told, found.clips)
-    words = ", ".join(f"{t:.2f} told, {s:.2f} in ngspice" for t, s in zip(found.told, found.seen, strict=True))
+    both = enumerate(zip(found.told, found.seen, strict=True))
+    accuracies = {f"chip {chip}": f"{told:.2f} predicted, {seen:.2f} in ngspice" for chip, (told, seen) in both}
     return Measured(
         float(gap.max()),
         "of clips",
-        f"<= {error.min():.3f} (2 binomial errors)",
-        bool((gap <= error).all()),
-        f"accuracy of single chips, the first {len(gap)}, whole, {found.clips} clips each: {words}; the "
-        f"class that was told on {found.same} of {found.clips * len(gap)}",
+        Bound.at_most(float(error.min()), note="2 binomial errors"),
+        {
+            "chips": len(gap),
+            "clips per chip": found.clips,
+            **accuracies,
+            "clips of the predicted class": f"{found.same} of {found.clips * len(gap)}",
+        },
     )
 
 
-@TOPIC.measure("chips-first-misses")
+@TOPIC.measure(
+    "chips-first-misses",
+    "Median distance of the candidate from the threshold at the first error of the behavioural model of a "
+    "mismatched chip.",
+)
 def first_misses(quick: bool) -> Measured:
     """A cell at the right level is no miss of a threshold: one of its state nodes was between high and low."""
     _, design, _, _ = digits("digits_d16_k2", quick=quick)
@@ -161,16 +188,21 @@ def first_misses(quick: bool) -> Measured:
     return Measured(
         float(np.median(far)),
         "beta",
-        "reported",
-        True,
-        f"median distance of {len(wrong)} first misses of the fast model's chips from the threshold; 90 % "
-        f"within {np.quantile(far, 0.9):.3f}, {int((far > 0.1).sum())} beyond 0.1, the farthest "
-        f"{far.max():.3f}; {len(found) - len(wrong)} more are state nodes that rest between high and low "
-        f"({undecided} stage-steps)",
+        Bound(),
+        {
+            "first errors": len(wrong),
+            "90 % within": f"{np.quantile(far, 0.9):.3f} beta",
+            "beyond 0.1 beta": int((far > 0.1).sum()),
+            "farthest": f"{far.max():.3f} beta",
+            "state nodes at rest between high and low": len(found) - len(wrong),
+            "their stage-steps": undecided,
+        },
     )
 
 
-@TOPIC.measure("chips-candidates")
+@TOPIC.measure(
+    "chips-candidates", "Rms error of the candidates that the behavioural model predicts for mismatched chips."
+)
 def candidates(quick: bool) -> Measured:
     """What mismatch does to a row's candidates, and how much of that the fast model tells."""
     _, design, _, _ = digits("digits_d16_k2", quick=quick)
@@ -181,10 +213,4 @@ def candidates(quick: bool) -> Measured:
         wrong.append((told - seen) / half)
         moved.append((seen - nominal) / half)
     rms, whole = (float(np.sqrt(np.nanmean(np.square(part)))) for part in (wrong, moved))
-    return Measured(
-        rms,
-        "beta",
-        "reported",
-        True,
-        f"rms error of the fast model's candidates on the same chips, where mismatch moves them by {whole:.3f} rms",
-    )
+    return Measured(rms, "beta", Bound(), {"shift of candidates by mismatch": f"{whole:.3f} beta rms"})

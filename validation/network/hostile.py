@@ -14,6 +14,7 @@ from analogrnn.network import Cmru, Network
 from analogrnn.spice.engine import find_ngspice, run_deck
 from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.technology import load_technology
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.topic import TOPIC
 
@@ -102,7 +103,9 @@ def _told_failures(folder: Path, bodies: dict[str, str]) -> int:
     return told
 
 
-@TOPIC.measure("hostile")
+@TOPIC.measure(
+    "hostile", "Hostile text and names are refused, and a simulator that fails is reported while other runs are kept."
+)
 def hostile(quick: bool) -> Measured:
     bodies = {name: BODIES[name] for name in (("killed",) if quick else BODIES)}
     before = set(Path.cwd().iterdir())
@@ -114,9 +117,12 @@ def hostile(quick: bool) -> Measured:
     return Measured(
         (texts + names + told) / of,
         "of cases",
-        "= 1",
-        texts + names + told == of and not left,
-        f"hostile text refused {texts} of {len(TEXTS)}, names {names} of {len(NAMES)}; simulators "
-        f"killed, hung, without memory or disk: told, other runs kept, {told} of {2 * len(bodies)}; "
-        f"files left behind {left}",
+        Bound.equals(1),
+        {
+            "refused texts": f"{texts} of {len(TEXTS)}",
+            "refused names": f"{names} of {len(NAMES)}",
+            "simulator failures (killed, hung, without memory or disk) reported": f"{told} of {2 * len(bodies)}",
+            "files left behind": left,
+        },
+        also={"no files left behind": not left},
     )

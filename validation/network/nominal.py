@@ -8,7 +8,8 @@ from analogrnn.agreement import Agreement, Bench, check_agreement
 from analogrnn.design import Design
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
 from analogrnn.spice.transistor_network import Silicon
-from validation.claims import Measured
+from validation.bounds import Bound
+from validation.claims import Figures, Measured
 from validation.network.memory import memory_of
 from validation.network.topic import CALIBRATION, TOPIC, WORKERS, digits, spread_clips
 
@@ -25,26 +26,39 @@ def agreement(case: str, quick: bool) -> Agreement:
     return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
 
 
-def _rows(case: str) -> None:
-    def told(a: Agreement) -> str:
-        return f"{CASES[case][0]} in transistors, standard stage, nominal, {a.clips} held-out clips"
+def conditions(a: Agreement) -> Figures:
+    """What all rows of a nominal network share."""
+    return {"stage": "standard", "clips": a.clips}
 
-    @TOPIC.measure(f"{case}-steps")
+
+def _rows(case: str) -> None:
+    network = CASES[case][0]
+
+    @TOPIC.measure(
+        f"{case}-steps", f"Stages of {network} in transistors, nominal, equal to those of the digital network."
+    )
     def steps(quick: bool) -> Measured:
         a = agreement(case, quick)
         share = a.stage_steps_equal / max(a.stage_steps_checked, 1)
         return Measured(
             share,
             "of stage-steps",
-            ">= 0.99",
-            share >= 0.99 and not a.failures,
-            f"{told(a)}: stages equal to digital, {a.stage_steps_equal:,} of {a.stage_steps_checked:,}; "
-            f"ladders right on every stage {a.steps_equal:,} of {a.steps_checked:,} steps; no thermometer "
-            f"code {a.thermometer_violations}, undecided stages {a.undecided}, failed runs "
-            f"{len(a.failures)}",
+            Bound.at_least(0.99),
+            {
+                **conditions(a),
+                "equal stage-steps": f"{a.stage_steps_equal:,} of {a.stage_steps_checked:,}",
+                "ladder-steps right on every stage": f"{a.steps_equal:,} of {a.steps_checked:,}",
+                "stages outside a thermometer code": a.thermometer_violations,
+                "undecided stages": a.undecided,
+                "failed runs": len(a.failures),
+            },
+            also={"no failed runs": not a.failures},
         )
 
-    @TOPIC.measure(f"{case}-classes")
+    @TOPIC.measure(
+        f"{case}-classes",
+        f"Clips to which {network} in transistors, nominal, assigns the class of the digital network.",
+    )
     def classes(quick: bool) -> Measured:
         a = agreement(case, quick)
         same, of = a.classes_equal or 0, a.classes_checked or 0
@@ -52,12 +66,15 @@ def _rows(case: str) -> None:
         return Measured(
             same / max(of, 1),
             "of clips",
-            ">= 0.99",
-            same >= 0.99 * of > 0,
-            f"{told(a)}: same class as digital on {same} of {of}; largest error of an output {error:.3f} units",
+            Bound.at_least(0.99),
+            {**conditions(a), "same class": f"{same} of {of}", "largest error of an output": f"{error:.3f} units"},
         )
 
-    @TOPIC.measure(f"{case}-first-misses")
+    @TOPIC.measure(
+        f"{case}-first-misses",
+        f"Distance of the candidate from the threshold at the first error of a cell of {network}, worst; the "
+        "bound is the stated error of thresholds.",
+    )
     def misses(quick: bool) -> Measured:
         a = agreement(case, quick)
         far = sorted((miss.distance for miss in a.first_misses), reverse=True)
@@ -66,14 +83,16 @@ def _rows(case: str) -> None:
         return Measured(
             worst,
             "of threshold",
-            f"<= {CALIBRATION:g}",
-            worst <= CALIBRATION,
-            f"{told(a)}: distance of the farthest of {len(far)} first misses from its threshold; median "
-            f"{100 * median:.2g} %; beyond 1 %: {sum(d > 0.01 for d in far)}; the bound is the stated "
-            "error of thresholds",
+            Bound.at_most(CALIBRATION),
+            {
+                **conditions(a),
+                "first errors": len(far),
+                "median": f"{100 * median:.2g} %",
+                "beyond 1 %": sum(d > 0.01 for d in far),
+            },
         )
 
-    @TOPIC.measure(f"{case}-currents")
+    @TOPIC.measure(f"{case}-currents", f"Rms error of the candidate currents of {network} in transistors, nominal.")
     def currents(quick: bool) -> Measured:
         a = agreement(case, quick)
         assert a.candidate is not None
@@ -81,11 +100,13 @@ def _rows(case: str) -> None:
         return Measured(
             a.candidate.rms,
             "of threshold",
-            "< 0.01",
-            a.candidate.rms < 0.01,
-            f"{told(a)}: rms error of the candidate currents, largest {100 * a.candidate.largest:.2g} %; "
-            f"output currents of right cells {100 * a.output.rms:.2g} % of full scale rms, largest "
-            f"{100 * a.output.largest:.2g} %",
+            Bound.below(0.01),
+            {
+                **conditions(a),
+                "largest": f"{100 * a.candidate.largest:.2g} %",
+                "output currents of right cells, rms": f"{100 * a.output.rms:.2g} % of full scale",
+                "their largest error": f"{100 * a.output.largest:.2g} %",
+            },
         )
 
 
@@ -105,7 +126,7 @@ def both_ways(quick: bool) -> tuple[Design, NetworkRun, NetworkRun]:
     return design, slices, flat
 
 
-@TOPIC.measure("flat-equals-slices")
+@TOPIC.measure("flat-equals-slices", "One flat deck of digits_d16_k2 gives the same stages as its slices.")
 def flat_equals_slices(quick: bool) -> Measured:
     design, slices, flat = both_ways(quick)
     same = checked = 0
@@ -121,9 +142,12 @@ def flat_equals_slices(quick: bool) -> Measured:
     return Measured(
         same / checked,
         "of stage-steps",
-        "= 1",
-        same == checked > 0,
-        f"one flat deck of digits_d16_k2 and its slices, one clip, {checked:,} stage-steps; candidates "
-        f"differ by {100 * np.max(candidates):.2g} % of a threshold at most, outputs by "
-        f"{100 * np.max(outputs):.2g} % of full scale, logits by {logits:.3f}",
+        Bound.equals(1),
+        {
+            "clips": 1,
+            "stage-steps": checked,
+            "candidates differ by at most": f"{100 * np.max(candidates):.2g} % of a threshold",
+            "outputs": f"{100 * np.max(outputs):.2g} % of full scale",
+            "logits": f"{logits:.3f}",
+        },
     )

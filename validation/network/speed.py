@@ -18,6 +18,7 @@ from analogrnn.spice.raw import read_raw
 from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.spice.testbench import NetworkDeck, read_deck
 from analogrnn.spice.transistor_network import SETTINGS, Silicon, ladder_slice, network_transistors
+from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.topic import TOPIC, digits
 
@@ -91,16 +92,14 @@ def rates(quick: bool) -> dict[str, float]:
 
 
 def _rate(level: str) -> None:
-    @TOPIC.measure(f"speed-{level}")
+    @TOPIC.measure(f"speed-{level}", f"Speed of the {level} level on one core, one run.")
     def measured(quick: bool) -> Measured:
         found = rates(quick)
         return Measured(
             found[level],
-            "cell-steps/s",
-            "reported",
-            True,
-            f"{NAME}, level {level}, one core, one run: {found[level] / found['transistor']:,.4g} times "
-            "the transistor level",
+            "cell-steps per second",
+            Bound(),
+            {"network": NAME, "over the transistor level": f"{found[level] / found['transistor']:,.4g}-fold"},
         )
 
 
@@ -114,21 +113,29 @@ def one_slice(quick: bool) -> NetworkDeck:
     return ladder_slice(design, design.ladders[0], [0], x[: 1 if quick else 32, 0], find_pdk(), Silicon())
 
 
-@TOPIC.measure("speed-where")
+@TOPIC.measure("speed-where", "Time of one ladder in transistors on one clip, and where it goes.")
 def where(quick: bool) -> Measured:
     seen, _, _ = account(one_slice(quick))
     return Measured(
         seen.wall,
         "s",
-        "reported",
-        True,
-        f"one ladder of {NAME} in transistors, one clip: parsing {seen.parsing:.3f}, "
-        f"operating point {seen.operating_point:.3f}, transient {seen.transient:.3f} s; "
-        f"{seen.points} points, {seen.iterations} iterations",
+        Bound(),
+        {
+            "network": NAME,
+            "parsing": f"{seen.parsing:.3f} s",
+            "operating point": f"{seen.operating_point:.3f} s",
+            "transient": f"{seen.transient:.3f} s",
+            "time points": seen.points,
+            "iterations": seen.iterations,
+        },
     )
 
 
-@TOPIC.measure("speed-settings")
+@TOPIC.measure(
+    "speed-settings",
+    "Speed of the present simulator settings over Gear without a start, one ladder on one clip, with the stages "
+    "of a ten times tighter tolerance.",
+)
 def settings(quick: bool) -> Measured:
     """The settings of the network decks against the former ones, and against ten times tighter ones."""
     deck = one_slice(quick)
@@ -138,19 +145,21 @@ def settings(quick: bool) -> Measured:
         account(replace(deck, text=text)) for text in (deck.text, former, deck.text.replace(SETTINGS, TIGHT))
     )
     error = float(np.abs(candidates - right).max())
-    holds = bool(np.all(stages == exact)) and (quick or before.wall > now.wall)
     return Measured(
         before.wall / now.wall,
         "-fold",
-        "> 1",
-        holds,
-        f"one ladder, one clip: damped trapezoid, free step, coarse start {now.wall:.2f} s "
-        f"({now.iterations} iterations), Gear without a start {before.wall:.2f} s ({before.iterations}), "
-        f"reltol 1e-5 {tight.wall:.2f} s; same stages, candidates to {error * 1e12:.2f} pA",
+        Bound() if quick else Bound.above(1),
+        {
+            "damped trapezoid, free step, coarse start": f"{now.wall:.2f} s ({now.iterations} iterations)",
+            "Gear without a start": f"{before.wall:.2f} s ({before.iterations})",
+            "reltol 1e-5": f"{tight.wall:.2f} s",
+            "candidates differ by": f"{error * 1e12:.2f} pA",
+        },
+        also={"same stages": bool(np.all(stages == exact))},
     )
 
 
-@TOPIC.measure("speed-bypass")
+@TOPIC.measure("speed-bypass", "Speed of bypass=1, which our decks do not use, over the present settings.")
 def bypass(quick: bool) -> Measured:
     deck = one_slice(quick)
     (now, stages, candidates), (fast, same, rough) = (
@@ -159,14 +168,15 @@ def bypass(quick: bool) -> Measured:
     return Measured(
         now.wall / fast.wall,
         "-fold",
-        "reported",
-        True,
-        f"bypass=1, which decks do without: {'the same' if np.all(stages == same) else 'OTHER'} stages, "
-        f"candidates within {np.abs(candidates - rough).max() * 1e12:.2f} pA",
+        Bound(),
+        {
+            "stages": f"{'the same' if np.all(stages == same) else 'OTHER'}",
+            "candidates within": f"{np.abs(candidates - rough).max() * 1e12:.2f} pA",
+        },
     )
 
 
-@TOPIC.measure("speed-one-deck")
+@TOPIC.measure("speed-one-deck", "Speed of one flat deck over the slices of all ladders, one core.")
 def one_deck(quick: bool) -> Measured:
     """Sixteen ladders in one deck share input diodes, parsing and start, but also each other's time points."""
     _, design, x, _ = digits(NAME, quick=quick)
@@ -179,15 +189,24 @@ def one_deck(quick: bool) -> Measured:
     return Measured(
         alone / flat.wall,
         "-fold",
-        "reported",
-        True,
-        f"{len(given)} steps of {NAME}: {len(cells)} slices {alone:.1f} s of one core, one flat deck with "
-        f"readout {flat.wall:.1f} s (operating point {flat.operating_point:.1f} s, {flat.points} points, "
-        f"not {np.mean([s.points for s in slices]):.0f})",
+        Bound(),
+        {
+            "network": NAME,
+            "steps": len(given),
+            "slices": f"{len(cells)}, {alone:.1f} s",
+            "flat deck with readout": f"{flat.wall:.1f} s",
+            "its operating point": f"{flat.operating_point:.1f} s",
+            "its time points": flat.points,
+            "time points of a slice": f"{np.mean([s.points for s in slices]):.0f}",
+        },
     )
 
 
-@TOPIC.measure("speed-trimmed-models")
+@TOPIC.measure(
+    "speed-trimmed-models",
+    "Speed with the model library cut to the devices in use, one ladder on one clip: not worth a second copy of "
+    "the foundry's text.",
+)
 def trimmed(quick: bool) -> Measured:
     """The same deck with a library cut to the two device families in use, in the run's own folder."""
     deck, pdk = one_slice(quick), find_pdk()
@@ -208,10 +227,8 @@ def trimmed(quick: bool) -> Measured:
     return Measured(
         walls["whole"] / walls["trimmed"],
         "-fold",
-        "reported",
-        True,
-        f"one ladder, one clip: whole library {walls['whole']:.2f} s, cut to the devices in use "
-        f"{walls['trimmed']:.2f} s; not worth a second copy of the foundry's text",
+        Bound(),
+        {"whole library": f"{walls['whole']:.2f} s", "cut library": f"{walls['trimmed']:.2f} s"},
     )
 
 
