@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from analogrnn.kernels.simd.compiled import compiled
 from benchmarks.workloads import Recurrence
 
 Runner = Callable[[int], np.ndarray]
@@ -129,7 +130,7 @@ def numpy_threads(core: Core, noisy: bool) -> Runner:
     return run
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _loop(c, x, weight, bias, up, down, sigma, start, noisy, seed, out):
     steps, samples, cells = (len(x), x.shape[1], up.shape[1]) if c.size == 0 else c.shape
     for chip in prange(len(up)):

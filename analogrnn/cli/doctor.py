@@ -7,6 +7,7 @@ from importlib import metadata
 
 from analogrnn import datasets, library
 from analogrnn.cli.ui import Ui
+from analogrnn.compilation import kernel_cache
 from analogrnn.errors import AnalogrnnError, MissingDependencyError
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.spice.pdk import find_pdk
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     checks = [("python", True, platform.python_version()), *(_package(name) for name in PACKAGES)]
     checks += [_check(name, finder) for name, finder in _FINDERS.items()]
     optional = [_package(name, help_) for name, help_ in OPTIONAL.items()]
+    optional.append(_kernel_cache())
     rows = [(name, "found" if ok else "MISSING", text) for name, ok, text in checks]
     rows += [(name, "found" if ok else "not there", text) for name, ok, text in optional]
     ui.columns("", ("component", "", "version and place, or how to install it"), rows)
@@ -54,6 +56,19 @@ _FINDERS: dict[str, Callable[[], str]] = {
     "technologies": _technologies,
     "networks": lambda: ", ".join(library.shipped("networks", ".safetensors")),
 }
+
+
+def _kernel_cache() -> tuple[str, bool, str]:
+    cache = kernel_cache()
+    if cache.folder is not None:
+        return "kernel cache", True, f"{cache.folder} (can be written)"
+    tried = ", ".join(str(folder) for folder in cache.tried)
+    return (
+        "kernel cache",
+        False,
+        f"none of {tried} can be written, so every run compiles its kernels anew, for up to a minute; set "
+        "NUMBA_CACHE_DIR to a folder that can be written",
+    )
 
 
 def _check(name: str, finder: Callable[[], str]) -> tuple[str, bool, str]:

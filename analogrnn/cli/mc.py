@@ -19,7 +19,7 @@ from analogrnn.mapping import map_network
 from analogrnn.montecarlo import MonteCarlo, Study, Variability, class_effects, run_studies, yield_above
 from analogrnn.montecarlo.study import LEVELS, chip_numbers, cpus
 from analogrnn.network import Network, forward
-from analogrnn.outputs.files import make_folder, write_json, write_text
+from analogrnn.outputs.files import can_write, make_folder, write_json, write_text
 from analogrnn.technology import load_technology
 
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of mismatch, in the picture over it
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         answer = _answer(job, sizes)
         if args.out is not None:
             _write(job, sizes, sweep, answer)
-        else:
+        elif checkpoint is not None:
             checkpoint.clear()  # the cache is nobody's archive
     _tell(ui, job, answer)
     ui.result(answer)
@@ -160,16 +160,18 @@ def _workers(args: argparse.Namespace) -> Workers:
 
 
 @contextmanager
-def _kept(job: _Job) -> Iterator[Checkpoint]:
-    """The checkpoint: in --out, or else in the user's cache, under the fingerprint of the campaign."""
+def _kept(job: _Job) -> Iterator[Checkpoint | None]:
+    """The checkpoint: in --out, or else in the user's cache. None (nothing is kept) where that can't be written."""
     args = job.args
     if args.resume and args.fresh:
         raise ParameterError("--resume and --fresh exclude each other: go on, or start over.")
-    if args.out is not None:
-        folder = args.out / "checkpoint"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = cache / "analogrnn" / "mc" / fingerprint([study.series().depends_on for study in job.sizes])[:16]
+    folder = args.out / "checkpoint" if args.out is not None else _cached(job)
+    if args.out is None and not args.resume and not can_write(folder):
+        try:
+            yield None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; nothing is kept: {folder} can't be written; give --out.") from None
+        return
     if args.fresh:
         with Checkpoint(folder, resume=True) as old:
             old.clear()
@@ -184,6 +186,14 @@ def _kept(job: _Job) -> Iterator[Checkpoint]:
         raise CheckpointError(f"{error}{hint}") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; what is finished is kept in {folder}: --resume goes on.") from None
+
+
+def _cached(job: _Job) -> Path:
+    """The campaign's folder in the user's cache, named by the fingerprint of what its results depend on."""
+    # a user without a home gets a path that can't be made, and not a folder named ~ where the command runs
+    home = os.path.expanduser("~").replace("~", os.devnull)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"))
+    return cache / "analogrnn" / "mc" / fingerprint([study.series().depends_on for study in job.sizes])[:16]
 
 
 def _answer(job: _Job, results: Sequence[MonteCarlo]) -> dict[str, Any]:

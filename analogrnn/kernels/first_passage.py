@@ -8,10 +8,11 @@ Source  the exact step: Gillespie, Phys. Rev. E 54 (1996) 2084; crossings betwee
 """
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.simd.compiled import compiled
 
 
-@njit(cache=True)
+@compiled()
 def ou_passages(
     x: np.ndarray, xi: np.ndarray, uniform: np.ndarray, law: np.ndarray, window: np.ndarray, count: np.ndarray
 ) -> None:

@@ -9,10 +9,11 @@ Source  arXiv 2605.11855 (recurrence); the fixed-point form is ours
 """
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.simd.compiled import compiled
 
 
-@njit(cache=True)
+@compiled()
 def integer_affine(
     x: np.ndarray, weight: np.ndarray, shift: np.ndarray, bias: np.ndarray, rectify: bool, out: np.ndarray
 ) -> None:
@@ -36,7 +37,7 @@ def integer_affine(
                 out[r, i] = 0
 
 
-@njit(cache=True)
+@compiled()
 def integer_ladder(
     c: np.ndarray, up: np.ndarray, down: np.ndarray, stuck: np.ndarray, rest: bool, n: np.ndarray, out: np.ndarray
 ) -> None:

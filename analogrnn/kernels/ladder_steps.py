@@ -9,10 +9,11 @@ Source  the recurrence s_t = clip(s_{t-1} + sign(c) H(|c| - b)) of arXiv 2605.11
 """
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.simd.compiled import compiled
 
 
-@njit(cache=True)
+@compiled()
 def ladder_steps(c: np.ndarray, up: np.ndarray, down: np.ndarray, rest: bool, n: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` with the number of stages ON after each step, and leave the last one in `n`.
 

@@ -11,10 +11,11 @@ Source  section 4 of the design; the chain is the law of the recurrence in arXiv
 import math
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.simd.compiled import compiled
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def level_probabilities(
     c: np.ndarray, sigma: np.ndarray, up: np.ndarray, down: np.ndarray, rest: bool, p: np.ndarray, out: np.ndarray
 ) -> None:

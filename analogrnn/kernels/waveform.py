@@ -12,10 +12,11 @@ Source  Bartolozzi & Indiveri 2007, Neural Computation 19(10):2581: tau dI/dt (1
 """
 
 import numpy as np
-from numba import njit
+
+from analogrnn.kernels.simd.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def dpi_step(d: float, on: bool, dt: float, tau: float, drive_ratio: float, floor: float) -> float:
     """Return the DPI's output, as a part of its set value, after dt seconds of constant drive.
 
@@ -42,7 +43,7 @@ def dpi_step(d: float, on: bool, dt: float, tau: float, drive_ratio: float, floo
     return d
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def ladder_waveform(
     u: np.ndarray,
     base: np.ndarray,

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from analogrnn.compilation import require_compiler
 from analogrnn.design import Design, Geometry, Ladder, Synapses
 from analogrnn.kernels.draws import device_deviations, device_normals
 from analogrnn.streams import chip_number, stream_key
@@ -105,7 +106,11 @@ class DeviceTypes:
     efficiency: tuple[np.ndarray, ...]
 
     def draw(self, chips: np.ndarray, scale: float = 1.0) -> dict[str, DeviceDraw]:
-        """Draw all devices of the chips (C,) uint64; every array gains a leading axis C. `scale` multiplies all."""
+        """Draw all devices of the chips (C,) uint64; every array gains a leading axis C. `scale` multiplies all.
+
+        Raises MissingDependencyError where numba's compiler is switched off.
+        """
+        require_compiler("a mismatched chip")
         sizes, sigma_vth, sigma_beta, efficiency = self._elements
         vth, beta, delta = np.empty((3, len(chips), len(efficiency)))
         device_normals(self.keys, sizes, chips, vth, beta)

@@ -1,6 +1,7 @@
 """Results on disk: folders, text, JSON. Whatever can't be written is one OutputError that names the path."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"can't make the folder {path}: {error.strerror or error}; choose another one.") from error
     return path
+
+
+def can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made for the trial if it can be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import ChipFactory, ChipTables, draw_chip
+from analogrnn.compilation import require_compiler
 from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
 from analogrnn.kernels.readout import readout_classes
@@ -41,10 +42,12 @@ class Lanes:
 class Campaign:
     """One design on one set of clips, ready to classify any of its chips. Thread-safe: it only reads itself.
 
-    seed, noise and scale as in score.Variability. Memory depends on the clips and on the chips of one call only.
+    seed, noise and scale as in score.Variability. Memory depends on the clips and on the chips of one call only. Raises
+    MissingDependencyError where numba's compiler is switched off.
     """
 
     def __init__(self, design: Design, x: np.ndarray, seed: int, noise: bool, scale: float) -> None:
+        require_compiler("a campaign of chips")
         self._design, self._seed, self._scale = design, seed, scale
         self._value = design.layers[0].synapses.checked(x, samples=True)
         self._factory = ChipFactory(design, seed, scale)

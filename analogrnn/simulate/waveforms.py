@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, ChipLadder
+from analogrnn.compilation import require_compiler
 from analogrnn.design import Timing, input_time_constants
 from analogrnn.errors import finite_array
 from analogrnn.kernels.waveform import ladder_waveform
@@ -73,8 +74,10 @@ def simulate_waveforms(
 
     The ladders of all samples run side by side in vector lanes; each decides as in `ladder_waveforms`, but for the
     rounding of its rises. `single` precision is faster; it leaves DPI outputs up to 1e-4 off, and a stage whose input
-    passes its threshold by less than that part of I_s may decide otherwise.
+    passes its threshold by less than that part of I_s may decide otherwise. Raises MissingDependencyError where numba's
+    compiler is switched off.
     """
+    require_compiler("the waveform level of many ladders")
     given = finite_array("candidates", candidates, (None, None, layer.ladder.width))
     steps, samples, width = given.shape
     flat = given.reshape(steps, samples * width)

@@ -82,9 +82,9 @@ def _places() -> Iterator[tuple[str, Path]]:
         # the variables point at another process: they say nothing about this one
         variant, root = "gf180mcuD", None
     if root:
-        yield "PDK_ROOT", Path(root).expanduser() / variant / "libs.tech" / "ngspice"
+        yield "PDK_ROOT", Path(os.path.expanduser(root)) / variant / "libs.tech" / "ngspice"
     for usual in _USUAL:
-        folder = Path(usual).expanduser() / variant
+        folder = Path(os.path.expanduser(usual)) / variant  # Path.expanduser raises where there is no home
         yield str(folder), folder / "libs.tech" / "ngspice"
     yield from _package_folder()
 

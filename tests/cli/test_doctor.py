@@ -33,7 +33,7 @@ def test_everything_is_looked_for_and_the_exit_code_tells_whether_it_is_there(ca
     assert set(said.json) == {"required", "optional"}
     required = named(said.json["required"])
     assert set(required) == REQUIRED
-    assert set(named(said.json["optional"])) == {"PySpice", "torch"}
+    assert set(named(said.json["optional"])) == {"PySpice", "torch", "kernel cache"}
     assert said.code == (0 if all(check["found"] for check in required.values()) else 3)
     assert required["python"]["detail"] == platform.python_version()
     assert required["numpy"]["detail"] == metadata.version("numpy")
