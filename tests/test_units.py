@@ -1,12 +1,15 @@
 """Quantities as engineers type and read them."""
 
+import re
+from decimal import Decimal
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
 
 from analogrnn.errors import ParameterError
-from analogrnn.units import format_quantity, parse
+from analogrnn.units import format_quantity, parse, plain_number, whole_number
 
 
 @pytest.mark.parametrize(
@@ -125,3 +128,78 @@ def test_another_unit_is_refused_with_both_named(text, unit, found):
 def test_a_quantity_is_finite(text):
     with pytest.raises(ParameterError, match=r"^value = .* is not finite; write it as 1\.5 nA\."):
         parse(text, "A")
+
+
+SEPARATED = ["0,5nA", "4,5 uA", "1.000,5nA", "1,000.5nA", "4_5uA", "-20,5A", "1,5", "1 000 nA", "1'000nA"]
+
+
+@pytest.mark.parametrize("text", SEPARATED)
+def test_a_comma_or_a_separator_between_digits_is_refused_with_the_value(text):
+    """Read as 5 nA, 45 um and 5 nA once: the digits before the comma were taken for nothing."""
+    message = (
+        rf"^--unit-current = {re.escape(repr(text))} is not a quantity in A; .*, with a decimal point and no other"
+    )
+    with pytest.raises(ParameterError, match=message):
+        parse(text, "A", owner="--unit-current")
+
+
+ELSE = ["1e5_0A", "1 n A", "0x10A", "\u0661nA", "1nA;", "½A", "$1A", "1e99999A", "\u22121A", "1e-9e2A", "+-1A", "1.5.A"]
+
+
+@pytest.mark.parametrize("text", ELSE)
+def test_what_is_more_or_less_than_one_number_prefix_and_unit_is_refused(text):
+    with pytest.raises(ParameterError, match=r"^value = .* is not a quantity in A; write it as 1\.5 nA"):
+        parse(text, "A")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("1h", "h"), ("2d", "d"), ("3min", "min"), ("1Es", "Es"), ("5K", "K"), ("1nns", "nns")]
+)
+def test_letters_that_stand_for_longer_times_are_no_prefixes(text, found):
+    """`--timeout 1h` was 100 s once, as h is hecto."""
+    with pytest.raises(ParameterError, match=rf"^--timeout = '{text}' is in {found}, not in s"):
+        parse(text, "s", owner="--timeout")
+
+
+@given(
+    st.floats(1e-3, 999).map(lambda value: f"{value:.6g}"),
+    st.sampled_from("afpnumkMGT"),
+    st.sampled_from(["A", "s", "V", "F", "m"]),
+)
+def test_a_prefix_costs_one_rounding(number, prefix, unit):
+    power = dict(zip("afpnumkMGT", (-18, -15, -12, -9, -6, -3, 3, 6, 9, 12), strict=True))[prefix]
+    # the decimal text is rounded once, by Python itself
+    assert parse(f"{number}{prefix}{unit}", unit) == float(Decimal(number).scaleb(power))
+
+
+@given(st.text(st.sampled_from("0123456789.,_'eE+- nuµmkMAsV%"), max_size=8), st.sampled_from(["A", "s", "1"]))
+def test_no_text_is_read_as_another_number_than_its_own(text, unit):
+    """Whatever is accepted starts with its whole mantissa; a digit left unread would be a silent wrong value."""
+    try:
+        value = parse(text, unit)
+    except ParameterError:
+        return
+    mantissa, rest = re.fullmatch(r"\s*([-+0-9.eE]*[0-9.])([^0-9.,_']*)", text).groups()
+    power = 0.0 if value == 0.0 else np.log10(value / float(mantissa))
+    assert power == pytest.approx(3 * round(power / 3), abs=1e-6), rest
+
+
+@pytest.mark.parametrize("text", ["4_5", "0,5", "1.5 2", "1e", "nan", "inf", "\u0663", "", "5nA", "1e999", "0x1p3"])
+def test_a_bare_number_is_one_finite_number(text):
+    with pytest.raises(ParameterError, match=r"^x = .* is not a number; write it with a decimal point"):
+        plain_number(text, owner="x")
+
+
+@pytest.mark.parametrize("text", ["4_5", "1,5", "1.0", "1e3", "\u0663", "²", "", "12 3", "9" * 4000])
+def test_a_whole_number_is_digits_only(text):
+    with pytest.raises(ParameterError, match=r"^x = .* is not a whole number; write digits only"):
+        whole_number(text, owner="x")
+
+
+def test_bare_numbers_are_read():
+    assert (plain_number(" -1.5e-3 "), plain_number(".5"), whole_number("-7"), whole_number(" 12 ")) == (
+        -0.0015,
+        0.5,
+        -7,
+        12,
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from analogrnn.agreement import LEVELS, Agreement, Bench, Bound, check_agreement
 from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.simulate import CONTROLS
@@ -29,23 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", choices=CONTROLS, default="none", help="break the ladder on purpose")
     parser.add_argument("--flat", action="store_true", help="one deck a clip, readout included, not one a ladder")
     parser.add_argument(
-        "--chip", type=int, metavar="K", help="mismatched chip number K under --seed, held against its own fast model"
+        "--chip", type=whole, metavar="K", help="mismatched chip number K under --seed, held against its own fast model"
     )
     add_conditions(parser)
     bound = parser.add_argument_group("bounds of the transistor level; the others must agree at every step")
     bound.add_argument(
-        "--least-steps", type=float, metavar="X", help="share of stage-steps (default 0.99; a chip 0.97)"
+        "--least-steps", type=number, metavar="X", help="share of stage-steps (default 0.99; a chip 0.97)"
     )
     bound.add_argument(
-        "--least-classes", type=float, metavar="X", help="share of clips with the same class (0.99; 0.9)"
+        "--least-classes", type=number, metavar="X", help="share of clips with the same class (0.99; 0.9)"
     )
     bound.add_argument(
         "--miss-within",
-        type=float,
+        type=number,
         metavar="X",
         help="largest distance of a first miss from its threshold, over the threshold (default 0.02; a chip: any)",
     )
-    parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
     parser.add_argument("--timeout", metavar="s", default="3600s", help="of one simulator run (default 3600s)")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write agreement.json and a picture of the worst cell"

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn import datasets
+from analogrnn.cli.numbers import number, whole
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
 from analogrnn.network import Network
 from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
-from analogrnn.units import parse
+from analogrnn.units import parse, whole_number
 
 _QUANTITIES = {
     "unit_current": ("A", "current that stands for 1 in the trained network"),
@@ -34,7 +35,7 @@ def add_common(parser: argparse.ArgumentParser, *, seed: bool = True) -> None:
     """--json and --seed."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
     if seed:
-        parser.add_argument("--seed", type=int, default=1, help="seed of all random draws (default 1)")
+        parser.add_argument("--seed", type=whole, default=1, help="seed of all random draws (default 1)")
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     for name, (unit, text) in _QUANTITIES.items():
         group.add_argument(f"--{name.replace('_', '-')}", metavar=unit, help=text)
     for name, text in _NUMBERS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help=text)
+        group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar="X", help=text)
 
 
 def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
@@ -140,8 +141,8 @@ def _chosen(text: str, available: int) -> np.ndarray:
     if text == "all":
         return np.arange(available)
     try:
-        numbers = [int(word) for word in text.split(",") if word]
-    except ValueError:
+        numbers = [whole_number(word) for word in text.split(",") if word]
+    except ParameterError:
         raise ParameterError(
             f"--clips = {text!r}: give a number of clips, 'all', or clip numbers such as 3,7."
         ) from None

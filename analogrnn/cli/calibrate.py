@@ -9,6 +9,7 @@ from analogrnn.calibrate import campaign as job
 from analogrnn.calibrate.bench import Bench, Setup
 from analogrnn.campaign import write_whole
 from analogrnn.cli.arguments import add_common
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
 from analogrnn.spice.engine import find_ngspice
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="use what an interrupted call finished (the default)")
     start.add_argument("--fresh", action="store_true", help="forget what an interrupted call finished")
-    parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
     add_common(parser, seed=False)
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from analogrnn.cli.arguments import add_common
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.demo import DemoOptions, run_demo
 
@@ -12,8 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder of the results (default demo_out)")
     parser.add_argument("--network", default="digits_d32_k4", help="a shipped spoken-digit network")
-    parser.add_argument("--chips", type=int, default=100, help="mismatched chips (default 100)")
-    parser.add_argument("--clips", type=int, default=3, help="clips that run in ngspice (default 3)")
+    parser.add_argument("--chips", type=whole, default=100, help="mismatched chips (default 100)")
+    parser.add_argument("--clips", type=whole, default=3, help="clips that run in ngspice (default 3)")
 
 
 def run(args: argparse.Namespace) -> int:

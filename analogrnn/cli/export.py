@@ -10,6 +10,7 @@ import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
@@ -38,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="clip",
         help="a test clip (the first of --clips), or random inputs that need no data set",
     )
-    parser.add_argument("--clip", type=int, metavar="I", help="the test clip with this number; the same as --clips I,")
-    parser.add_argument("--steps", type=int, default=12, help="length of a random stimulus (default 12)")
+    parser.add_argument("--clip", type=whole, metavar="I", help="the test clip of this number; the same as --clips I,")
+    parser.add_argument("--steps", type=whole, default=12, help="length of a random stimulus (default 12)")
     parser.add_argument(
         "--slice",
         "--cell",
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one ladder with its own front end, as in cell[3]; or each ladder of a layer as a deck of "
         "its own, into the folder --out",
     )
-    parser.add_argument("--chip", type=int, metavar="K", help="transistors: as mismatched chip number K under --seed")
+    parser.add_argument("--chip", type=whole, metavar="K", help="transistors: as mismatched chip number K under --seed")
     add_conditions(parser)
     parser.add_argument(
         "--pdk-paths",

@@ -12,6 +12,7 @@ import numpy as np
 
 from analogrnn.campaign import Checkpoint, Options, Workers, dask_cluster, fingerprint, processes, serial
 from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, inputs_of, mapping_options, network_of
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.design import Design
 from analogrnn.errors import CheckpointError, OutputError, ParameterError, in_range
@@ -29,17 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser)
-    parser.add_argument("--chips", type=int, default=100, help="number of chips (default 100)")
+    parser.add_argument("--chips", type=whole, default=100, help="number of chips (default 100)")
     parser.add_argument("--noise", choices=("on", "off"), help="noise of each cell (default on)")
     parser.add_argument("--mismatch", choices=("on", "off"), default="on", help="device mismatch (default on)")
     parser.add_argument("--sizes", metavar="W,W,..", help="device sizes to compare, as in 4um,10um")
     parser.add_argument(
-        "--threshold", type=float, default=0.9, metavar="A", help="accuracy that a good chip reaches (default 0.9)"
+        "--threshold", type=number, default=0.9, metavar="A", help="accuracy that a good chip reaches (default 0.9)"
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write results, pictures and the checkpoint here")
     parser.add_argument(
         "--sweep",
-        type=int,
+        type=whole,
         default=100,
         metavar="N",
         help="with --out: chips for each point of the picture over mismatch, at most --chips "
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fresh", action="store_true", help="forget what an earlier run has finished")
     group.add_argument(
         "--workers",
-        type=int,
+        type=whole,
         metavar="N",
         help="processes; default: threads of this one, for transistors as many as CPUs",
     )

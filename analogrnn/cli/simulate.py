@@ -7,6 +7,7 @@ import numpy as np
 
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range
 from analogrnn.network import forward
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser)
-    parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
+    parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
     parser.add_argument("--noise", choices=("on", "off"), default="off", help="noise of each cell (default off)")
     parser.add_argument("--out", type=Path, metavar="FILE.nc", help="write levels, candidates and logits as netCDF")
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from analogrnn import sizing
 from analogrnn.cli.arguments import add_common
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.statistics import proportion_interval
@@ -17,41 +18,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yield",
         dest="ladder_yield",
-        type=float,
+        type=number,
         default=0.99,
         metavar="P",
         help="good ladders (default 0.99); good: hold < every threshold < move",
     )
     parser.add_argument(
         "--noise-margin",
-        type=float,
+        type=number,
         default=6.0,
         metavar="SIGMA",
         help="hold and move from the threshold, over the noise (default 6)",
     )
     parser.add_argument("--period", default="10ms", metavar="s", help="one step (default 10ms)")
     parser.add_argument("--supply", default="1.8V", metavar="V", help="default 1.8V")
-    parser.add_argument("--stages", type=int, default=4, help="levels above the lowest (default 4)")
-    parser.add_argument("--cells", type=int, default=16, help="ladders of the network (default 16)")
+    parser.add_argument("--stages", type=whole, default=4, help="levels above the lowest (default 4)")
+    parser.add_argument("--cells", type=whole, default=16, help="ladders of the network (default 16)")
     parser.add_argument(
         "--hold",
-        type=float,
+        type=number,
         default=0.5,
         metavar="X",
         help="largest candidate that must not move, in half windows (default 0.5)",
     )
-    parser.add_argument("--move", type=float, default=1.5, metavar="X", help="smallest that must (default 1.5)")
+    parser.add_argument("--move", type=number, default=1.5, metavar="X", help="smallest that must (default 1.5)")
     parser.add_argument(
         "--base",
-        type=float,
+        type=number,
         default=1.8,
         metavar="X",
         help="standing current of the input line, in half windows: how far a down pulse reaches (default 1.8)",
     )
     parser.add_argument("--cell-size", metavar="W[xL]", help="the reverse: what this device gives")
     parser.add_argument("--unit-current", metavar="A", help="the reverse: at this unit current")
-    parser.add_argument("--confirm", type=int, default=0, metavar="K", help="run K mismatched ladders in ngspice")
-    parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--confirm", type=whole, default=0, metavar="K", help="run K mismatched ladders in ngspice")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
     add_common(parser)
 
 

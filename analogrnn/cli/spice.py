@@ -11,7 +11,7 @@ from analogrnn.cli.ui import Ui
 from analogrnn.errors import OutputError, ParameterError
 from analogrnn.spice.engine import find_ngspice, run_deck
 from analogrnn.spice.pdk import find_pdk
-from analogrnn.units import format_quantity, parse
+from analogrnn.units import format_quantity, parse, plain_number
 
 MAX_DECK = 64 << 20  # bytes
 
@@ -90,6 +90,6 @@ def _stop_time(text: str) -> float | None:
     if found is None:
         return None
     try:
-        return float(found[1])
-    except ValueError:
+        return plain_number(found[1])
+    except ParameterError:
         raise ParameterError(f".tran ends at {found[1]!r}, which is not a plain number; give --stop-time.") from None

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from analogrnn.cli.arguments import add_common
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "limits; see docs/sweep.md and examples/specs_standard_ladder.toml",
     )
     parser.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
-    parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
     add_common(parser, seed=False)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write sweep.md, sweep.json and a picture here")
 

@@ -9,6 +9,7 @@ import numpy as np
 from analogrnn import datasets
 from analogrnn.chip import draw_chip
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.network import Network
@@ -24,33 +25,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "all")
     add_common(parser)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--chip", type=int, metavar="K", help="trim chip number K alone and show its codes")
-    which.add_argument("--chips", type=int, default=20, help="trim chips 0 to N-1 (default 20)")
-    parser.add_argument("--bits", type=int, default=6, help="of every trim DAC (default 6)")
+    which.add_argument("--chip", type=whole, metavar="K", help="trim chip number K alone and show its codes")
+    which.add_argument("--chips", type=whole, default=20, help="trim chips 0 to N-1 (default 20)")
+    parser.add_argument("--bits", type=whole, default=6, help="of every trim DAC (default 6)")
     parser.add_argument(
         "--sharing",
         choices=SHARING,
         default="stage",
         help="DACs of a stage: its own threshold and width (default), the width one a ladder, or both one a ladder",
     )
-    parser.add_argument("--repeats", type=int, default=3, help="sequences a comparison, odd (default 3)")
+    parser.add_argument("--repeats", type=whole, default=3, help="sequences a comparison, odd (default 3)")
     parser.add_argument(
         "--calibration-clips",
-        type=int,
+        type=whole,
         default=40,
         metavar="N",
         help="clips that set the readout's biases; with --inputs, the first N, which are then not scored (default 40)",
     )
     parser.add_argument(
         "--accept",
-        type=float,
+        type=number,
         default=0.05,
         metavar="LOSS",
         help="a good chip is at most this much less accurate than the digital network (default 0.05)",
     )
     parser.add_argument(
         "--least-yield",
-        type=float,
+        type=number,
         default=0.0,
         metavar="P",
         help="exit code 1 if fewer of the trimmed chips are good (default 0)",

@@ -103,7 +103,7 @@ def read_specs(path: Path) -> SpecFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, no UTF-8, a number of 5,000 digits, deep nesting
         raise ParameterError(f"{path} is not valid TOML: {error}.") from error
     return parse_specs(content, str(path))
 
@@ -200,7 +200,7 @@ def _spec(owner: str, given: Any, axes: Mapping[str, tuple[Any, ...]]) -> Spec:
         raise ParameterError(f"{owner} is not a table; write [[spec]] and its keys below.")
     _known(owner, given, {"parameter", "unit", "min", "typ", "max", "typ_within", *axes})
     name = given.get("parameter")
-    if name not in PARAMETERS:
+    if not isinstance(name, str) or name not in PARAMETERS:
         raise ParameterError(f"{owner} parameter = {name!r} is unknown; known: {sorted(PARAMETERS)}.")
     owner, about = f"{owner} ({name})", PARAMETERS[name]
     if given.get("unit") != about.unit:

@@ -63,7 +63,7 @@ def read_document(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CalibrationError(f"can't read calibration {path}: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, no UTF-8, a number of 5,000 digits, deep nesting
         raise CalibrationError(f"{path} is not valid TOML: {error}.") from error
 
 
@@ -125,9 +125,12 @@ def _checked(path: Path, name: str, entry: Any, asked: Mapping[str, Any]) -> dic
         raise CalibrationError(f"{path} [{name}].kind = {entry['kind']!r}; known: {list(KINDS)}.")
     if axis:
         _check_curve(path, name, entry, axis)
-    numbers = (*([] if axis else [entry["value"]]), entry["count"], entry["uncertainty"])
-    if not all(_is_finite(x) for x in numbers):
-        raise CalibrationError(f"{path} [{name}]: value, count and uncertainty must be finite numbers.")
+    for key in ("count", "uncertainty") if axis else ("value", "count", "uncertainty"):
+        if not _is_finite(entry[key]):
+            shown = repr(entry[key])[:40]
+            raise CalibrationError(
+                f"{path} [{name}]: value, count and uncertainty must be finite numbers; {key} = {shown} is none."
+            )
     if not isinstance(entry["count"], int) or entry["count"] < 0 or entry["uncertainty"] < 0:
         raise CalibrationError(f"{path} [{name}]: count is a whole number >= 0, uncertainty is >= 0.")
     if any(not isinstance(entry[key], str) or not entry[key].strip() for key in ("meaning", "source", "method")):

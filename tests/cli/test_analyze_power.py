@@ -45,7 +45,7 @@ def test_ngspice_confirms_a_ladder(call, inputs):
         ("--budget=3V", "--budget = '3V' is in V, not in W"),
         ("--budget=-1W", "--budget = -1 is outside [0, 1]"),
         ("--confirm=17", "--confirm = 17 is outside [0, 16]"),
-        ("--scaling=4,x", "--scaling = 'x' is not a quantity"),
+        ("--scaling=4,x", "--scaling = 'x' is not a whole number"),
         ("--scaling=0,4", "--scaling = 0 is outside [1, 512]"),
         ("--scaling=4", "scaling needs two or more sizes"),
         ("--overhead=0.5", "overhead = 0.5 is outside [1, 100]"),

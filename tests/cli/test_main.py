@@ -44,6 +44,51 @@ def program(*words: object, stdout: Any, close: int | None = None) -> subprocess
 # ---------------------------------------------------------------- help and usage
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (
+            ("map", NETWORK, "--settle", "4_5"),
+            "argument --settle: '4_5' is not a number; write it with a decimal point",
+        ),
+        (("map", NETWORK, "--settle", "0,5"), "argument --settle: '0,5' is not a number"),
+        (("map", NETWORK, "--settle", "nan"), "argument --settle: 'nan' is not a number"),
+        (("mc", NETWORK, "--chips", "1_0"), "argument --chips: '1_0' is not a whole number; write digits only"),
+        (("mc", NETWORK, "--seed", "\u0663"), "argument --seed: '\u0663' is not a whole number"),
+        (("export", NETWORK, "--temperature", "2_7"), "argument --temperature: '2_7' is not a number"),
+        (("trim", NETWORK, "--least-yield", "nan"), "argument --least-yield: 'nan' is not a number"),
+        (("size", "--yield", "0,99"), "argument --yield: '0,99' is not a number"),
+    ],
+)
+def test_a_bare_number_is_read_whole_or_refused_with_its_flag(call, words, named):
+    """Python's own int and float read 4_5 as 45."""
+    said = call(*words)
+    assert said.code == 2
+    assert named in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("map", NETWORK, "--unit-current", "0,5nA"), "--unit-current = '0,5nA' is not a quantity in A"),
+        (("map", NETWORK, "--cell-size", "4,5um"), "--cell-size = '4,5um' is not a quantity in m"),
+        (("map", NETWORK, "--cell-size", "4umx1_0um"), "--cell-size = '1_0um' is not a quantity in m"),
+        (("map", NETWORK, "--period", "1.000,5ms"), "--period = '1.000,5ms' is not a quantity in s"),
+        (("map", NETWORK, "--c-dpi", "0,5pF"), "--c-dpi = '0,5pF' is not a quantity in F"),
+        (("size", "--supply", "1,8V"), "--supply = '1,8V' is not a quantity in V"),
+        (("simulate", NETWORK, "--clips", "1_0"), "--clips = '1_0': give a number of clips"),
+        (("analyze", "bits", NETWORK, "--words", "all=\u00b2"), "--words = 'all=\u00b2': write group=bits"),
+        (("analyze", "power", NETWORK, "--budget", "0,5uW"), "--budget = '0,5uW' is not a quantity in W"),
+        (("analyze", "power", NETWORK, "--scaling", "4_0"), "--scaling = '4_0' is not a whole number"),
+        (("analyze", "noise", NETWORK, "--sigmas", "0.1_5"), "--sigmas = '0.1_5': write numbers in beta"),
+        (("analyze", "fixed-points", NETWORK, "--eps", "0_1"), "--eps = '0_1' is not a number"),
+    ],
+)
+def test_a_quantity_with_a_comma_or_a_separator_is_refused_with_its_flag(call, inputs, words, named):
+    takes_inputs = words[0] == "simulate" or words[:2] in (("analyze", "bits"), ("analyze", "noise"))
+    call(*words, *(("--inputs", inputs) if takes_inputs else ())).refused(2, named)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_tells_what_it_takes(call, verb):
     said = call(verb, "--help")
@@ -55,7 +100,7 @@ def test_every_verb_tells_what_it_takes(call, verb):
 
 
 def test_there_is_a_module_for_every_verb_and_no_other_verb():
-    helpers = {"__init__", "main", "arguments", "conditions", "flags", "ui"}
+    helpers = {"__init__", "main", "arguments", "conditions", "flags", "numbers", "ui"}
     folder = Path(cli.__file__).parent
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}
     assert set(VERBS) == ({path.stem for path in folder.glob("*.py")} | packages) - helpers

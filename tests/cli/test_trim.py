@@ -62,7 +62,7 @@ def test_too_few_good_chips_are_exit_code_1(call, inputs):
         (("--bits", 13), "TrimOptions.bits = 13 is outside [1, 12]"),
         (("--repeats", 4), "is even; a majority needs an odd number"),
         (("--accept", 2), "--accept = 2 is outside [0, 1]"),
-        (("--least-yield", "nan"), "--least-yield = nan is outside"),
+        (("--least-yield", 2), "--least-yield = 2 is outside"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(call, words, reason):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
+from analogrnn.units import whole_number
 
 if TYPE_CHECKING:
     from analogrnn.analysis.bits.quantise import Quantised
@@ -29,19 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--within",
-        type=float,
+        type=number,
         default=0.01,
         metavar="X",
         help="accuracy that may be lost, as a fraction (default 0.01)",
     )
     parser.add_argument(
         "--sure",
-        type=float,
+        type=number,
         default=0.95,
         metavar="P",
         help="one-sided confidence of that on the choosing clips; 0.5 takes the bare accuracy (default 0.95)",
     )
-    parser.add_argument("--longest", type=int, default=12, metavar="N", help="longest word to try (default 12)")
+    parser.add_argument("--longest", type=whole, default=12, metavar="N", help="longest word to try (default 12)")
     parser.add_argument(
         "--grid",
         choices=("binary", "full"),
@@ -116,10 +118,12 @@ def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[Labelled
 def _words(text: str, groups: tuple[str, ...]) -> dict[str, int]:
     words: dict[str, int] = {}
     for item in text.split(","):
-        group, _, bits = item.strip().partition("=")
-        if not bits.strip().isdigit():
-            raise ParameterError(f"--words = {text!r}: write group=bits, as in weights=6,bias=8 or all=8.")
-        words |= dict.fromkeys(groups, int(bits)) if group == "all" else {group: int(bits)}
+        group, _, typed = item.strip().partition("=")
+        try:
+            bits = whole_number(typed)
+        except ParameterError:
+            raise ParameterError(f"--words = {text!r}: write group=bits, as in weights=6,bias=8 or all=8.") from None
+        words |= dict.fromkeys(groups, bits) if group == "all" else {group: bits}
     return words
 
 

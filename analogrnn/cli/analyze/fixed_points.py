@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.units import plain_number
 
 if TYPE_CHECKING:
     from analogrnn.analysis.fixed_points.report import LadderFixedPoints
@@ -18,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_common(parser)
     parser.add_argument("--layer", help="recurrent layer (default: the first)")
-    parser.add_argument("--cell", type=int, default=0, metavar="I", help="which ladder of it (default 0)")
-    parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
+    parser.add_argument("--cell", type=whole, default=0, metavar="I", help="which ladder of it (default 0)")
+    parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
     parser.add_argument("--ngspice", action="store_true", help="also start every code in ngspice (nominal chip)")
     parser.add_argument(
         "--eps", default="0,0.5,1", metavar="E,E,..", help="leaks of the recurrence to compare (default 0,0.5,1)"
@@ -124,7 +126,7 @@ def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
 
 def _eps(word: str) -> float:
     try:
-        value = float(word)
-    except ValueError:
+        value = plain_number(word)
+    except ParameterError:
         raise ParameterError(f"--eps = {word!r} is not a number; write them as in 0,0.5,1.") from None
     return in_range("--eps", value, 0.0, 1.0, hint="0 is the BMRU, 1 the CMRU")

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.units import plain_number
 
 if TYPE_CHECKING:
     from analogrnn.analysis.noise.report import AccuracyCurve, LayerNoise
@@ -16,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser)
-    parser.add_argument("--chip", type=int, metavar="K", help="mismatched chip number K; default: the nominal chip")
+    parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
     parser.add_argument("--sigmas", metavar="X,X,..", help="rms noise in beta for the accuracy (default 0.05 to 2)")
-    parser.add_argument("--repeats", type=int, default=3, help="noise draws for each accuracy (default 3)")
+    parser.add_argument("--repeats", type=whole, default=3, help="noise draws for each accuracy (default 3)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write noise.json and pictures here")
 
 
@@ -119,8 +121,8 @@ def _sigmas(text: str | None) -> list[float]:
     if text is None:
         return list(SIGMAS)
     try:
-        values = [float(word) for word in text.split(",") if word.strip()]
-    except ValueError:
+        values = [plain_number(word) for word in text.split(",") if word.strip()]
+    except ParameterError:
         raise ParameterError(f"--sigmas = {text!r}: write numbers in beta, as in 0.1,0.2.") from None
     if not values:
         raise ParameterError(f"--sigmas = {text!r} names no noise; write numbers in beta, as in 0.1,0.2.")

@@ -16,10 +16,11 @@ from analogrnn.cli.arguments import (
     mapping_options,
     network_of,
 )
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range
 from analogrnn.technology import load_technology
-from analogrnn.units import format_quantity, parse
+from analogrnn.units import format_quantity, parse, whole_number
 
 if TYPE_CHECKING:
     from analogrnn.analysis.power.area import AreaReport
@@ -36,18 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", metavar="W", help="exit code 1 if the network draws more, as in 1uW")
     parser.add_argument(
         "--confirm",
-        type=int,
+        type=whole,
         default=0,
         metavar="K",
         help="run K ladders on the first clip in ngspice; exit code 1 if the supply current is more than 5 %% off",
     )
-    parser.add_argument("--workers", type=int, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
     parser.add_argument(
         "--scaling", metavar="D,D,..", help="also random networks of these state dimensions, as in 4,8,16,32,64,128"
     )
     parser.add_argument(
         "--overhead",
-        type=float,
+        type=number,
         default=2.5,
         metavar="X",
         help="layout area over gates and capacitors, declared (default 2.5)",
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sizes(text: str) -> list[int]:
-    sizes = [parse(word, "1", owner="--scaling") for word in text.split(",") if word.strip()]
+    sizes = [whole_number(word, owner="--scaling") for word in text.split(",") if word.strip()]
     return sorted({int(in_range("--scaling", size, 1, 512)) for size in sizes})
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analogrnn.cli.analyze.bits import examples_of
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, network_of
+from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.outputs.files import make_folder, write_json
 
@@ -20,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser)
-    parser.add_argument("--chips", type=int, default=128, help="chips of each kind (default 128)")
+    parser.add_argument("--chips", type=whole, default=128, help="chips of each kind (default 128)")
     parser.add_argument(
-        "--single", type=int, default=24, metavar="N", help="chips for each cell and each device type (default 24)"
+        "--single", type=whole, default=24, metavar="N", help="chips for each cell and each device type (default 24)"
     )
     parser.add_argument(
         "--margin",
-        type=float,
+        type=number,
         default=0.05,
         metavar="X",
         help="accuracy that a good chip may lose, as a fraction (default 0.05)",
