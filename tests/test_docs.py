@@ -1,7 +1,10 @@
 """The documentation names only what exists: files, modules, validation topics; and its Python is Python."""
 
 import ast
+import contextlib
+import functools
 import importlib
+import io
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_readme import blocks, links
 
+from analogrnn.cli.main import VERBS, main
 from validation.__main__ import TOPICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +25,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 MODULE = re.compile(r"`(analogrnn(?:\.\w+)+)")
 SOURCE = re.compile(r"`([\w/]+\.py)\b")
 TOPIC = re.compile(r"(?:\./run validate|python -m validation) ([a-z][a-z-]*)")
+COMMAND = re.compile(rf"\banalogrnn +({'|'.join(VERBS)})\b([^`#\n]*)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def exists(path: str) -> bool:
@@ -69,10 +75,32 @@ def test_every_validation_topic_that_a_page_names_exists(page):
     assert set(TOPIC.findall(page.read_text(encoding="utf-8"))) <= set(TOPICS)
 
 
+@functools.cache
+def flags(*verb: str) -> frozenset[str]:
+    """The flags that the help of `analogrnn VERB` lists."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), pytest.raises(SystemExit):
+        main([*verb, "--help"])
+    return frozenset(FLAG.findall(text.getvalue()))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_every_python_block_of_a_page_compiles(page):
+def test_every_flag_of_a_command_that_a_page_shows_exists(page):
+    for verb, rest in COMMAND.findall(page.read_text(encoding="utf-8")):
+        question = rest.split()[:1] if verb == "analyze" else []
+        if question and not re.fullmatch("[a-z-]+", question[0]):
+            continue  # the command in general
+        assert set(FLAG.findall(rest)) <= flags(verb, *question), f"analogrnn {verb}{rest}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_python_block_of_a_page_compiles_and_imports_what_exists(page):
     for line, code in blocks(page.read_text(encoding="utf-8"), "python"):
         compile("\n" * (line - 1) + code, page.name, "exec")
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "analogrnn":
+                for alias in node.names:
+                    assert exists(f"{node.module}.{alias.name}"), f"{page.name}, block at line {line}: {alias.name}"
 
 
 def test_the_index_links_to_every_page():
@@ -82,6 +110,10 @@ def test_the_index_links_to_every_page():
 
 
 def test_a_name_that_does_not_exist_is_noticed():
+    assert COMMAND.findall("use `analogrnn mc NET --chips 3`, then") == [("mc", " NET --chips 3")]
+    assert FLAG.findall("[--chips 3] --no-such") == ["--chips", "--no-such"]
+    assert "--chips" in flags("mc")
+    assert "--no-such" not in flags("mc")
     assert exists("analogrnn.spice.engine.run_deck")
     assert exists("analogrnn.analysis.bits")
     assert not exists("analogrnn.spice.engine.no_such_name")
