@@ -14,6 +14,7 @@ from analogrnn import mismatch
 from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.streams import chip_number
 
 
@@ -62,8 +63,8 @@ class ChipFeedForward:
     rectified: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Chip:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chip(Shown):
     """A Design with one draw of mismatch. `index` is None for the nominal chip.
 
     >>> chip = ar.draw_chip(design, seed=1, index=7)
@@ -73,6 +74,19 @@ class Chip:
     index: int | None
     seed: int
     layers: tuple[ChipFeedForward | ChipLadder, ...]
+
+    def shown(self) -> tuple[str, Rows]:
+        """Which chip, and how far mismatch moves the thresholds of its stages."""
+        which = "nominal" if self.index is None else f"number {self.index} under seed {self.seed}"
+        shifts = [
+            (layer.up - layer.ladder.threshold[:, [1]]) / layer.ladder.threshold[:, [1]] for layer in self.ladders
+        ]
+        rms = float(np.sqrt(np.mean(np.concatenate([shift.ravel() for shift in shifts]) ** 2)))
+        rows = [
+            ("ladders", ", ".join(f"{item.name} ({counted(item.ladder.width, 'ladder')})" for item in self.ladders)),
+            ("deviation of the thresholds", f"{100 * rms:.3g} % rms" if rms else "none"),
+        ]
+        return f"Chip of {self.design.name}, {which}", rows
 
     @property
     def ladders(self) -> tuple[ChipLadder, ...]:

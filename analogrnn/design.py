@@ -11,7 +11,9 @@ import numpy as np
 
 from analogrnn.errors import ParameterError, finite_array
 from analogrnn.network import InputEncoding
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.technology import Technology
+from analogrnn.units import format_quantity
 
 # transistors of the blocks in circuits/gf180mcu: a group of equal unit devices counts as one
 STAGE = {True: 17, False: 8}  # ladder_stage, and bare_stage: a ladder of one stage shifts nobody, so it has no DPI
@@ -204,8 +206,8 @@ class Ladder:
         return self.i_hyst / 2.0
 
 
-@dataclass(frozen=True, eq=False)
-class Design:
+@dataclass(frozen=True, eq=False, repr=False)
+class Design(Shown):
     """A network as a circuit. `layers` are in the order in which the signal meets them.
 
     >>> design = ar.map_network(network, ar.load_technology("gf180mcu"))
@@ -220,6 +222,26 @@ class Design:
     pooling: str = "pool"
     encoding: InputEncoding | None = None
     metadata: dict[str, str | float | int] = field(default_factory=dict)
+
+    def shown(self) -> tuple[str, Rows]:
+        """Layers, and the currents, devices and times that all of them share."""
+        parts = [
+            f"{layer.name} ({counted(layer.width, 'ladder')} of {counted(layer.stages, 'stage')})"
+            if isinstance(layer, Ladder)
+            else f"{layer.name} ({counted(layer.synapses.width, 'row')}{', rectified' if layer.rectifier else ''})"
+            for layer in self.layers
+        ]
+        cell, timing = self.sizing.cell, self.timing
+        rows = [
+            ("layers", f"{counted(self.layers[0].synapses.inputs, 'input')} -> {' -> '.join(parts)}"),
+            (
+                "circuit",
+                f"unit current {format_quantity(self.unit_current, 'A', 3)}, period "
+                f"{format_quantity(timing.period, 's', 3)}, pulse {format_quantity(timing.pulse, 's', 3)}, "
+                f"cells {cell.w * 1e6:g} x {cell.l * 1e6:g} um",
+            ),
+        ]
+        return f"Design {self.name} in {self.technology.name}: {counted(self.stages, 'memory stage')}", rows
 
     @cached_property
     def ladders(self) -> tuple[Ladder, ...]:

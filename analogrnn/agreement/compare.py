@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from analogrnn.design import Design, Ladder
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.spice.run_network import NetworkRun
 
 NEAR = 0.25  # of its threshold: a preset pulse, which should pass it by all of it, has come as near as this
@@ -96,8 +97,8 @@ class Spread:
         return cls(float(np.abs(known).max()), float(np.sqrt(np.mean(known**2))), unit)
 
 
-@dataclass(frozen=True, eq=False)
-class Agreement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Shown):
     """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step one stage.
 
     >>> holds = ar.check_agreement(network, design, x, ar.Bench(level="waveform")).holds
@@ -125,6 +126,16 @@ class Agreement:
     failures: tuple[str, ...] = ()
     bound: Bound = Bound()
     readings: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def shown(self) -> tuple[str, Rows]:
+        """The verdict and its counts."""
+        classes = "" if self.classes_equal is None else f", {self.classes_equal} of {self.classes_checked} classes"
+        rows = [
+            ("steps equal on every stage", f"{self.steps_equal:,} of {self.steps_checked:,}{classes}"),
+            ("failed runs", f"{len(self.failures)}; first errors: {len(self.first_misses)}"),
+        ]
+        verdict = "agrees" if self.holds else "disagrees"
+        return f"Agreement: level {self.level} {verdict} on {counted(self.clips, 'clip')}", rows
 
     @property
     def holds(self) -> bool:

@@ -8,11 +8,12 @@ import numpy as np
 from analogrnn.campaign import Failure
 from analogrnn.errors import in_range
 from analogrnn.montecarlo.score import Variability
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.statistics import proportion_interval
 
 
-@dataclass(frozen=True, eq=False)
-class MonteCarlo:
+@dataclass(frozen=True, eq=False, repr=False)
+class MonteCarlo(Shown):
     """What chips index (n,) under the seed of `variability` answered to S labelled clips.
 
     >>> mean = study.statistics()["mean"]
@@ -25,6 +26,25 @@ class MonteCarlo:
     labels: np.ndarray
     variability: Variability
     failures: tuple[Failure, ...] = field(default=())
+
+    def shown(self) -> tuple[str, Rows]:
+        """What varied, and the accuracy over the chips."""
+        s, v = self.statistics(), self.variability
+        what = [
+            f"mismatch times {v.scale:g}" if v.scale != 1.0 else "mismatch",
+            "noise" if v.noise else "no noise",
+            f"seed {v.seed}",
+        ]
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        rows = [
+            ("variability", ", ".join(what)),
+            (
+                "accuracy",
+                f"mean {s['mean']:.1%}, standard deviation {s['std']:.1%}, 5th percentile {s['p05']:.1%}, "
+                f"worst {s['min']:.1%} (chip {s['worst_chip']})",
+            ),
+        ]
+        return f"MonteCarlo: {counted(len(self.index), 'chip')}{failed}, {counted(self.clips, 'clip')}", rows
 
     @cached_property
     def done(self) -> np.ndarray:

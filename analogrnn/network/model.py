@@ -8,10 +8,13 @@ import numpy as np
 from analogrnn.errors import ParameterError, is_identifier
 from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import Layer, Pooling, ReLU
+from analogrnn.show import Rows, Shown, counted
+
+LONGEST_TEXT = 24  # characters; a network shows no longer entry of its metadata
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(Shown):
     """Layers in the order in which data meets them. Immutable; make a changed one with `dataclasses.replace`.
 
     >>> network = ar.load_network("digits_d16_k2")
@@ -60,6 +63,18 @@ class Network:
             if pooled and layer.kind not in ("linear", "relu"):
                 raise ParameterError(f"{layer.name} is recurrent and follows the pooling; move the pooling behind it.")
             width, source = layer.width, layer.name
+
+    def shown(self) -> tuple[str, Rows]:
+        """Layers, and what the metadata says."""
+        parts = [
+            layer.name if isinstance(layer, ReLU | Pooling) else f"{layer.name} ({layer.kind}, {layer.width})"
+            for layer in self.layers
+        ]
+        brief = {key: str(value) for key, value in self.metadata.items() if key != "name"}
+        facts = ", ".join(f"{key} {text}" for key, text in brief.items() if len(text) <= LONGEST_TEXT)
+        rows = [("layers", " -> ".join([counted(self.inputs, "input"), *parts])), ("metadata", facts or "none")]
+        encoding = "no encoding" if self.encoding is None else f"an encoding of {len(self.encoding.mean)} features"
+        return f"Network {self.name} with {encoding}", rows
 
     @property
     def inputs(self) -> int:

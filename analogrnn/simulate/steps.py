@@ -8,11 +8,12 @@ from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
 from analogrnn.design import Ladder
 from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.kernels.noise_draws import noise_normals
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.streams import NO_CHIP, stream_key
 
 
-@dataclass(frozen=True, eq=False)
-class StepRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class StepRun(Shown):
     """A network on one chip. Keyed by layer: candidates (T, S, d) and levels k (T, S, d); logits (S, classes).
 
     >>> accuracy = (ar.simulate(chip, x).classes == labels).mean()
@@ -21,6 +22,16 @@ class StepRun:
     candidates: dict[str, np.ndarray]
     levels: dict[str, np.ndarray]
     logits: np.ndarray
+
+    def shown(self) -> tuple[str, Rows]:
+        """Sizes, and how often the levels move."""
+        first = next(iter(self.levels.values()))
+        moves = [
+            f"{name} moves at {100 * np.mean(np.diff(levels, axis=0) != 0):.3g} % of the steps"
+            for name, levels in self.levels.items()
+        ]
+        rows = [("levels", "; ".join(moves)), ("outputs", f"logits {self.logits.shape}")]
+        return f"StepRun: {counted(first.shape[1], 'clip')} of {counted(len(first), 'step')}", rows
 
     @property
     def classes(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The records of a process: its constants, and what our circuits make of their currents in each size of device."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.show import Rows, Shown, counted
 
 BOLTZMANN = 1.380649e-23  # J/K, exact
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
@@ -105,8 +107,8 @@ class CalibratedSize:
         return found
 
 
-@dataclass(frozen=True)
-class Technology:
+@dataclass(frozen=True, repr=False)
+class Technology(Shown):
     """One process at one supply and temperature. SI units; the meaning of each value stands in the calibration file.
 
     >>> technology = ar.load_technology("gf180mcu")
@@ -173,6 +175,15 @@ class Technology:
         _check_ranges(self, "Technology")
         if not self.sizes:
             raise ParameterError("Technology.sizes is empty; give the standard size of device, or calibrate one.")
+
+    def shown(self) -> tuple[str, Rows]:
+        """The operating point, and where the values come from."""
+        kinds = Counter(entry.kind for entry in self.provenance.values())
+        rows = [
+            ("operating point", f"{self.supply:g} V, {self.temperature - 273.15:.3g} C"),
+            ("values", ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no provenance"),
+        ]
+        return f"Technology {self.name}: {counted(len(self.sizes), 'calibrated device size')}", rows
 
     @property
     def standard(self) -> CalibratedSize:
