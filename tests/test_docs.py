@@ -2,9 +2,11 @@
 
 import ast
 import contextlib
+import fnmatch
 import functools
 import importlib
 import io
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from test_readme import blocks, links
 
+from analogrnn import design
 from analogrnn.cli.main import VERBS, main
 from validation.__main__ import TOPICS
 
@@ -26,6 +29,8 @@ MODULE = re.compile(r"`(analogrnn(?:\.\w+)+)")
 SOURCE = re.compile(r"`([\w/]+\.py)\b")
 TOPIC = re.compile(r"(?:\./run validate|python -m validation) ([a-z][a-z-]*)")
 COMMAND = re.compile(rf"\banalogrnn +({'|'.join(VERBS)})\b([^`#\n]*)")
+ROW = re.compile(rf"`((?:{'|'.join(TOPICS)})-[a-z0-9*][\w*-]*)`")
+FIELD = re.compile(r"`(Ladder|Timing|Sizing|Design|Synapses)\.(\w+)`")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -73,6 +78,28 @@ def test_every_module_that_a_page_names_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_validation_topic_that_a_page_names_exists(page):
     assert set(TOPIC.findall(page.read_text(encoding="utf-8"))) <= set(TOPICS)
+
+
+def test_every_validation_row_that_a_page_names_is_in_the_results():
+    results = [json.loads(path.read_text()) for path in (ROOT / "validation" / "results").glob("*.json")]
+    ids = [row["id"] for rows in results if isinstance(rows, list) for row in rows if "id" in row]
+    named = {row for page in PAGES for row in ROW.findall(page.read_text(encoding="utf-8"))}
+    assert {row for row in named if not fnmatch.filter(ids, row)} == set()
+    assert len(named) > 10  # the pattern still finds them
+
+
+def test_the_glossary_names_fields_of_the_records_and_nodes_of_the_subcircuits():
+    glossary = (ROOT / "docs" / "README.md").read_text(encoding="utf-8").split("## Glossary")[1].split("\n## ")[0]
+    fields = FIELD.findall(glossary)
+    assert len(fields) > 15
+    for record, name in fields:
+        kind = getattr(design, record)
+        assert name in kind.__dataclass_fields__ or hasattr(kind, name), f"{record}.{name}"
+    circuits = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "circuits" / "gf180mcu").glob("*.spice"))
+    in_schematic = [row.split("|")[4] for row in glossary.splitlines() if row.startswith("| ") and row.count("|") == 5]
+    for name in re.findall(r"`([a-z]+\d?)`", "".join(in_schematic[1:])):
+        if name not in ("a1", "a"):  # a node of the deck: one for each stage
+            assert re.search(rf"\b{name}\b|\bX{name}\b", circuits), name
 
 
 @functools.cache
