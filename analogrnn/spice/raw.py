@@ -3,7 +3,7 @@
 Raw files may be binary or ASCII, real or complex, with one plot or several.
 
 Source  ngspice manual, "rawfile format"; checked against files from ngspice 39
-Valid   native byte order, unpadded plots
+Valid   native byte order, unpadded plots, by point or by variable (fastaccess), 8 bytes a real value
 Not     LTspice's compressed or UTF-16 files
 
 Written here because no library did it: `ltspice` 1.0.6 (MIT) refuses files with several plots and all ASCII files,
@@ -105,6 +105,7 @@ class _Header:
     points: int
     complex_: bool
     binary: bool
+    by_variable: bool  # all points of the first variable, then all of the next: `fastaccess`
 
 
 def read_raw(path: Path) -> list[Waveforms]:
@@ -156,11 +157,26 @@ def _header(file: BinaryIO, owner: str) -> _Header | None:
     marker = (_line(file, owner) or "").strip()
     if marker not in ("Binary:", "Values:"):
         raise _truncated(owner, f"after {count} variables comes {marker[:40]!r}, not Binary: or Values:")
-    flags = fields.get("flags", "real").split()
+    flags, binary = _flags(fields.get("flags", "real"), owner), marker == "Binary:"
+    if "fastaccess" in flags and not binary:
+        raise SpiceError(f"{owner} has the flag fastaccess in a plot of text, where it has no meaning; write it again.")
+    title, plotname = fields.get("title", ""), fields.get("plotname", "")
+    return _Header(title, plotname, names, kinds, points, "complex" in flags, binary, "fastaccess" in flags)
+
+
+def _flags(text: str, owner: str) -> set[str]:
+    """The flags of a plot, each of which says how its values lie: one that is not known is refused."""
+    flags = set(text.lower().split())
     if "padded" in flags:
         raise SpiceError(f"{owner} has a padded plot, which is not read; save signals of one length.")
-    title, plotname = fields.get("title", ""), fields.get("plotname", "")
-    return _Header(title, plotname, names, kinds, points, "complex" in flags, marker == "Binary:")
+    if unknown := sorted(flags - {"real", "complex", "unpadded", "fastaccess"}):
+        raise SpiceError(
+            f"{owner} has the flag {unknown[0][:40]!r}, which is not read: its values may lie otherwise; "
+            "write it with ngspice, or without that option."
+        )
+    if len(flags & {"real", "complex"}) != 1:
+        raise SpiceError(f"{owner} has Flags: {text[:40]!r}; a plot is either real or complex. Run the deck again.")
+    return flags
 
 
 def _line(file: BinaryIO, owner: str) -> str | None:
@@ -197,7 +213,10 @@ def _binary(file: BinaryIO, header: _Header, left: int, owner: str) -> Array:
     count = header.points * len(header.names)
     if count * dtype.itemsize > left:
         raise _truncated(owner, f"it promises {header.points} points and holds {left // dtype.itemsize} values")
-    return np.fromfile(file, dtype, count).reshape(header.points, len(header.names))
+    values = np.fromfile(file, dtype, count)
+    if header.by_variable:
+        return values.reshape(len(header.names), header.points).T
+    return values.reshape(header.points, len(header.names))
 
 
 def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
@@ -206,7 +225,7 @@ def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
     words: list[bytes] = []
     while len(words) < header.points * width:
         line = file.readline()
-        if not line:
+        if not line.endswith(b"\n"):  # a number may have lost its last digits
             raise _truncated(owner, f"it promises {header.points} points and holds {len(words) // width}")
         words += line.split()
     try:
@@ -215,10 +234,14 @@ def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
         )
     except ValueError:
         raise SpiceError(f"{owner} has a value that is not a number; run the deck again.") from None
+    if not np.array_equal(table[:, 0].real, np.arange(header.points)):
+        raise SpiceError(f"{owner} has points that are not numbered 0, 1, 2 and so on; run the deck again.")
     return table[:, 1:]
 
 
 def _number(word: bytes, complex_: bool) -> complex | float:
+    if b"_" in word:  # Python reads 1_0 as 10
+        raise ValueError(word)
     if not complex_:
         return float(word)
     real, _, imaginary = word.partition(b",")
