@@ -30,7 +30,7 @@ SOURCE = re.compile(r"`([\w/]+\.py)\b")
 TOPIC = re.compile(r"(?:\./run validate|python -m validation) ([a-z][a-z-]*)")
 COMMAND = re.compile(rf"\banalogrnn +({'|'.join(VERBS)})\b([^`#\n]*)")
 ROW = re.compile(rf"`((?:{'|'.join(TOPICS)})-[a-z0-9*][\w*-]*)`")
-FIELD = re.compile(r"`(Ladder|Timing|Sizing|Design|Synapses)\.(\w+)`")
+FIELD = re.compile(r"`(Ladder|Timing|Sizing|Design|Synapses|Technology)\.(\w+)`")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -134,6 +134,17 @@ def test_the_index_links_to_every_page():
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert pages - set(links(index)) == set()
+
+
+def test_the_index_places_every_room_of_the_package():
+    rooms = (ROOT / "docs" / "README.md").read_text(encoding="utf-8").split("## Where things are")[1]
+    names = {
+        path.name + "/" * path.is_dir() for path in (ROOT / "analogrnn").iterdir() if not path.name.startswith("_")
+    }
+    missing = {name for name in names if name.endswith((".py", "/")) and f"`{name}`" not in rooms}
+    assert missing - {"analysis/"} == set(), "add a line for it to the table in docs/README.md"
+    folders = {path.name for path in (ROOT / "analogrnn" / "analysis").iterdir() if not path.name.startswith("_")}
+    assert {name for name in folders if f"`analysis/{name}/`" not in rooms} == set()
 
 
 def test_a_name_that_does_not_exist_is_noticed():
