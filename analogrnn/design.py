@@ -248,6 +248,17 @@ class Design(Shown):
         return tuple(layer for layer in self.layers if isinstance(layer, Ladder))
 
     @property
+    def classes(self) -> int:
+        """Number of classes that a clip may have. Raises ParameterError for a network without pooling."""
+        self.check_pooling()
+        return self.layers[-1].synapses.width
+
+    def check_pooling(self) -> None:
+        """Raise ParameterError for a network without pooling: its outputs are values per step, not classes of clips."""
+        if not self.pooling:
+            raise ParameterError(f"{self.name} has no pooling, so a clip has no class; add pooling 'last'.")
+
+    @property
     def stages(self) -> int:
         """Memory stages in all ladders."""
         return sum(ladder.width * ladder.stages for ladder in self.ladders)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from analogrnn import datasets
+from analogrnn.datasets import LabelledClips
 from analogrnn.errors import AnalogrnnError
 from analogrnn.network import Cmru, InputEncoding, Linear, Network, forward
 from analogrnn.network.files import save
@@ -40,12 +41,12 @@ SPREADS = (0.05, 0.10, 0.15, 0.25)
 
 
 class Data(NamedTuple):
-    """The encoding, and the three parts encoded: (x, y) with x (T, S, D)."""
+    """The encoding, and the three parts encoded."""
 
     encoding: InputEncoding
-    train: tuple[np.ndarray, np.ndarray]
-    validation: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+    train: LabelledClips
+    validation: LabelledClips
+    test: LabelledClips
 
 
 class Trained(NamedTuple):
@@ -64,7 +65,7 @@ def load_data(clip: float, frames: int) -> Data:
     parts = {name: datasets.spoken_digits(name) for name in ("train", "validation", "test")}
     every_frame = np.concatenate(parts["train"].features)
     encoding = InputEncoding(every_frame.mean(axis=0), every_frame.std(axis=0), clip, frames)
-    return Data(encoding, *((encoding(part.features), part.labels) for part in parts.values()))
+    return Data(encoding, *(part.encoded(encoding) for part in parts.values()))
 
 
 def train_one(data: Data, seed: int, plan: Plan, args: argparse.Namespace) -> Trained:
@@ -74,12 +75,12 @@ def train_one(data: Data, seed: int, plan: Plan, args: argparse.Namespace) -> Tr
     start = Start(args.alpha, *args.thresholds)
     model = CmruClassifier((data.encoding.width, args.state, 10), ladder, start, generator(seed, "init"))
     began = time.perf_counter()
-    result = fit(model, Examples.of(*data.train), Examples.of(*data.validation), plan, seed)
+    result = fit(model, Examples.of(data.train), Examples.of(data.validation), plan, seed)
     seconds = time.perf_counter() - began
     network = to_network(finish(model), encoding=data.encoding)
-    validation, test = (exact_accuracy(network, x, y) for x, y in (data.validation, data.test))
-    on_chips = chip_accuracies(model, Examples.of(*data.test), args)
-    trained = accuracy(model, Examples.of(*data.train).double())
+    validation, test = (exact_accuracy(network, part) for part in (data.validation, data.test))
+    on_chips = chip_accuracies(model, Examples.of(data.test), args)
+    trained = accuracy(model, Examples.of(data.train).double())
     print(
         f"seed {seed}: validation {validation:.4f}  test {test:.4f}  train {trained:.4f}"
         f"  on chips {'  '.join(f'{s:.2f}: {a:.4f}' for s, a in on_chips.items())}"
@@ -89,9 +90,9 @@ def train_one(data: Data, seed: int, plan: Plan, args: argparse.Namespace) -> Tr
     return Trained(network, seed, result.score, validation, test, on_chips)
 
 
-def exact_accuracy(network: Network, x: np.ndarray, y: np.ndarray) -> float:
+def exact_accuracy(network: Network, clips: LabelledClips) -> float:
     """The digital reference's accuracy."""
-    return float(np.mean(forward(network, x).classes == y))
+    return float(np.mean(forward(network, clips.x).classes == clips.labels))
 
 
 def chip_accuracies(model: CmruClassifier, test: Examples, args: argparse.Namespace) -> dict[float, float]:

@@ -19,7 +19,7 @@ from analogrnn.simulate import simulate
 from analogrnn.simulate.waveforms import simulate_waveforms
 from analogrnn.technology import load_technology
 from analogrnn.trim import StepDevice, TrimCampaign, TrimOptions, plan_trim, trim_chip, trim_chips
-from analogrnn.trim.campaign import Clips, chip_trimmed, threshold_error
+from analogrnn.trim.campaign import TrimClips, chip_trimmed, threshold_error
 from validation.bounds import Bound
 from validation.claims import Measured, Topic
 
@@ -32,11 +32,11 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 @lru_cache(maxsize=1)
-def _network() -> tuple[Network, Clips]:
+def _network() -> tuple[Network, TrimClips]:
     network = load(library.network_path(NETWORK))
     assert network.encoding is not None
     test, other = datasets.spoken_digits("test"), datasets.spoken_digits("validation")
-    return network, Clips(network.encoding(other.features[::7]), network.encoding(test.features), test.labels)
+    return network, TrimClips(network.encoding(other.features[::7]), test.encoded(network.encoding))
 
 
 @lru_cache(maxsize=32)
@@ -216,7 +216,7 @@ def waveform_level(quick: bool) -> Measured:
     _, clips = _network()
     same = checked = right = untrimmed = 0
     chips = campaign.chips[: 2 if quick else 10]
-    x, labels = clips.x[:, ::30], clips.labels[::30]
+    x, labels = clips.test.x[:, ::30], clips.test.labels[::30]
     for score in chips:
         trimmed = chip_trimmed(campaign.plan, campaign.seed, score)
         for chip in (trimmed, draw_chip(campaign.plan.design, campaign.seed, score.index)):
@@ -293,7 +293,9 @@ def what_remains(quick: bool) -> Measured:
             replace(chip, layers=(replace(layer, output=first.output), ideal)),
         )
         for name, variant in zip(scores, variants, strict=True):
-            scores[name].append(float(np.mean(simulate(variant, clips.x, noise_seed=1).classes == clips.labels)))
+            scores[name].append(
+                float(np.mean(simulate(variant, clips.test.x, noise_seed=1).classes == clips.test.labels))
+            )
     means = {name: float(np.mean(values)) for name, values in scores.items()}
     return Measured(
         campaign.digital - means["as trimmed"],

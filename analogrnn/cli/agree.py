@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from analogrnn.agreement import LEVELS, Agreement, Bench, Bound, check_agreement
-from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
+from analogrnn.datasets import Clips
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
@@ -77,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
     ui.table(f"{name}: {verdict}", _rows(found, inputs))
     answer = found.as_dict()
     for miss in answer["first_misses"]:
-        miss["clip_index"] = int(inputs.index[miss["clip"]])
+        miss["clip_index"] = int(inputs.indices[miss["clip"]])
     if args.out is not None:
         from analogrnn.figures.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
         write_json(make_folder(args.out) / "agreement.json", answer)
-        cell = draw_agreement(network, design, (inputs.x, inputs.index), bench, found, args.out / "worst_cell.png")
+        cell = draw_agreement(network, design, (inputs.x, inputs.indices), bench, found, args.out / "worst_cell.png")
         ui.say(f"{args.out / 'agreement.json'}, worst_cell.png ({cell})")
     ui.result(answer)
     return 0 if found.holds else 1
@@ -96,7 +97,7 @@ def _with_bound(args: argparse.Namespace, bench: Bench) -> Bench:
     return Bench(**{**vars(bench), "bound": Bound(**{**vars(bench.wanted), **typed})})
 
 
-def _rows(found: Agreement, inputs: Inputs) -> list[tuple[str, str]]:
+def _rows(found: Agreement, inputs: Clips) -> list[tuple[str, str]]:
     rows = [
         ("level", found.level),
         ("clips", str(found.clips)),
@@ -118,7 +119,7 @@ def _rows(found: Agreement, inputs: Inputs) -> list[tuple[str, str]]:
         on = "".join("1" if stage else "0" for stage in miss.stages)
         rows.append(
             (
-                f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.index[miss.clip])}",
+                f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.indices[miss.clip])}",
                 f"step {miss.step}: digital level {miss.digital}, stages {on}, candidate {miss.candidate:.6g}, "
                 f"threshold {miss.threshold:.6g} ({100 * miss.distance:.2g} % off)",
             )

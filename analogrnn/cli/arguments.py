@@ -1,17 +1,18 @@
 """Arguments that several verbs share, and what they stand for."""
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from analogrnn import datasets
 from analogrnn.cli.numbers import number, whole
+from analogrnn.datasets import Clips, LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
-from analogrnn.network import Network
+from analogrnn.network import Network, Pooling, ReLU
 from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
 from analogrnn.units import parse, whole_number
@@ -74,15 +75,6 @@ def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """Encoded clips x (T, S, D), their labels (S,) or None, and their numbers in the set."""
-
-    x: np.ndarray
-    labels: np.ndarray | None
-    index: np.ndarray
-
-
 def network_of(args: argparse.Namespace) -> Network:
     """Load the network that the arguments name."""
     return load_network(str(args.network))
@@ -109,20 +101,34 @@ def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> M
     return replace(stage_options(args.stage, values.pop("period", None)), **values)
 
 
-def inputs_of(args: argparse.Namespace, network: Network) -> Inputs:
-    """The clips that the arguments name, encoded. Raises ParameterError, or MissingDependencyError without the data."""
+def inputs_of(args: argparse.Namespace, network: Network) -> Clips:
+    """The clips that the arguments name, encoded: LabelledClips if they have labels.
+
+    Raises ParameterError, or MissingDependencyError without the data.
+    """
     if args.inputs is not None:
-        x, labels = _read_inputs(args.inputs)
+        clips = _read_inputs(args.inputs, _outputs(network))
     elif network.metadata.get("task") == "spoken_digits" and network.encoding is not None:
-        clips = datasets.spoken_digits("test")
-        x, labels = network.encoding(clips.features), clips.labels
+        digits = datasets.spoken_digits("test")
+        clips = LabelledClips(network.encoding(digits.features), digits.labels)
     else:
         raise ParameterError(f"{network.name} names no task with a data set; give --inputs FILE.npz.")
-    index = _chosen(str(args.clips), x.shape[1])
-    return Inputs(x[:, index], None if labels is None else labels[index], index)
+    return clips.take(_chosen(str(args.clips), len(clips)))
 
 
-def _read_inputs(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def labelled_inputs_of(args: argparse.Namespace, network: Network) -> LabelledClips:
+    """`inputs_of`, for a verb that computes an accuracy. Raises ParameterError for clips without labels."""
+    clips = inputs_of(args, network)
+    if not isinstance(clips, LabelledClips):
+        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
+    return clips
+
+
+def _outputs(network: Network) -> int:
+    return [layer.width for layer in network.layers if not isinstance(layer, ReLU | Pooling)][-1]
+
+
+def _read_inputs(path: Path, classes: int) -> Clips:
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as data:
             x, labels = data["x"], data.get("labels")
@@ -132,9 +138,9 @@ def _read_inputs(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise ParameterError(f"--inputs {path}: x has shape {x.shape}; expected (T, S, D).")
     if x.shape[1] == 0:
         raise ParameterError(f"--inputs {path}: x holds no clip; give at least one.")
-    if labels is not None and labels.shape != x.shape[1:2]:
-        raise ParameterError(f"--inputs {path}: labels has shape {labels.shape}; x holds {x.shape[1]} clips.")
-    return x, labels
+    if labels is None:
+        return Clips(x)
+    return LabelledClips(x, class_labels(labels, x.shape[1], classes, owner=f"--inputs {path}: labels"))
 
 
 def _chosen(text: str, available: int) -> np.ndarray:

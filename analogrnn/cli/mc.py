@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from analogrnn.campaign import Checkpoint, Options, Workers, dask_cluster, fingerprint, processes, serial
-from analogrnn.cli.arguments import Inputs, add_common, add_inputs, add_network, inputs_of, mapping_options, network_of
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, labelled_inputs_of, mapping_options, network_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
+from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.errors import CheckpointError, OutputError, ParameterError, in_range
 from analogrnn.mapping import map_network
@@ -71,15 +72,14 @@ class _Job:
 
     args: argparse.Namespace
     network: Network
-    inputs: Inputs
-    labels: np.ndarray
+    inputs: LabelledClips
     digital: np.ndarray
     sizes: list[Study]
     sweep: list[Study]
 
     @property
     def accuracy_digital(self) -> float:
-        return float(np.mean(self.digital == self.labels))
+        return float(np.mean(self.digital == self.inputs.labels))
 
     @property
     def title(self) -> str:
@@ -113,9 +113,7 @@ def _prepare(args: argparse.Namespace) -> _Job:
     in_range("--sweep", args.sweep, 0, 10**6)
     index = chip_numbers("--chips", args.chips)
     network = network_of(args)
-    inputs = inputs_of(args, network)
-    if inputs.labels is None:
-        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
+    inputs = labelled_inputs_of(args, network)
     typed: list[str | None] = [size.strip() for size in (args.sizes or "").split(",") if size.strip()]
     if args.sizes is not None and not typed:
         raise ParameterError(f"--sizes = {args.sizes!r} names no device size; write them as in 4um,10um.")
@@ -125,10 +123,9 @@ def _prepare(args: argparse.Namespace) -> _Job:
     if args.noise is None:
         args.noise = "on" if args.level == "step" else "off"  # a deck carries none
     asked = Variability(args.seed, noise=args.noise == "on", scale=1.0 if args.mismatch == "on" else 0.0)
-    labels = np.asarray(inputs.labels)
     designs = (map_network(network, technology, mapping_options(args, size)) for size in typed)
     sizes = {
-        (name := _size_name(design)): Study(name, design, inputs.x, labels, index, asked, threads, args.level)
+        (name := _size_name(design)): Study(name, design, inputs.x, inputs.labels, index, asked, threads, args.level)
         for design in designs
     }
     sweep = []
@@ -142,7 +139,7 @@ def _prepare(args: argparse.Namespace) -> _Job:
                 name = f"{largest.name}-mismatch-{scale:g}-noise-{noise}"
                 sweep.append(replace(largest, name=name, index=index[: args.sweep], variability=point))
     digital = forward(network, inputs.x).classes
-    return _Job(args, network, inputs, labels, digital, list(sizes.values()), sweep)
+    return _Job(args, network, inputs, digital, list(sizes.values()), sweep)
 
 
 def _size_name(design: Design) -> str:
@@ -210,7 +207,7 @@ def _answer(job: _Job, results: Sequence[MonteCarlo]) -> dict[str, Any]:
         }
     return {
         "network": job.network.name,
-        "clips": len(job.inputs.index),
+        "clips": len(job.inputs.indices),
         "seed": job.args.seed,
         "accuracy_digital": job.accuracy_digital,
         "sizes": by_size,
@@ -287,7 +284,7 @@ def _write(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo], 
         )
     }
     conditions = Conditions(
-        job.inputs.index,
+        job.inputs.indices,
         job.digital,
         job.sizes[0].design.layers[-1].synapses.width,
         {name: value for name, value in typed.items() if value is not None},

@@ -9,9 +9,12 @@ from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
+from analogrnn.datasets import LabelledClips
 from analogrnn.errors import in_range
 from analogrnn.network import forward
 from analogrnn.simulate import simulate
+
+NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,16 +40,19 @@ def run(args: argparse.Namespace) -> int:
         "chip": args.chip,
         "seed": args.seed,
         "noise": args.noise == "on",
-        "clips": inputs.index.tolist(),
-        "classes": result.classes.tolist(),
-        "same_class_as_digital": int((result.classes == digital.classes).sum()),
+        "clips": inputs.indices.tolist(),
         "steps_equal_to_digital": {
             name: float(np.mean(levels == digital.states[name])) for name, levels in result.levels.items()
         },
     }
-    if inputs.labels is not None:
-        answer["accuracy"] = float(np.mean(result.classes == inputs.labels))
-        answer["accuracy_digital"] = float(np.mean(digital.classes == inputs.labels))
+    if design.pooling:
+        answer["classes"] = result.classes.tolist()
+        answer["same_class_as_digital"] = int((result.classes == digital.classes).sum())
+        if isinstance(inputs, LabelledClips):
+            answer["accuracy"] = float(np.mean(result.classes == inputs.labels))
+            answer["accuracy_digital"] = float(np.mean(digital.classes == inputs.labels))
+    else:
+        answer["note"] = NO_POOLING
     shown = {key: value for key, value in answer.items() if key not in ("clips", "classes")}
     ui.table("", [(key.replace("_", " "), str(value)) for key, value in shown.items()])
     if args.out is not None:

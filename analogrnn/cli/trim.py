@@ -8,14 +8,14 @@ import numpy as np
 
 from analogrnn import datasets
 from analogrnn.chip import draw_chip
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, labelled_inputs_of, network_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.trim import TrimCampaign, TrimOptions, TrimPlan, chip_trimmed, plan_trim, trim_chips
-from analogrnn.trim.campaign import Clips
+from analogrnn.trim.campaign import TrimClips
 from analogrnn.trim.knobs import SHARING
 from analogrnn.units import format_quantity
 
@@ -82,22 +82,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer["good_after"][0] >= args.least_yield * len(chips) else 1
 
 
-def _clips(args: argparse.Namespace, network: Network) -> Clips:
-    inputs = inputs_of(args, network)
-    if inputs.labels is None:
-        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
+def _clips(args: argparse.Namespace, network: Network) -> TrimClips:
+    inputs = labelled_inputs_of(args, network)
     if args.inputs is None:
         assert network.encoding is not None
         clips = datasets.spoken_digits("validation")
         step = max(1, len(clips) // args.calibration_clips)
-        return Clips(network.encoding(clips.features[::step]), inputs.x, inputs.labels)
+        return TrimClips(network.encoding(clips.features[::step]), inputs)
     n = args.calibration_clips
-    if inputs.x.shape[1] <= n:
+    if len(inputs) <= n:
         raise ParameterError(
-            f"--inputs holds {inputs.x.shape[1]} clips, and {n} of them calibrate: give more clips, "
+            f"--inputs holds {len(inputs)} clips, and {n} of them calibrate: give more clips, "
             "or fewer --calibration-clips."
         )
-    return Clips(inputs.x[:, :n], inputs.x[:, n:], inputs.labels[n:])
+    return TrimClips(inputs.x[:, :n], inputs.take(slice(n, None)))
 
 
 def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str, Any]:

@@ -41,8 +41,7 @@ def score_chips(
 
     Raises ParameterError if the design has no pooling, no chip is named, or x doesn't fit the design.
     """
-    if not design.pooling:
-        raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+    design.check_pooling()
     if len(chips) == 0:
         raise ParameterError("score_chips.chips names no chip; give at least one chip number.")
     workers = int(in_range("score_chips.threads", threads, 1, 1024))

@@ -9,6 +9,7 @@ import numpy as np
 
 from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
+from analogrnn.datasets import class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range
 from analogrnn.montecarlo.score import Variability, score_chips
@@ -59,10 +60,8 @@ class Study:
             raise ParameterError(
                 "Study.variability: transistor decks carry no noise; turn it off, or take level 'step'."
             )
-        if not self.design.pooling:
-            raise ParameterError(f"{self.design.name} has no pooling, so a clip has no class; add pooling 'last'.")
-        if np.shape(self.labels) != self.x.shape[1:2]:
-            raise ParameterError(f"labels has shape {np.shape(self.labels)}; x holds {self.x.shape[1]} clips.")
+        labels = class_labels(self.labels, self.x.shape[1], self.design.classes)
+        object.__setattr__(self, "labels", labels)
 
     def series(self) -> Series:
         """The campaign of this study. Raises MissingDependencyError for transistors without ngspice or their models."""
@@ -99,9 +98,7 @@ def run_studies(studies: Sequence[Study], options: Options | None = None) -> lis
             raise WorkerError(
                 f"{study.name}: all {len(part.items)} chips failed; chip {first.item} said: {first.message}"
             )
-        found.append(
-            MonteCarlo(part.items, part.arrays["classes"], np.asarray(study.labels), study.variability, part.failures)
-        )
+        found.append(MonteCarlo(part.items, part.arrays["classes"], study.labels, study.variability, part.failures))
     return found
 
 
@@ -119,13 +116,13 @@ def run_monte_carlo(
     >>> study = ar.run_monte_carlo(design, x, labels, chips=8)
 
     In this process, without a checkpoint; `run_studies` does the rest.
-    Raises ParameterError if the labels don't fit the clips or no chip is asked for.
+    Raises ParameterError if a label is not the number of a class, the design has no pooling, or no chip is asked for.
     """
     study = Study(
         "chips",
         design,
         x,
-        np.asarray(labels),
+        labels,
         chip_numbers("run_monte_carlo.chips", chips),
         variability or Variability(),
         threads=cpus(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analogrnn.design import Design
-from analogrnn.errors import ParameterError, SpiceError
+from analogrnn.errors import SpiceError
 from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.spice.transistor_network import chip_silicon
@@ -32,8 +32,7 @@ class TransistorChips:
     timeout: float = 3600.0
 
     def __post_init__(self) -> None:
-        if not self.design.pooling:
-            raise ParameterError(f"{self.design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+        self.design.check_pooling()
 
     def __call__(self, chips: np.ndarray) -> Mapping[str, np.ndarray]:
         """classes (len(chips), S), int16. Raises SpiceError, with the log, for a chip of which a deck failed."""

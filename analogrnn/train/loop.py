@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analogrnn.errors import MissingDependencyError, ParameterError, in_range
+from analogrnn.datasets import LabelledClips
+from analogrnn.errors import MissingDependencyError, in_range
 from analogrnn.streams import stream
 from analogrnn.train import NO_TORCH
 from analogrnn.train.layers import CmruClassifier, Variability
@@ -19,17 +20,15 @@ except ImportError as error:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Encoded inputs x (T, S, D), with the time ramp last, and labels y (S,)."""
+    """Labelled clips as tensors: encoded inputs x (T, S, D), with the time ramp last, and labels y (S,)."""
 
     x: Tensor
     y: Tensor
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray) -> "Examples":
-        """From arrays, in single precision."""
-        if x.shape[1] != len(y):
-            raise ParameterError(f"Examples.x holds {x.shape[1]} samples, Examples.y {len(y)}; give as many of each.")
-        return cls(torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.int64))
+    def of(cls, clips: LabelledClips) -> "Examples":
+        """The clips in single precision."""
+        return cls(torch.tensor(clips.x, dtype=torch.float32), torch.tensor(clips.labels, dtype=torch.int64))
 
     def double(self) -> "Examples":
         """The same in double precision, as rounded when they were made."""

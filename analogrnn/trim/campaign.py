@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, draw_chip
+from analogrnn.datasets import LabelledClips, class_labels
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
 from analogrnn.simulate import simulate
@@ -16,12 +17,11 @@ from analogrnn.trim.procedure import Trimmed, trim_chip
 
 
 @dataclass(frozen=True, eq=False)
-class Clips:
-    """Encoded clips: `calibration` (T, S, D) for the tester, x (T, S, D) with labels (S,) to score with."""
+class TrimClips:
+    """Encoded clips: `calibration` (T, S, D) that the tester runs, and other clips `test` to score with."""
 
     calibration: np.ndarray
-    x: np.ndarray
-    labels: np.ndarray
+    test: LabelledClips
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class TrimCampaign:
 def trim_chips(
     plan: TrimPlan,
     network: Network,
-    clips: Clips,
+    clips: TrimClips,
     chips: Iterable[int],
     *,
     seed: int = 1,
@@ -75,14 +75,15 @@ def trim_chips(
 ) -> TrimCampaign:
     """Trim and score chips by number.
 
-    Raises ParameterError if no chip is named.
+    Raises ParameterError if no chip is named, a label is not the number of a class, or the design has no pooling.
     """
-    index = [int(number) for number in chips]
+    index, test = [int(number) for number in chips], clips.test
+    labels = class_labels(test.labels, len(test), plan.design.classes)
     if not index:
         raise ParameterError("trim_chips.chips names no chip; give at least one chip number.")
     use = clips.calibration[:, : plan.options.clips]
     wanted = forward(network, use).logits
-    digital = float(np.mean(forward(network, clips.x).classes == clips.labels))
+    digital = float(np.mean(forward(network, test.x).classes == labels))
     scores = []
     for done, number in enumerate(index):
         device = StepDevice(plan, seed, number)
@@ -90,7 +91,7 @@ def trim_chips(
         # before: a chip without trim hardware, as in `montecarlo`
         before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
         low, high = (
-            float(np.mean(simulate(chip, clips.x, noise_seed=seed).classes == clips.labels)) for chip in (before, after)
+            float(np.mean(simulate(chip, test.x, noise_seed=seed).classes == labels)) for chip in (before, after)
         )
         scores.append(TrimmedScore(number, low, high, threshold_error(before), threshold_error(after), trimmed))
         if progress:

@@ -381,7 +381,7 @@ def test_a_missing_data_set_is_exit_code_3_with_the_way_to_install_it(call, tmp_
         ({"x": np.ones((3, 2, 14), complex)}, "x is not an array of numbers"),
         ({"x": np.full((3, 2, 14), "text")}, "not an array of numbers"),
         ({"x": np.full((3, 2, 14), -50.0)}, "its current would be negative"),
-        ({"x": np.zeros((3, 2, 14)), "labels": np.zeros(5)}, "labels has shape (5,); x holds 2 clips"),
+        ({"x": np.zeros((3, 2, 14)), "labels": np.zeros(5)}, "labels has shape (5,), but x holds 2 clips"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(call, tmp_path, arrays, reason):

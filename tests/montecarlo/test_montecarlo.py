@@ -216,7 +216,7 @@ def test_labels_may_change_without_a_chip_scored_again(tmp_path):
     with Checkpoint(tmp_path) as checkpoint:
         first = run_studies([study(4)], Options(checkpoint=checkpoint))[0]
     with Checkpoint(tmp_path, resume=True) as checkpoint:
-        again = run_studies([study(4, labels=1 - LABELS)], Options(checkpoint=checkpoint))[0]
+        again = run_studies([study(4, labels=(LABELS + 1) % 3)], Options(checkpoint=checkpoint))[0]
     assert_array_equal(again.classes, first.classes)
     assert again.accuracy.mean() < first.accuracy.mean()
 
@@ -304,7 +304,7 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("labels", [LABELS[:-1], LABELS[:, None], LABELS[0]])
 def test_labels_that_do_not_fit_the_clips_are_refused(labels):
-    with pytest.raises(ParameterError, match=r"labels has shape \(.*\); x holds 60 clips"):
+    with pytest.raises(ParameterError, match=r"labels has shape \(.*\), but x holds 60 clips"):
         run_monte_carlo(DESIGN, X, labels, 2)
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError
 from analogrnn.network import forward
 from analogrnn.trim import StepDevice, TrimOptions, plan_trim, trim_chip, trim_chips
-from analogrnn.trim.campaign import Clips, threshold_error
+from analogrnn.trim.campaign import TrimClips, threshold_error
 from analogrnn.trim.procedure import _search, candidate_input
 
 SMALL = 2e-6
@@ -34,7 +35,7 @@ def plan(net):
 @pytest.fixture(scope="module")
 def clips(net):
     x = np.random.default_rng(3).uniform(-2.0, 2.0, (6, 20, 4))
-    return Clips(x, x, forward(net, x).classes)
+    return TrimClips(x, LabelledClips(x, forward(net, x).classes))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from scipy import stats
 from analogrnn.analysis.bits.quantise import MOST, Convention, Words, groups_of, least_bits, quantise
 from analogrnn.analysis.bits.warnings import check_margins, warnings_of
 from analogrnn.chip import nominal_chip
-from analogrnn.datasets import LabelledClips
+from analogrnn.datasets import LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.simulate import StepRun, simulate
@@ -158,10 +158,10 @@ class Trial:
     """Runs words on both sets of clips, each once."""
 
     def __init__(self, design: Design, validation: LabelledClips, test: LabelledClips, convention: Convention) -> None:
-        if not design.pooling:
-            raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
         self.design, self.convention = design, convention
         self.sets = {"validation": validation, "test": test}
+        for name, part in self.sets.items():
+            class_labels(part.labels, len(part), design.classes, owner=f"{name}.labels")
         chip = nominal_chip(design)
         self._trained = {name: simulate(chip, part.x) for name, part in self.sets.items()}
         self._seen: dict[tuple[tuple[tuple[str, int], ...], str], np.ndarray | str] = {}

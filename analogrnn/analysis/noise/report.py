@@ -9,6 +9,7 @@ from analogrnn.analysis.noise.crossover import losing_band
 from analogrnn.analysis.noise.hold_times import HoldTimes, hold_times
 from analogrnn.analysis.noise.moves import noise_cut, start_levels, wrong_moves
 from analogrnn.chip import Chip, ChipLadder
+from analogrnn.datasets import class_labels
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.simulate import simulate
 
@@ -117,9 +118,11 @@ def accuracy_under_noise(
 ) -> AccuracyCurve:
     """Accuracy over noise: every recurrent layer's candidates carry an rms of sigma times its threshold.
 
-    Raises ParameterError for a noise that is negative or not a number, or no repeat.
+    Raises ParameterError for a noise that is negative or not a number, no repeat, a label that is not the number of a
+    class, or a network without pooling.
     """
     in_range("repeats", repeats, 1, 10_000)
+    labels = class_labels(labels, x.shape[1], chip.design.classes)
     for sigma in sigmas:
         in_range("sigmas", sigma, 0.0, 1e3, hint="rms noise in beta")
     means, errors = [], []

@@ -22,7 +22,7 @@ import numpy as np
 
 from analogrnn.analysis.sensitivity.changed_chips import Change, changed_chips, device_groups, group_areas, groups_of
 from analogrnn.chip import nominal_chip
-from analogrnn.datasets import LabelledClips
+from analogrnn.datasets import LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, in_range
 from analogrnn.simulate import simulate
@@ -137,7 +137,7 @@ def analyze_sensitivity(
         ),
         by_cell=losses([f"{layer}[{i}]" for layer, i in cells], alone, bench.nominal),
         by_device=losses(devices, single, bench.nominal),
-        clips=examples.clips,
+        clips=len(examples),
     )
 
 
@@ -145,8 +145,7 @@ class Bench:
     """Scores changed chips of one design on one set of clips, without noise."""
 
     def __init__(self, design: Design, examples: LabelledClips, seed: int) -> None:
-        if not design.pooling:
-            raise ParameterError(f"{design.name} has no pooling, so a clip has no class; add pooling 'last'.")
+        class_labels(examples.labels, len(examples), design.classes)
         self.design, self.examples, self.seed = design, examples, seed
         self.classes = simulate(nominal_chip(design), examples.x).classes
         self.nominal = float(np.mean(self.classes == examples.labels))

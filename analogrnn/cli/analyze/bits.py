@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, labelled_inputs_of, network_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
@@ -98,21 +98,14 @@ def run(args: argparse.Namespace) -> int:
 def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[LabelledClips, LabelledClips]":
     """Clips that choose and clips that report: the task's two sets, or the even and the odd ones of --inputs."""
     from analogrnn import datasets  # noqa: PLC0415
-    from analogrnn.datasets import LabelledClips  # noqa: PLC0415
 
-    inputs = inputs_of(args, network)
-    if inputs.labels is None:
-        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
+    inputs = labelled_inputs_of(args, network)
     if args.inputs is not None:
-        if len(inputs.labels) < 2:
+        if len(inputs) < 2:
             raise ParameterError("--inputs holds one clip; give at least two, one to choose on and one to report.")
-        return (
-            LabelledClips(inputs.x[:, ::2], inputs.labels[::2]),
-            LabelledClips(inputs.x[:, 1::2], inputs.labels[1::2]),
-        )
+        return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2))
     assert network.encoding is not None
-    clips = datasets.spoken_digits("validation")
-    return LabelledClips(network.encoding(clips.features), clips.labels), LabelledClips(inputs.x, inputs.labels)
+    return datasets.spoken_digits("validation").encoded(network.encoding), inputs
 
 
 def _words(text: str, groups: tuple[str, ...]) -> dict[str, int]:

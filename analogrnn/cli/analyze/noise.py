@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.numbers import whole
+from analogrnn.cli.simulate import NO_POOLING
 from analogrnn.cli.ui import Ui
+from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.units import plain_number
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         "layers": [layer.as_dict() for layer in found],
     }
     curve = None
-    if inputs.labels is not None:
+    if design.pooling and isinstance(inputs, LabelledClips):
         curve = accuracy_under_noise(
             chip, inputs.x, inputs.labels, np.array(sigmas), repeats=args.repeats, seed=args.seed
         )
@@ -58,6 +60,9 @@ def run(args: argparse.Namespace) -> int:
             "standard_error": curve.error.tolist(),
             "without_noise": curve.without,
         }
+    if not design.pooling:
+        answer["note"] = NO_POOLING
+        ui.say(f"{title}: {NO_POOLING}")
     for layer in found:
         _show(ui, f"{title}: {layer.name}", layer)
     if curve is not None:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     design, inputs = design_of(args, network), inputs_of(args, network)
     in_range("--confirm", args.confirm, 0, design.layers[0].synapses.width)
     report, area = analyze_power(design, inputs.x), area_report(design, overhead=args.overhead)
-    answer = _answer(report, area) | {"clips": inputs.index.tolist()}
+    answer = _answer(report, area) | {"clips": inputs.indices.tolist()}
     _show(ui, report, area)
     good = budget is None or report.total <= budget
     if args.confirm:
