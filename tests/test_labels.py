@@ -101,7 +101,7 @@ def test_every_function_that_takes_labels_refuses_wrong_ones_before_it_computes(
         raise AssertionError("computed")
 
     for module in ("montecarlo.score", "trim.campaign"):
-        monkeypatch.setattr(f"analogrnn.{module}.simulate_steps", computed)
+        monkeypatch.setattr(f"analogrnn.{module}.simulate", computed)
     with pytest.raises(ParameterError, match=message):
         TAKERS[taker](design, labels)
 
