@@ -59,7 +59,7 @@ def test_too_few_good_chips_are_exit_code_1(call, inputs):
     [
         (("--chips", 0), "--chips = 0 is outside [1, "),
         (("--chip", -1), "--chip = -1 is outside [0, "),
-        (("--bits", 13), "TrimOptions.bits = 13 is outside [1, 12]"),
+        (("--bits", 13), "--bits = 13 is outside [1, 12]"),
         (("--repeats", 4), "is even; a majority needs an odd number"),
         (("--accept", 2), "--accept = 2 is outside [0, 1]"),
         (("--least-yield", 2), "--least-yield = 2 is outside"),
