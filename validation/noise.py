@@ -14,12 +14,12 @@ from analogrnn.analysis.noise.crossover import (
     ladder_error,
     least_margin,
     losing_band,
-    railed_crossover,
+    saturating_crossover,
     simulate_hold,
     slip,
 )
 from analogrnn.analysis.noise.hold_times import kramers_passage, mean_passage, simulate_passages
-from analogrnn.analysis.noise.moves import level_law, noise_cut, start_levels, wrong_moves
+from analogrnn.analysis.noise.moves import level_distribution, noise_rejection, start_levels, wrong_moves
 from analogrnn.analysis.noise.report import accuracy_under_noise, analyze_noise
 from analogrnn.analysis.noise.spice import (
     FlipBench,
@@ -75,7 +75,7 @@ def exact(quick: bool) -> Measured:
         rng = stream(SEED, "candidates", chip.index or 0)
         u = 1.2 * rng.standard_normal((steps, 1, 4))
         sigma = np.full(4, 0.3)
-        law = level_law(layer, u, start_levels(layer), sigma)[:, 0]
+        law = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
         noisy = u + sigma * rng.standard_normal((steps, trials, 4))
         on = run_ladder(replace(layer, noise=sigma), noisy)
         seen = (on[..., None] == np.arange(5)).mean(axis=1)
@@ -92,7 +92,7 @@ def certain(quick: bool) -> Measured:
     right = total = 0
     for _, layer in chips(4 if quick else 20):
         u = 1.5 * stream(SEED, "certain").standard_normal((60, 8, 4))
-        law = level_law(layer, u, start_levels(layer), np.zeros(4))
+        law = level_distribution(layer, u, start_levels(layer), np.zeros(4))
         on = run_ladder(layer, u)
         right += int((np.take_along_axis(law, on[..., None].astype(int), axis=-1) == 1.0).sum())
         total += on.size
@@ -267,10 +267,10 @@ def transistors_fast(quick: bool) -> Measured:
     "own noise.",
 )
 def cut(quick: bool) -> Measured:
-    limit = noise_cut(np.linspace(0.02, 1.0, 981)).noise_at(20.0)
+    limit = noise_rejection(np.linspace(0.02, 1.0, 981)).noise_at(20.0)
     sigma, draws = 0.3, 2_000_000
     slips = int((np.abs(sigma * stream(SEED, "cut").standard_normal(draws)) >= 1.0).sum())
-    law = float(noise_cut(np.array([sigma])).cut[0])
+    law = float(noise_rejection(np.array([sigma])).ratio[0])
     seen = sigma / math.sqrt(slips / draws)
     agrees = abs(seen / law - 1.0) < 5.0 * 0.5 / math.sqrt(slips)
     chip, _, _ = digits("digits_d16_k2")
@@ -319,7 +319,7 @@ def simulated(quick: bool) -> Measured:
 )
 def law(quick: bool) -> Measured:
     task, sigmas = HoldTask(9, 0.5), (0.08, 0.12, 0.16, 0.2, 0.24)
-    ratio = [railed_crossover(task, s) / crossover_steps(s, 0.5) for s in sigmas]
+    ratio = [saturating_crossover(task, s) / crossover_steps(s, 0.5) for s in sigmas]
     worst = max(abs(r - 1.0) for r in ratio)
     return Measured(
         worst,
@@ -384,8 +384,8 @@ def clips(quick: bool) -> Measured:
     for name in NETWORKS[1:] if quick else NETWORKS:
         chip, x, _ = digits(name)
         found = analyze_noise(chip, x)[0]
-        worst = max(worst, found.wrong_a_clip)
-        moves[name] = f"{found.wrong_a_clip:.2f} of {x.shape[0] * len(found.wrong)}"
+        worst = max(worst, found.wrong_per_clip)
+        moves[name] = f"{found.wrong_per_clip:.2f} of {x.shape[0] * len(found.wrong)}"
     return Measured(worst, "moves", Bound(), moves)
 
 

@@ -1,4 +1,4 @@
-"""Figures of `analyze noise`: hold times, noise cut, accuracy, and where an analog state does better."""
+"""Figures of `analyze noise`: hold times, noise rejection, accuracy, and where an analog state does better."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,18 +14,18 @@ from analogrnn.analysis.noise.crossover import (
     first_win,
     ladder_error,
     losing_band,
-    railed_error,
+    saturating_error,
     simulate_hold,
 )
 from analogrnn.analysis.noise.hold_times import kramers_passage, log10_passage, mean_passage, simulate_passages
-from analogrnn.analysis.noise.moves import noise_cut
+from analogrnn.analysis.noise.moves import noise_rejection
 from analogrnn.analysis.noise.report import AccuracyCurve
 from analogrnn.figures.plots import BLUE, GREEN, GREY, INK, ORANGE, legend_above, save_figure
 from analogrnn.streams import stream
 
 
 def flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: int = 1) -> None:
-    """Mean time to a flip in hold over the noise, and the noise cut; theory and simulation. `own`: noise over beta."""
+    """Mean time to a flip in hold, and the noise rejection, over the noise `own` / beta; theory and simulation."""
     figure = Figure(figsize=(9.5, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     distance = np.linspace(1.0, 8.0, 100)
@@ -48,8 +48,8 @@ def flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: in
     left.set(xlabel="rms noise over the margin to a threshold", ylabel="mean time to a flip / $t_{in}$", ylim=(1, 1e14))
     legend_above(left, 2)
     sigma = np.linspace(0.12, 1.0, 200)
-    right.semilogy(sigma, noise_cut(sigma).cut, color=BLUE, lw=2, label="inner level, law")
-    right.semilogy(sigma, noise_cut(sigma, sides=1).cut, color=GREEN, lw=1.4, label="end of the ladder, law")
+    right.semilogy(sigma, noise_rejection(sigma).ratio, color=BLUE, lw=2, label="inner level, theory")
+    right.semilogy(sigma, noise_rejection(sigma, sides=1).ratio, color=GREEN, lw=1.4, label="end of the ladder, theory")
     some, error = _simulated_cut(np.array([0.25, 0.3, 0.4, 0.6, 0.8, 1.0]), seed)
     right.errorbar(
         [0.25, 0.3, 0.4, 0.6, 0.8, 1.0],
@@ -130,7 +130,7 @@ def _plane(figure: Figure, axes: Axes, task: HoldTask) -> None:
     sigma = np.linspace(0.06, 1.2, 30)
     doublings = 12
     length = 2.0 ** np.arange(doublings + 1)
-    analog = np.array([railed_error(task, float(s), doublings) for s in sigma])
+    analog = np.array([saturating_error(task, float(s), doublings) for s in sigma])
     ladder = np.array([ladder_error(task, float(s), length) for s in sigma])
     ratio = np.log10(analog / ladder).T
     mesh = axes.pcolormesh(sigma, length, ratio, cmap="RdBu", vmin=-1.5, vmax=1.5, shading="nearest")
@@ -159,7 +159,7 @@ def _plane(figure: Figure, axes: Axes, task: HoldTask) -> None:
 
 
 def _simulated_cut(sigma: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cut of an inner level by counting slips of the comparison with both thresholds, and two standard errors."""
+    """The noise rejection of an inner level by counted slips past both thresholds, and two standard errors."""
     rng, draws = stream(seed, "analysis", "cut"), 500_000
     slips = np.array([float((np.abs(s * rng.standard_normal(draws)) >= 1.0).sum()) for s in sigma])
     cut = sigma / np.sqrt(slips / draws)

@@ -85,7 +85,7 @@ def simulate_waveforms(
     kind, full = (np.float32, 2 * LANES) if single else (np.float64, LANES)
     for start in range(0, samples * width, TOGETHER):
         lanes = np.arange(start, min(start + TOGETHER, samples * width))
-        # whole sets of lanes: the last ladder fills what is left of one
+        # whole sets of lanes: the last ladder fills the rest of one
         filled = np.append(lanes, np.full(-len(lanes) % full, lanes[-1]))
         on = _side_by_side(chip, layer, filled % width, flat[:, filled], control, kind)
         out[:, lanes] = on[:, :, : len(lanes)].transpose(0, 2, 1)

@@ -115,8 +115,8 @@ def after_upset(bench: LadderBench, code: np.ndarray, forced: dict[int, bool], s
 def survivors(bench: LadderBench, codes: np.ndarray, *, perturbation: float = 0.0) -> np.ndarray:
     """(M,) bool: which codes (M, N) the waveform model keeps, all DPIs up to `perturbation` off their settled values.
 
-    Two runs tell of the whole box: the ladder is cooperative (more current or more stages ON never lead to fewer), so
-    any start between the one with all OFF DPIs raised and the one with all ON DPIs lowered ends between their ends.
+    Two runs decide for all of them: the ladder is cooperative (more current or more stages ON never lead to fewer),
+    so any start between the one with all OFF DPIs raised and the one with all ON DPIs lowered ends between their ends.
     """
     kept = np.empty(len(codes), dtype=bool)
     for m, code in enumerate(codes):

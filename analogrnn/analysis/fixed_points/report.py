@@ -1,4 +1,4 @@
-"""All that `analyze fixed-points` tells of one ladder, in one call."""
+"""Everything that `analyze fixed-points` reports of one ladder, in one call."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from analogrnn.analysis.fixed_points.rest_states import (
 from analogrnn.analysis.fixed_points.spice import codes_equal, rest_by_ngspice, settled_starts
 from analogrnn.chip import Chip, ChipLadder
 
-# both sides of the threshold and far beyond; the result is monotone in the amplitude, so these tell of all between
+# both sides of the threshold and far beyond; the result is monotone in the amplitude, so these cover the others
 AMPLITUDES = np.array([-6.0, -3.0, -1.001, -0.999, 0.999, 1.001, 3.0, 6.0])  # beta
 
 

@@ -1,13 +1,14 @@
-"""Hold a value under noise: a ladder of levels against an analog state, and where the one overtakes the other.
+"""Hold a value under noise: where a ladder of levels overtakes an analog state.
 
 Task    a value x, uniform over the range of the ladder, is written once and read after L steps; each step adds
         Gaussian noise of rms sigma, in levels, to what decides about the state. Score: mean squared error in levels^2.
 Ladder  the value is rounded to a level (error 1/12); noise beyond the threshold, beta = margin levels, moves it:
-        p = 2 Phi(-margin / sigma) a step, one level at a time, reflected at the ends. To first order
+        p = 2 Phi(-margin / sigma) per step, one level at a time, reflected at the ends. To first order
         E = 1/12 + p L.
 Analog  an integrator, an LRU with eigenvalue lambda, a minGRU with its gate shut: s -> lambda s + noise,
         E = sigma^2 (1 - lambda^2L)/(1 - lambda^2) + (1 - lambda^L)^2 <x^2>,   at lambda = 1:  E = sigma^2 L.
-        With rails at the ends of the range, as in a circuit, by a transition matrix on a fine grid.
+        An integrator that saturates at the ends of the range, as in a circuit, is computed by a
+        transition matrix on a fine grid.
 Then    the ladder wins from L* = (1/12) / (sigma^2 - p) on, where sigma^2 > p. Since w^2 Phi(-w) is at most 0.166,
         p exceeds sigma^2 nowhere if margin > 0.576 levels; below, in a band of sigma, where analog stays better.
 """
@@ -85,7 +86,7 @@ def ladder_error(task: HoldTask, sigma: float, steps: np.ndarray) -> np.ndarray:
 
 
 def analog_error(task: HoldTask, sigma: float, steps: np.ndarray, decay: float = 1.0) -> np.ndarray:
-    """(n,) exact mean squared error of an analog state that decays by `decay` a step (1: it only integrates)."""
+    """(n,) exact mean squared error of an analog state that decays by `decay` per step (1: a pure integrator)."""
     in_range("decay", decay, 0.0, 1.0, hint="eigenvalue of an LRU; 1 - gate of a minGRU")
     count = np.asarray(steps, dtype=float)
     if decay == 1.0:
@@ -95,18 +96,18 @@ def analog_error(task: HoldTask, sigma: float, steps: np.ndarray, decay: float =
 
 
 def crossover_steps(sigma: float, margin: float) -> float:
-    """L*: from so many steps on the ladder is better, to first order in p L; infinite where it never is."""
+    """L*: the number of steps from which the ladder is better, to first order in p L; infinite where it never is."""
     gain = sigma**2 - slip(sigma, margin)
     return 1.0 / (12.0 * gain) if gain > 0.0 else math.inf
 
 
-def railed_error(task: HoldTask, sigma: float, doublings: int) -> np.ndarray:
-    """(doublings + 1,) mean squared error of an integrator between rails, after 1, 2, 4, .. steps.
+def saturating_error(task: HoldTask, sigma: float, doublings: int) -> np.ndarray:
+    """(doublings + 1,) mean squared error of a saturating integrator after 1, 2, 4, .. steps.
 
-    The rails are at the ends of the value's range. The grid, h = 1/20 level, adds h^2/12 to the noise's variance a
-    step; so much less is put in (Sheppard).
+    It saturates at the ends of the value's range. The grid, h = 1/20 level, adds h^2/12 to the variance of the noise
+    in each step; the noise is reduced by as much (Sheppard's correction).
     """
-    in_range("sigma", sigma, 0.05, 1e6, hint="rms noise of a step, in levels; below, rails don't matter")
+    in_range("sigma", sigma, 0.05, 1e6, hint="rms noise per step, in levels; below, saturation doesn't matter")
     in_range("doublings", doublings, 0, 60)
     n, reach = 20 * task.levels, task.levels / 2.0
     x = (np.arange(n) + 0.5) / n * 2.0 * reach - reach
@@ -122,17 +123,17 @@ def railed_error(task: HoldTask, sigma: float, doublings: int) -> np.ndarray:
     return np.array(out)
 
 
-def railed_crossover(task: HoldTask, sigma: float, doublings: int = 16) -> float:
-    """The length at which the ladder's exact error falls below that of an integrator between rails; infinite if never.
+def saturating_crossover(task: HoldTask, sigma: float, doublings: int = 16) -> float:
+    """The length at which the ladder's exact error falls below that of a saturating integrator; infinite if never.
 
     Lengths at which the integrator has lost the value (error above that of answering zero) don't count.
     """
     steps = 2.0 ** np.arange(doublings + 1)
-    return first_win(task, railed_error(task, sigma, doublings), ladder_error(task, sigma, steps))
+    return first_win(task, saturating_error(task, sigma, doublings), ladder_error(task, sigma, steps))
 
 
 def first_win(task: HoldTask, analog: np.ndarray, ladder: np.ndarray) -> float:
-    """The length at which `ladder` falls below `analog`, errors after 1, 2, 4, .. steps; see `railed_crossover`."""
+    """The length at which `ladder` falls below `analog`, errors after 1, 2, 4, .. steps; see `saturating_crossover`."""
     ratio = np.log(analog / ladder)
     won = np.flatnonzero((ratio > 0.0) & (analog < task.power))
     if not len(won):
@@ -151,7 +152,7 @@ def least_margin() -> float:
 
 
 def losing_band(margin: float) -> tuple[float, float] | None:
-    """The noise (levels a step) between which p > sigma^2: a long hold is better off analog; None if there is none."""
+    """The noise (levels per step) with p > sigma^2, where a long hold is better in an analog state; None if none is."""
     in_range("margin", margin, 1e-3, 1e3, hint="beta over the output of one level")
 
     def excess(sigma: float) -> float:
@@ -166,7 +167,7 @@ def losing_band(margin: float) -> tuple[float, float] | None:
 def simulate_hold(
     task: HoldTask, sigma: float, steps: np.ndarray, *, trials: int = 400, seed: int = 1
 ) -> tuple[Simulated, Simulated]:
-    """(ladder, analog integrator without rails) over the same noise: the digital recurrence, and a running sum.
+    """(ladder, analog integrator that never saturates) over the same noise: the digital recurrence, and a running sum.
 
     steps (n,) increasing. Raises ParameterError for steps that don't increase from 1 or fewer than 2 trials.
     """

@@ -59,7 +59,7 @@ class Passages:
 
     @property
     def mean(self) -> float:
-        """Correlation times a passage: the estimate of maximum likelihood for a constant rate."""
+        """Correlation times per passage: the estimate of maximum likelihood for a constant rate."""
         return self.time / self.count if self.count else math.inf
 
     @property
@@ -125,12 +125,12 @@ def simulate_passages(
     in_range("dt", dt, 1e-6, 0.1, hint="a step is at most a tenth of the correlation time")
     in_range("correlation_times", correlation_times, dt, 1e12)
     rng, rho = stream(seed, "analysis", "first passage"), math.exp(-dt)
-    law, ends, count = np.array([rho, math.sqrt(1.0 - rho * rho)]), np.array(window, dtype=float), np.zeros(2)
+    process, ends, count = np.array([rho, math.sqrt(1.0 - rho * rho)]), np.array(window, dtype=float), np.zeros(2)
     x, left = np.zeros(walkers), math.ceil(correlation_times / dt)
     steps = left
     while left > 0:
         block = min(left, max(1, 2_000_000 // walkers))
-        ou_passages(x, rng.standard_normal((block, walkers)), rng.random((block, walkers)), law, ends, count)
+        ou_passages(x, rng.standard_normal((block, walkers)), rng.random((block, walkers)), process, ends, count)
         left -= block
     return Passages(int(count.sum()), steps * dt * walkers)
 

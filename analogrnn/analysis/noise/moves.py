@@ -1,4 +1,5 @@
-"""Noise at the step level, exactly: the chance of each move, the law of the level, what noise reaches the output.
+"""Noise at the step level, exactly: the probability of each move, the distribution of
+the level, and the noise that reaches the output.
 
 A candidate u with Gaussian noise of rms sigma meets the thresholds of the present level n: the ladder moves up with
 
@@ -27,27 +28,27 @@ class Moves:
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseCut:
-    """What of a hold state's input noise reaches its output, over the noise.
+class NoiseRejection:
+    """Noise rejection of a hold state against the rms of its input noise.
 
     sigma  (n,) rms of the candidate's noise, in beta
-    slip   (n,) chance that a step moves the level
-    cut    (n,) rms of the input noise over rms of the output's change within a step, in the same current
+    slip   (n,) probability that a step moves the level
+    ratio  (n,) rms of the input noise over rms of the output's change within a step, in the same current
     """
 
     sigma: np.ndarray
     slip: np.ndarray
-    cut: np.ndarray
+    ratio: np.ndarray
 
-    def noise_at(self, cut: float) -> float:
-        """The largest noise, in beta, of this sweep up to which the cut is at least `cut`; 0 if it never is."""
-        enough = self.cut >= cut
+    def noise_at(self, ratio: float) -> float:
+        """The largest noise, in beta, of this sweep up to which the rejection is at least `ratio`; 0 if it never is."""
+        enough = self.ratio >= ratio
         last = len(enough) if enough.all() else int(np.argmin(enough))
         return float(self.sigma[last - 1]) if last else 0.0
 
 
 def move_probabilities(layer: ChipLadder, candidates: np.ndarray, sigma: np.ndarray | None = None) -> Moves:
-    """Chance of each move from each level, for candidates (..., d); sigma (d,) defaults to the cells' own noise.
+    """Probability of each move from each level, for candidates (..., d); sigma (d,) defaults to the cells' own noise.
 
     Both in the unit of the trained candidate; sigma 0 gives certainties. Raises ParameterError for a wrong shape or a
     negative noise.
@@ -67,10 +68,10 @@ def move_probabilities(layer: ChipLadder, candidates: np.ndarray, sigma: np.ndar
     return Moves(_chance(u[..., None] - rise, rms[:, None]), _chance(fall - u[..., None], rms[:, None]))
 
 
-def level_law(
+def level_distribution(
     layer: ChipLadder, candidates: np.ndarray, start: np.ndarray, sigma: np.ndarray | None = None
 ) -> np.ndarray:
-    """Exact law (T, S, d, N + 1) of the stages ON after each step, for candidates (T, S, d) without noise.
+    """Exact distribution (T, S, d, N + 1) of the stages ON after each step, for candidates (T, S, d) without noise.
 
     start  (d,) stages ON before the first step
     sigma  (d,) rms of the noise, default the cells' own
@@ -99,11 +100,11 @@ def start_levels(layer: ChipLadder) -> np.ndarray:
     if not len(preset):
         return np.zeros(layer.ladder.width, dtype=int)
     none = np.zeros(layer.ladder.width)
-    return np.asarray(level_law(layer, preset[:, None, :], none, none)[-1, 0].argmax(axis=-1))
+    return np.asarray(level_distribution(layer, preset[:, None, :], none, none)[-1, 0].argmax(axis=-1))
 
 
 def wrong_moves(layer: ChipLadder, candidates: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
-    """(..., d, N + 1) chance that a step from each level ends elsewhere than without noise, drift at rest included."""
+    """(..., d, N + 1) probability that a step ends at another level than without noise, drift at rest included."""
     drift = _drift(layer).argmax(axis=-1)
     noisy, sure = move_probabilities(layer, candidates, sigma), move_probabilities(layer, candidates, 0.0 * layer.noise)
     levels = np.arange(layer.ladder.stages + 1)
@@ -116,11 +117,11 @@ def wrong_moves(layer: ChipLadder, candidates: np.ndarray, sigma: np.ndarray | N
     return np.asarray(sum(p * (end != wanted) for p, end in zip((noisy.down, stay, noisy.up), ends, strict=True)))
 
 
-def noise_cut(sigma: np.ndarray, *, alpha_over_beta: float = 1.0, sides: int = 2) -> NoiseCut:
+def noise_rejection(sigma: np.ndarray, *, alpha_over_beta: float = 1.0, sides: int = 2) -> NoiseRejection:
     """Noise from a cell's input to its output, in a hold state at candidate zero of a nominal ladder.
 
     The output changes by alpha if the level slips, by nothing otherwise: rms alpha sqrt(p), p = sides Phi(-beta/sigma).
-    With no slip in sight the cut is unbounded here; what a circuit lets through besides is for SPICE to say.
+    Without slips the rejection is unbounded in this model; what else a circuit lets through, SPICE measures.
 
     sigma            (n,) rms of the candidate's noise, in beta
     alpha_over_beta  output current of a level over beta
@@ -133,7 +134,7 @@ def noise_cut(sigma: np.ndarray, *, alpha_over_beta: float = 1.0, sides: int = 2
     in_range("sides", sides, 1, 2)
     slip = sides * ndtr(-1.0 / rms)
     with np.errstate(divide="ignore"):
-        return NoiseCut(rms, slip, rms / (alpha_over_beta * np.sqrt(slip)))
+        return NoiseRejection(rms, slip, rms / (alpha_over_beta * np.sqrt(slip)))
 
 
 def _chance(distance: np.ndarray, sigma: np.ndarray) -> np.ndarray:

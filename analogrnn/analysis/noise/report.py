@@ -1,4 +1,4 @@
-"""All that `analyze noise` tells of a network on a chip, in one call."""
+"""Everything that `analyze noise` reports of a network on a chip, in one call."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from analogrnn.analysis.noise.crossover import losing_band
 from analogrnn.analysis.noise.hold_times import HoldTimes, hold_times
-from analogrnn.analysis.noise.moves import noise_cut, start_levels, wrong_moves
+from analogrnn.analysis.noise.moves import noise_rejection, start_levels, wrong_moves
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.datasets import class_labels
 from analogrnn.errors import ParameterError, in_range
@@ -34,9 +34,9 @@ class LayerNoise:
 
     sigma        (d,) rms noise over beta
     margin       (d,) beta over the output current of a level
-    wrong        (d,) chance that a step moves wrongly, mean over steps and clips
-    worst        least favourable step: its chance of a wrong move
-    wrong_a_clip expected wrong moves of the whole layer in a clip
+    wrong        (d,) probability that a step moves wrongly, mean over steps and clips
+    worst        least favourable step: its probability of a wrong move
+    wrong_per_clip expected wrong moves of the whole layer in a clip
     hold         the hold times of the cell with the least
     cell         that cell
     """
@@ -46,7 +46,7 @@ class LayerNoise:
     margin: np.ndarray
     wrong: np.ndarray
     worst: float
-    wrong_a_clip: float
+    wrong_per_clip: float
     hold: HoldTimes
     cell: int
 
@@ -57,19 +57,19 @@ class LayerNoise:
 
     def as_dict(self) -> dict[str, Any]:
         band = losing_band(float(np.clip(self.margin.min(), 1e-3, 1e3)))
-        cut = float(noise_cut(self.sigma.max(keepdims=True)).cut[0])
+        rejection = float(noise_rejection(self.sigma.max(keepdims=True)).ratio[0])
         return {
             "layer": self.name,
             "sigma_beta": self.sigma.tolist(),
             "margin_levels": self.margin.tolist(),
             "wrong_move_mean": self.wrong.tolist(),
             "wrong_move_worst_step": self.worst,
-            "wrong_moves_a_clip": self.wrong_a_clip,
+            "wrong_moves_per_clip": self.wrong_per_clip,
             "hold_cell": self.cell,
             "t_in_s": self.hold.t_in,
             "log10_hold_s": [float(v) if np.isfinite(v) else None for v in self.hold.log10_seconds],
             "drifting_levels": self.drifting,
-            "cut_in_hold": cut if np.isfinite(cut) else None,
+            "noise_rejection_in_hold": rejection if np.isfinite(rejection) else None,
             "losing_band_levels": band,
         }
 

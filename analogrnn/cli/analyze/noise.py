@@ -87,15 +87,15 @@ def _show(ui: Ui, title: str, layer: "LayerNoise") -> None:
 
     least = float(layer.margin.min())
     band = losing_band(least)
-    told = f"between {band[0]:.2f} and {band[1]:.2f} levels of noise a step" if band else "at no noise"
+    losing = f"between {band[0]:.2f} and {band[1]:.2f} levels of noise per step" if band else "at no noise"
     hold = layer.hold.log10_seconds
     ui.table(
         title,
         [
             ("noise of the cells", f"{layer.sigma.min():.3g} to {layer.sigma.max():.3g} beta rms"),
-            ("chance of a wrong move, mean over steps, worst cell", f"{layer.wrong.max():.3g}"),
+            ("probability of a wrong move, mean over steps, worst cell", f"{layer.wrong.max():.3g}"),
             ("the same, least favourable step", f"{layer.worst:.3g}"),
-            ("expected wrong moves of the layer in a clip", f"{layer.wrong_a_clip:.3g}"),
+            ("expected wrong moves of the layer in a clip", f"{layer.wrong_per_clip:.3g}"),
             (
                 f"mean time to a flip in hold, weakest cell [{layer.cell}]",
                 f"{layer.drifting} of its levels drift at rest"
@@ -106,7 +106,7 @@ def _show(ui: Ui, title: str, layer: "LayerNoise") -> None:
                 "beta over a level's output",
                 f"{least:.3g} to {layer.margin.max():.3g} (analog never better above {least_margin():.3f})",
             ),
-            ("long holds are better in an analog state", told),
+            ("long holds are better in an analog state", losing),
         ],
     )
 

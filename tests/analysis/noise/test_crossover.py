@@ -13,8 +13,8 @@ from analogrnn.analysis.noise.crossover import (
     ladder_error,
     least_margin,
     losing_band,
-    railed_crossover,
-    railed_error,
+    saturating_crossover,
+    saturating_error,
     simulate_hold,
     slip,
 )
@@ -58,16 +58,16 @@ def test_in_the_end_a_ladder_forgets_down_to_twice_the_values_power():
 
 def test_an_integrator_between_rails_is_free_until_it_meets_them():
     task = HoldTask(9)
-    few = railed_error(task, 0.1, 3)
+    few = saturating_error(task, 0.1, 3)
     # the grid adds 5e-5 a step to 0.01; clipping at the rails takes a part of order sigma / range
     assert_allclose(few, analog_error(task, 0.1, 2.0 ** np.arange(4)), rtol=0.05)
-    assert railed_error(task, 0.5, 12)[-1] < 0.2 * analog_error(task, 0.5, np.array([4096]))[0]
+    assert saturating_error(task, 0.5, 12)[-1] < 0.2 * analog_error(task, 0.5, np.array([4096]))[0]
 
 
 def test_the_crossover_law_is_the_exact_one_where_rails_are_far():
     for sigma in (0.1, 0.18):
         # within the interpolation between powers of two
-        assert_allclose(railed_crossover(HoldTask(9), sigma), crossover_steps(sigma, 0.5), rtol=0.15)
+        assert_allclose(saturating_crossover(HoldTask(9), sigma), crossover_steps(sigma, 0.5), rtol=0.15)
 
 
 def test_levels_win_after_a_while_below_a_quarter_level_of_noise_and_not_above_a_third():
@@ -100,7 +100,7 @@ def test_above_the_least_margin_no_noise_favours_an_analog_state():
         (lambda: slip(-0.1, 0.5), "sigma = -0.1 is outside"),
         (lambda: losing_band(math.nan), "margin = nan is outside"),
         (lambda: analog_error(HoldTask(), 0.1, STEPS, 1.2), "decay = 1.2 is outside .*eigenvalue"),
-        (lambda: railed_error(HoldTask(), 0.01, 3), "sigma = 0.01 is outside .*rails don't matter"),
+        (lambda: saturating_error(HoldTask(), 0.01, 3), "sigma = 0.01 is outside .*saturation doesn't matter"),
         (lambda: simulate_hold(HoldTask(), 0.1, np.array([3, 3])), "steps must increase from 1 or more"),
         (lambda: simulate_hold(HoldTask(), 0.1, STEPS, trials=1), "trials = 1 is outside"),
     ],

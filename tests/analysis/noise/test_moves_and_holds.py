@@ -15,7 +15,13 @@ from analogrnn.analysis.noise.hold_times import (
     mean_passage,
     simulate_passages,
 )
-from analogrnn.analysis.noise.moves import level_law, move_probabilities, noise_cut, start_levels, wrong_moves
+from analogrnn.analysis.noise.moves import (
+    level_distribution,
+    move_probabilities,
+    noise_rejection,
+    start_levels,
+    wrong_moves,
+)
 from analogrnn.analysis.noise.report import accuracy_under_noise, analyze_noise
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.errors import ParameterError
@@ -58,7 +64,7 @@ def test_the_law_is_that_of_many_runs_on_mismatched_chips(index):
     layer = draw_chip(design(size=3e-6), 5, index).ladders[0]
     rng, trials, sigma = np.random.default_rng(index), 20_000, np.full(3, 0.4)
     u = 1.2 * rng.standard_normal((8, 1, 3))
-    law = level_law(layer, u, start_levels(layer), sigma)[:, 0]
+    law = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
     on = run_ladder(layer, u + sigma * rng.standard_normal((8, trials, 3)))
     seen = (on[..., None] == np.arange(5)).mean(axis=1)
     # five standard errors of a share, or five counts where nearly none is expected
@@ -69,7 +75,7 @@ def test_the_law_is_that_of_many_runs_on_mismatched_chips(index):
 def test_without_noise_the_law_is_the_run():
     layer = draw_chip(design(size=2e-6), 7, 0).ladders[0]
     u = 1.5 * np.random.default_rng(1).standard_normal((40, 2, 3))
-    law = level_law(layer, u, start_levels(layer), np.zeros(3))
+    law = level_distribution(layer, u, start_levels(layer), np.zeros(3))
     assert_array_equal(law.argmax(axis=-1), run_ladder(layer, u))
     assert_array_equal(law.max(axis=-1), 1.0)
 
@@ -98,19 +104,19 @@ def test_where_thresholds_cross_the_larger_overdrive_wins():
     for u, ends in ((0.34, 0), (0.36, 2)):
         n, out = np.ones((1, 3), dtype=np.int64), np.empty((1, 1, 3), dtype=np.int16)
         ladder_steps(np.full((1, 1, 3), u), up, down, True, n, out)
-        law = level_law(crossed, np.full((1, 1, 3), u), np.ones(3), np.zeros(3))
+        law = level_distribution(crossed, np.full((1, 1, 3), u), np.ones(3), np.zeros(3))
         assert law[0, 0, 0].argmax() == out[0, 0, 0] == ends
 
 
-def test_the_noise_cut_is_the_noise_over_the_rms_of_slips():
-    cut = noise_cut(np.array([0.3, 0.05]), alpha_over_beta=2.0)
+def test_the_noise_rejection_is_the_noise_over_the_rms_of_slips():
+    rejection = noise_rejection(np.array([0.3, 0.05]), alpha_over_beta=2.0)
     rng = np.random.default_rng(2)
     slips = np.abs(0.3 * rng.standard_normal(1_000_000)) >= 1.0
     # relative error of the root of a count of about 860: 1.7 %; five of them
-    assert_allclose(cut.cut[0], 0.3 / (2.0 * np.sqrt(slips.mean())), rtol=0.085)
-    assert cut.cut[1] > 1e40
-    assert noise_cut(np.linspace(0.1, 0.6, 501)).noise_at(20.0) == pytest.approx(0.266, abs=1e-3)
-    assert noise_cut(np.array([0.5])).noise_at(20.0) == 0.0
+    assert_allclose(rejection.ratio[0], 0.3 / (2.0 * np.sqrt(slips.mean())), rtol=0.085)
+    assert rejection.ratio[1] > 1e40
+    assert noise_rejection(np.linspace(0.1, 0.6, 501)).noise_at(20.0) == pytest.approx(0.266, abs=1e-3)
+    assert noise_rejection(np.array([0.5])).noise_at(20.0) == 0.0
 
 
 # ---------------------------------------------------------------- hold
@@ -184,14 +190,14 @@ def test_a_network_report_counts_the_chance_of_every_step():
     x = np.zeros((10, 4, 3))
     (found,) = analyze_noise(chip, x)
     # at rest, 20 rms values from both thresholds
-    assert found.wrong_a_clip < 1e-80
+    assert found.wrong_per_clip < 1e-80
     assert_allclose(found.margin, 2.0)
     loud = replace(
         chip, layers=tuple(replace(a, noise=np.full(3, 0.4)) if hasattr(a, "noise") else a for a in chip.layers)
     )
     (found,) = analyze_noise(loud, x)
     assert_allclose(found.wrong, 2 * 0.006209665325776132, rtol=1e-12)
-    assert_allclose(found.wrong_a_clip, 30 * 2 * 0.006209665325776132, rtol=1e-12)
+    assert_allclose(found.wrong_per_clip, 30 * 2 * 0.006209665325776132, rtol=1e-12)
     assert found.as_dict()["losing_band_levels"] is None
 
 
@@ -227,9 +233,12 @@ def _no_clock():
         (lambda c: move_probabilities(c.ladders[0], np.zeros(2)), r"candidates has shape \(2,\); expected \(..., 3\)"),
         (lambda c: move_probabilities(c.ladders[0], np.full(3, np.nan)), "candidates has shape .* finite"),
         (lambda c: move_probabilities(c.ladders[0], np.zeros(3), -np.ones(3)), r"sigma\[0\] = -1 is negative"),
-        (lambda c: level_law(c.ladders[0], np.zeros((2, 1, 3)), np.array([0, 0, 9])), "start leaves 0 .. 4 stages ON"),
-        (lambda c: noise_cut(np.array([0.0])), "sigma has a noise that is not above 0"),
-        (lambda c: noise_cut(np.array([0.1]), sides=3), r"sides = 3 is outside \[1, 2\]"),
+        (
+            lambda c: level_distribution(c.ladders[0], np.zeros((2, 1, 3)), np.array([0, 0, 9])),
+            "start leaves 0 .. 4 stages ON",
+        ),
+        (lambda c: noise_rejection(np.array([0.0])), "sigma has a noise that is not above 0"),
+        (lambda c: noise_rejection(np.array([0.1]), sides=3), r"sides = 3 is outside \[1, 2\]"),
         (lambda c: log10_passage(math.nan), "distance = nan is outside"),
         (lambda c: mean_passage(1.0, two_sided=True, start=0.5), "a passage of either threshold is from the middle"),
         (lambda c: simulate_passages((0.5, 1.0), 10.0), "the window must hold zero"),
