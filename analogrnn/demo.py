@@ -26,7 +26,7 @@ from analogrnn.network.files import load
 from analogrnn.outputs.files import make_folder, write_json, write_text
 from analogrnn.simulate import simulate
 from analogrnn.spice.engine import find_ngspice, run_deck
-from analogrnn.spice.testbench import ladder_deck, network_deck
+from analogrnn.spice.ideal_network import ladder_deck, network_deck
 from analogrnn.technology import load_technology
 
 SMALL = 4e-6  # m, the second device size of the Monte Carlo

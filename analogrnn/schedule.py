@@ -1,6 +1,7 @@
 """The clock of a run, shared by the waveform simulator and the SPICE deck: reset, presets, then one step a frame."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from analogrnn.errors import ParameterError
 
 # what a negative control breaks: stages follow each other at once, the candidate stays on, the ladder powers up all-ON,
 # no coupling back from the upper neighbour. A ladder must fail with each, or the check of agreement proves nothing.
-CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+Control = Literal["none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 READ_AT = 0.98  # part of the period at which levels are read
 
@@ -40,6 +42,9 @@ class Schedule:
     def duration(self) -> float:
         return self.steps * self.timing.period
 
+    def __str__(self) -> str:
+        return f"{self.reset_steps} reset + {self.preset_steps} preset + {self.frames} steps"
+
     def starts(self) -> np.ndarray:
         """(steps,) when each step begins."""
         return np.arange(self.steps) * self.timing.period
@@ -49,10 +54,16 @@ class Schedule:
         return (np.arange(self.first_frame, self.steps) + READ_AT) * self.timing.period
 
 
-def build_schedule(design: Design, frames: int, control: str = "none") -> Schedule:
-    """The clock for a run of `frames` steps. Raises ParameterError for a control that doesn't exist."""
+def checked_control(control: str) -> Control:
+    """The control of that name. Raises ParameterError for one that doesn't exist."""
     if control not in CONTROLS:
         raise ParameterError(f"control = {control!r} is unknown; known: {list(CONTROLS)}.")
+    return control
+
+
+def build_schedule(design: Design, frames: int, control: Control = "none") -> Schedule:
+    """The clock for a run of `frames` steps. Raises ParameterError for a control that doesn't exist."""
+    checked_control(control)
     reset = 0 if control == "no_reset" else design.timing.reset_steps
     return Schedule(design.timing, reset, design.preset_steps, frames)
 

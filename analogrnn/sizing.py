@@ -26,6 +26,7 @@ from analogrnn.noise import candidate_noise
 from analogrnn.spice import transistor_ladder
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
+from analogrnn.spice.reading import read_deck
 from analogrnn.streams import stream
 from analogrnn.technology import Technology
 
@@ -241,7 +242,7 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
         if isinstance(waves, SpiceError):
             raise waves
         try:
-            states = transistor_ladder.read_stages(decks[index], waves)
+            states = read_deck(decks[index], waves, strict=True).stages[decks[index].cell]
         except SpiceError:  # a stage between ON and OFF has not followed
             continue
         follow += int(np.array_equal(states, np.arange(wish.stages) < levels[:, None]))

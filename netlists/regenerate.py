@@ -14,8 +14,9 @@ from pathlib import Path
 from analogrnn import library
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network.files import load
+from analogrnn.spice.ideal_network import network_deck
 from analogrnn.spice.pdk import Pdk
-from analogrnn.spice.testbench import NetworkDeck, network_deck
+from analogrnn.spice.reading import ProbedDeck
 from analogrnn.spice.transistor_network import ladder_slice, network_transistors
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
@@ -29,13 +30,13 @@ STAGES = {"digits_bmru_d16": replace(MappingOptions.standard(), unit_current=1e-
 SLICED = {"digits_d32_k4": 5}  # the whole network would be 300 kB; this ladder moves most
 
 
-def golden_deck(name: str) -> NetworkDeck:
+def golden_deck(name: str) -> ProbedDeck:
     """The flat ideal deck of a shipped network."""
     design = map_network(load(library.network_path(name)), load_technology(TECHNOLOGY))
     return network_deck(design, random_stimulus(design, STEPS, SEED))
 
 
-def golden_transistors(name: str) -> NetworkDeck:
+def golden_transistors(name: str) -> ProbedDeck:
     """The transistor deck of a shipped network, or of its first ladder."""
     options = STAGES.get(name, MappingOptions.standard())
     design = map_network(load(library.network_path(name)), load_technology(TECHNOLOGY), options)
@@ -45,7 +46,7 @@ def golden_transistors(name: str) -> NetworkDeck:
     return network_transistors(design, x, MODELS)
 
 
-def golden_decks() -> dict[str, NetworkDeck]:
+def golden_decks() -> dict[str, ProbedDeck]:
     """File name -> deck, all of them."""
     names = library.shipped("networks", ".safetensors")
     decks = {f"{name}.spice": golden_deck(name) for name in names}

@@ -24,7 +24,7 @@ from analogrnn.errors import OutputError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, FirstQuadrantBmru, Linear, Network, Pooling, ReLU
 from analogrnn.network.files import load
-from analogrnn.spice.testbench import network_deck
+from analogrnn.spice.ideal_network import network_deck
 from analogrnn.streams import stream
 from analogrnn.technology import load_technology
 

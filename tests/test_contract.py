@@ -21,7 +21,7 @@ from analogrnn.network import forward
 from analogrnn.schedule import READ_AT
 from analogrnn.simulate import CONTROLS, ladder_waveforms, run_ladder, simulate_waveforms
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.testbench import ladder_deck
+from analogrnn.spice.ideal_network import ladder_deck
 from analogrnn.streams import stream
 
 TOP = 8.0  # largest candidate of the patterns, in thresholds
@@ -287,7 +287,7 @@ def test_the_waveforms_of_ngspice_are_those_of_the_kernel(stages):
     wave = ladder_waveforms(chip, chip.ladders[0], 0, x[:, 0, 0])
     deck = ladder_deck(design, design.ladders[0], 0, x[:, 0])
     waves = run_deck(deck.text, stop_time=deck.schedule.duration)
-    current = np.interp(wave.time, waves.axis, waves[f"v({deck.ladders['cell', 0]}.n1)"]) * 1e-9
+    current = np.interp(wave.time, waves.axis, waves[f"v({deck.probe.instance}.n1)"]) * 1e-9
     error, length = current - wave.i_in[:, 0], np.diff(wave.time, prepend=0.0)
     # the deck's edges last T_p/100 = 0.12 t_in, so they are 0.06 t_in late, and the kernel switches half an interval
     # late, 0.06 t_in: an edge displaced by 0.12 t_in errs by 0.12 A exp(-t/t_in) for a swing A; two in a period of
@@ -311,7 +311,7 @@ def test_the_dpi_of_ngspice_rises_and_falls_as_the_kernel_s():
     phase = waves.axis % timing.period
     quiet = (phase > 3 * timing.pulse) & (phase < timing.lead) | (phase > timing.lead + 2.75 * timing.pulse)
     calm = (waves.axis > timing.reset_steps * timing.period) & quiet
-    found = (waves[f"v({deck.ladders['cell', 0]}.n2)"] * 1e-9 - ladder.i_base[0]) / ladder.i_shift[0]
+    found = (waves[f"v({deck.probe.instance}.n2)"] * 1e-9 - ladder.i_base[0]) / ladder.i_shift[0]
     wanted = np.interp(waves.axis - t_in, wave.time, wave.d[:, 0])
     assert np.ptp(wanted[calm]) > 0.5
     # both move with rate 1/tau at most, and start within 0.12 t_in = 0.12 x 0.15/12 tau of each other (see above);

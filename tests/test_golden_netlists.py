@@ -17,7 +17,7 @@ from analogrnn.network import forward
 from analogrnn.network.files import load
 from analogrnn.spice.engine import check_deck, run_deck
 from analogrnn.spice.pdk import find_pdk
-from analogrnn.spice.testbench import read_deck
+from analogrnn.spice.reading import read_deck
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from analogrnn.spice.testbench import DeckReading
+from analogrnn.spice.reading import DeckReading
 from validation.network.memory import DiskMemory, memory_of
 
 

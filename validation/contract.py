@@ -17,10 +17,11 @@ from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Cmru, Network, Pooling, forward
 from analogrnn.network.files import load
+from analogrnn.schedule import CONTROLS
 from analogrnn.simulate import ladder_waveforms, simulate, simulate_waveforms
-from analogrnn.spice.deck import RUNIT
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.testbench import ladder_deck
+from analogrnn.spice.ideal_ladder import RUNIT
+from analogrnn.spice.ideal_network import ladder_deck
 from analogrnn.stimulus import ladder_exercise
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
@@ -28,7 +29,6 @@ from validation.claims import Measured, Topic, equal, unequal
 
 TOPIC = Topic("contract")
 NETWORKS = ("digits_d16_k2", "digits_d32_k4")
-CONTROLS = ("no_dpi", "no_return_to_zero", "no_reset", "forward_only")
 LEVELS = {"waveform": "the waveform level", "ideal": "ngspice with ideal cells"}
 BOUND = 12.0  # largest input of the random ladders, in units
 
@@ -169,7 +169,7 @@ def _control(name: str, level: str) -> None:
 
 
 for _level in ("waveform", "ideal"):
-    for _name in CONTROLS:
+    for _name in CONTROLS[1:]:
         _control(_name, _level)
 
 

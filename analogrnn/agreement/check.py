@@ -11,11 +11,12 @@ from analogrnn.chip import Chip, draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, forward
+from analogrnn.schedule import Control
 from analogrnn.simulate import simulate, simulate_waveforms
 from analogrnn.spice.engine import Ngspice
 from analogrnn.spice.run_network import Memory, Simulation, run_network
 from analogrnn.spice.transistor_ladder import TransistorOptions
-from analogrnn.spice.transistor_network import Silicon, chip_silicon
+from analogrnn.spice.transistor_network import TransistorSetup, chip_setup
 
 LEVELS = ("step", "waveform", "ideal", "transistor")
 # What transistors must reach. A first miss may lie as far from its threshold as thresholds are calibrated and as
@@ -40,7 +41,7 @@ class Bench:
     """
 
     level: str = "ideal"
-    control: str = "none"
+    control: Control = "none"
     flat: bool = False
     workers: int | None = None
     ngspice: Ngspice | None = None
@@ -110,7 +111,7 @@ def check_agreement(
     return compare(bench.level, design, reference, found.stages, found, bound=bench.wanted)
 
 
-def _waveform_stages(chip: Chip, candidates: dict[str, np.ndarray], control: str) -> dict[str, np.ndarray]:
+def _waveform_stages(chip: Chip, candidates: dict[str, np.ndarray], control: Control) -> dict[str, np.ndarray]:
     return {
         layer.name: simulate_waveforms(chip, layer, candidates[layer.name], control=control) for layer in chip.ladders
     }
@@ -132,7 +133,9 @@ def simulation_of(design: Design, bench: Bench) -> Simulation:
     silicon = None
     if bench.level == "transistor":
         options = TransistorOptions(**{**vars(bench.silicon), "control": bench.control})
-        silicon = Silicon(options) if bench.chip is None else chip_silicon(design, bench.seed, bench.chip, options)
+        silicon = (
+            TransistorSetup(options) if bench.chip is None else chip_setup(design, bench.seed, bench.chip, options)
+        )
     return Simulation(
         silicon,
         bench.control,

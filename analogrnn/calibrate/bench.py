@@ -5,7 +5,7 @@ and the simulator, so that a stored result is used again only for the very same 
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,15 +13,15 @@ import numpy as np
 from analogrnn import library
 from analogrnn.design import Geometry
 from analogrnn.errors import SpiceError, in_range
-from analogrnn.spice.deck import number
-from analogrnn.spice.engine import Job
-from analogrnn.spice.pdk import Pdk, pdk_header
+from analogrnn.spice.deck import Deck, Tran, number
+from analogrnn.spice.engine import Job, deck_job
+from analogrnn.spice.pdk import Corner, Pdk, model_lines
 from analogrnn.spice.raw import Waveforms
 from analogrnn.technology import BOLTZMANN, ELEMENTARY_CHARGE, SIZE, STANDARD
 
 # leakage floors of 1 fA need a gmin below 1e-15 / supply
-OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
-STATIC_OPTIONS = ".options gmin=1e-18 abstol=1e-18 vntol=1e-9 reltol=1e-6"
+OPTIONS = ("gmin=1e-16", "abstol=1e-16", "vntol=1e-7", "chgtol=1e-18", "reltol=1e-4", "method=gear")
+STATIC_OPTIONS = ("gmin=1e-18", "abstol=1e-18", "vntol=1e-9", "reltol=1e-6")
 ZERO_CELSIUS = 273.15
 Numbers = dict[str, float | list[float]]
 Read = Callable[[Waveforms], Numbers]
@@ -97,13 +97,13 @@ def others(setup: Setup) -> tuple[Setup, ...]:
 class Place:
     """Where a deck runs, if not at the typical corner, the setup's supply and its temperature."""
 
-    corner: str = "typical"
+    corner: Corner = "typical"
     temperature: float | None = None
     supply: float | None = None
 
     @property
     def label(self) -> str:
-        words = [self.corner]
+        words: list[str] = [self.corner]
         words += [f"{self.temperature:g}C"] if self.temperature is not None else []
         words += [f"{self.supply:g}V"] if self.supply is not None else []
         return "_".join(words)
@@ -128,42 +128,39 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Bench:
+class CalibrationBench:
     """Writes decks for one setup."""
 
     setup: Setup
 
-    def job(
-        self, body: list[str], blocks: tuple[str, ...], analysis: str, *, place: Place = NOMINAL, static: bool = False
-    ) -> Job:
-        """A deck of library `blocks` around `body`. `analysis` is its one card; a .tran names its stop time second."""
-        setup, pdk = self.setup, self.setup.pdk
-        temperature = setup.temperature if place.temperature is None else place.temperature
-        supply = setup.supply if place.supply is None else place.supply
-        lines = [
-            "* calibration",
-            pdk_header(pdk, place.corner).rstrip(),
-            f".temp {number(temperature)}",
-            *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *blocks)),
-            f"Vdd vdd 0 DC {number(supply)}",
-            *body,
-            STATIC_OPTIONS if static else OPTIONS,
+    def deck(
+        self,
+        body: Sequence[str],
+        blocks: Sequence[str],
+        analysis: Tran | str,
+        *,
+        place: Place = NOMINAL,
+        static: bool = False,
+    ) -> Deck:
+        """A deck of library `blocks` around `body`. `static`: for an analysis without time."""
+        setup = self.setup
+        return Deck(
+            "calibration",
+            (f"Vdd vdd 0 DC {number(setup.supply if place.supply is None else place.supply)}", *body),
             analysis,
-            ".end",
-            "",
-        ]
-        words = analysis.split()
-        stop = float(words[2]) if words[0] == ".tran" else None
-        return Job("\n".join(lines), stop, 600.0, allowed_paths=pdk.paths)
+            models=model_lines(setup.pdk, place.corner),
+            temperature=setup.temperature if place.temperature is None else place.temperature,
+            blocks=tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *blocks)),
+            options=STATIC_OPTIONS if static else OPTIONS,
+        )
+
+    def job(self, deck: Deck) -> Job:
+        """The job that runs one of these decks."""
+        return deck_job(deck, allowed_paths=self.setup.pdk.paths)
 
     def diode(self, name: str, current: float) -> list[str]:
         """A bias line `b<name>`: the gate of a PMOS diode that carries `current`."""
         return [f"Xb{name} b{name} b{name} vdd vdd pfet {self.setup.size}", f"Ib{name} b{name} 0 {number(current)}"]
-
-
-def saves(signals: list[str]) -> list[str]:
-    """.save lines of eight signals each."""
-    return [f".save {' '.join(signals[i : i + 8])}" for i in range(0, len(signals), 8)]
 
 
 def crossings(time: np.ndarray, value: np.ndarray, level: float, *, falling: bool) -> np.ndarray:

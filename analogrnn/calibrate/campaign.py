@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from analogrnn.calibrate import cells, dpis, entries, ladders, maps, noises, places, stairs, statics, switching
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup, others
+from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
 from analogrnn.campaign import write_whole
 from analogrnn.errors import CalibrationError, SpiceError
@@ -41,7 +41,7 @@ HEADER = """\
 class Campaign:
     """What to run: the quick probes reproduce part of the values."""
 
-    bench: Bench
+    bench: CalibrationBench
     carried: Mapping[str, Any]
     quick: bool = False
 
@@ -88,16 +88,16 @@ class Campaign:
         return found
 
     @property
-    def benches(self) -> tuple[Bench, ...]:
+    def benches(self) -> tuple[CalibrationBench, ...]:
         """The standard device, and unless quick the others."""
-        return (self.bench, *(() if self.quick else (Bench(setup) for setup in others(self.bench.setup))))
+        return (self.bench, *(() if self.quick else (CalibrationBench(setup) for setup in others(self.bench.setup))))
 
     def _units(self, setup: Setup) -> tuple[float, ...]:
         # the two between which the wider half window lies
         first = setup.units.index(setup.unit)
         return setup.units[first : first + 2] if self.quick else setup.units
 
-    def _bench_technology(self, bench: Bench) -> Technology:
+    def _bench_technology(self, bench: CalibrationBench) -> Technology:
         return ladders.bench_technology(bench.setup, self._known())
 
     def _known(self) -> dict[str, float | Table]:

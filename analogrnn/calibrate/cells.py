@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.calibrate.bench import NOMINAL, Bench, Numbers, Place, Probe, crossings, only, saves
-from analogrnn.spice.deck import number
+from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, Place, Probe, crossings, only
+from analogrnn.spice.deck import Tran, number
 from analogrnn.spice.raw import Waveforms
 
 RAMP = 2.0  # s, up; as long down. The input node lags by 0.1 ms at the smallest current: 1e-4 of the ramp
@@ -24,20 +24,20 @@ class Bias:
     i_hyst: float
 
 
-def maps_probe(bench: Bench, units: tuple[float, ...]) -> Probe:
+def maps_probe(bench: CalibrationBench, units: tuple[float, ...]) -> Probe:
     """Cells at each unit current and three hysteresis currents, in one deck."""
     ratio = bench.setup.threshold_ratio
     key = bench.setup.label + ("cell_maps" if len(units) == len(bench.setup.units) else "cell_maps_quick")
     return ramp_probe(bench, key, [Bias(ratio * u, 2.0 * width * u) for u in units for width in WIDTHS])
 
 
-def place_probe(bench: Bench, place: Place) -> Probe:
+def place_probe(bench: CalibrationBench, place: Place) -> Probe:
     """The standard cell at another corner, temperature or supply."""
     unit = bench.setup.unit
     return ramp_probe(bench, f"cell_{place.label}", [Bias(bench.setup.threshold_ratio * unit, 2.0 * unit)], place)
 
 
-def ramp_probe(bench: Bench, key: str, biases: list[Bias], place: Place = NOMINAL) -> Probe:
+def ramp_probe(bench: CalibrationBench, key: str, biases: list[Bias], place: Place = NOMINAL) -> Probe:
     """I_hi / I_th, (I_hi - I_lo) / I_hyst and I_out / I_on of each cell."""
     setup, body, signals = bench.setup, [], []
     supply = setup.supply if place.supply is None else place.supply
@@ -64,12 +64,9 @@ def ramp_probe(bench: Bench, key: str, biases: list[Bias], place: Place = NOMINA
             out.append(float(np.interp(RAMP, time, waves[f"i(vo{k})"])) / (bias.i_th / 2))
         return {"hi": hi, "width": width, "out": out}
 
-    step = number(RAMP / POINTS)
-    return Probe(
-        key,
-        bench.job(body + saves(signals), ("bmru_cell",), f".tran {step} {number(2 * RAMP)} 0 {step}", place=place),
-        read,
-    )
+    analysis = Tran(RAMP / POINTS, 2 * RAMP, RAMP / POINTS)
+    deck = bench.deck(body, ("bmru_cell",), analysis, place=place).with_saves(*signals)
+    return Probe(key, bench.job(deck), read)
 
 
 def fit_width(hi_over_th: np.ndarray, width: np.ndarray, threshold_ratio: float) -> tuple[float, float, float]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.calibrate.bench import NOMINAL, Bench, Numbers, Place, Probe, crossings, only, saves
-from analogrnn.spice.deck import number
+from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, Place, Probe, crossings, only
+from analogrnn.spice.deck import Tran, number
 from analogrnn.spice.raw import Waveforms
 
 KAPPA = 0.7  # of the textbook formula to which the time constant is referred
@@ -24,7 +24,7 @@ class Drive:
     c: float
 
 
-def standard(bench: Bench, *, shift: float | None = None, c: float | None = None) -> Drive:
+def standard(bench: CalibrationBench, *, shift: float | None = None, c: float | None = None) -> Drive:
     """The standard DPI, or one with another output current or capacitor; x = T_p/tau is 0.25 at T_p = 0.3 ms."""
     setup = bench.setup
     c = c or setup.c_dpi
@@ -35,7 +35,7 @@ def standard(bench: Bench, *, shift: float | None = None, c: float | None = None
     return Drive(setup.drive_ratio * i_tau, i_tau, i_shift / (0.65 * setup.drive_ratio), c)
 
 
-def dpi_probe(bench: Bench, key: str, drive: Drive, place: Place = NOMINAL) -> Probe:
+def dpi_probe(bench: CalibrationBench, key: str, drive: Drive, place: Place = NOMINAL) -> Probe:
     """Two rises of a DPI: from rest, and after 8 time constants OFF; the decay between them gives tau."""
     setup = bench.setup
     textbook = drive.c * setup.thermal_voltage / (KAPPA * drive.i_tau)
@@ -49,7 +49,6 @@ def dpi_probe(bench: Bench, key: str, drive: Drive, place: Place = NOMINAL) -> P
         f"Xd w o1 o2 vdd 0 btau bgain dpi {setup.size} c={number(drive.c)}",
         f"Vo1 o1 0 {number(NODE)}",
         f"Vo2 o2 0 {number(NODE)}",
-        *saves(["i(vo1)"]),
     ]
 
     def read(waves: Waveforms) -> Numbers:
@@ -75,12 +74,11 @@ def dpi_probe(bench: Bench, key: str, drive: Drive, place: Place = NOMINAL) -> P
             "floor": float(np.interp(-0.1, time, out)),
         }
 
-    stop = 2.0 * (1.0 + ON + OFF) * clock
-    analysis = f".tran {number(clock / 50)} {number(stop)} 0 {number(clock / 20)}"
-    return Probe(key, bench.job(body, ("dpi",), analysis, place=place), read)
+    analysis = Tran(clock / 50, 2.0 * (1.0 + ON + OFF) * clock, clock / 20)
+    return Probe(key, bench.job(bench.deck(body, ("dpi",), analysis, place=place).with_saves("i(vo1)")), read)
 
 
-def leak_probe(bench: Bench, place: Place = NOMINAL) -> Probe:
+def leak_probe(bench: CalibrationBench, place: Place = NOMINAL) -> Probe:
     """Output current of a DPI that has been OFF for ever."""
     drive = standard(bench)
     body = [
@@ -90,14 +88,10 @@ def leak_probe(bench: Bench, place: Place = NOMINAL) -> Probe:
         f"Xd w o1 o2 vdd 0 btau bgain dpi {bench.setup.size} c={number(drive.c)}",
         f"Vo1 o1 0 {number(NODE)}",
         f"Vo2 o2 0 {number(NODE)}",
-        *saves(["i(vo1)", "v(xd.vs)"]),
     ]
     key = f"dpi_leak_{place.label}"
-    return Probe(
-        key,
-        bench.job(body, ("dpi",), ".op", place=place, static=True),
-        lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))},
-    )
+    deck = bench.deck(body, ("dpi",), ".op", place=place, static=True).with_saves("i(vo1)", "v(xd.vs)")
+    return Probe(key, bench.job(deck), lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))})
 
 
 def rise_time(floor: float, drive_ratio: float, part: float = 0.5) -> float:

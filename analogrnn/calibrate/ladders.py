@@ -5,17 +5,17 @@ before it, and no compensation, so that each block's own factor is seen.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from analogrnn.calibrate.bench import ZERO_CELSIUS, Bench, Numbers, Probe, Setup, saves
+from analogrnn.calibrate.bench import ZERO_CELSIUS, CalibrationBench, Numbers, Probe, Setup
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Cmru, Network
 from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.reading import read_deck
 from analogrnn.supply import branch_sum
 from analogrnn.technology import Table, Technology, quantities, technology_of
 
@@ -73,7 +73,7 @@ def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Techno
     return technology_of("bench", values)
 
 
-def bench_design(bench: Bench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
+def bench_design(bench: CalibrationBench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
     """Two ladders with one input of weight 1, levels 0..stages: half windows of 1 and of WIDE unit currents."""
     setup = bench.setup
     cell = Cmru(
@@ -102,19 +102,19 @@ def bench_design(bench: Bench, technology: Technology, unit: float, stages: int 
     return map_network(Network((cell,)), technology, options)
 
 
-def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 0) -> Probe:
+def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, cell: int = 0) -> Probe:
     """Climb ladder `cell` one level every two steps; read the currents at each level and the devices' at half way."""
     design = bench_design(bench, technology, unit)
     ladder = design.ladders[0]
     climb = np.array([0.0, 0.0] + [3.0 * float(ladder.beta[cell]) / unit, 0.0] * STAGES)
     options = transistor_ladder.TransistorOptions(temperature=bench.setup.temperature, maps=PLAIN)
     deck = transistor_ladder.ladder_transistors(design, ladder, cell, climb[:, None], bench.setup.pdk, options)
-    top = f"m.{deck.instance}."
+    instance = deck.probe.instance
+    top = f"m.{instance}."
     devices = [f"xbias.x{name}" for name in BIAS_DEVICES.values()]
     devices += ["xline.xmb", "xline.xu1", "xend.xd0", "xs1.xmu", "xs1.xdpi.xmor", "xs2.xdpi.xmol"]
     names = {device: f"@{top}{device}.m0[id]" for device in devices}
-    text = deck.text.replace("\n.tran ", "\n" + "\n".join(saves(list(names.values()))) + "\n.tran ", 1)
-    job = replace(deck.job(600.0), deck=text)
+    job = deck.with_deck(deck.deck.with_saves(*names.values())).job(600.0)
     units = biases.bias_units(design, ladder, cell, PLAIN)
 
     def read(waves: Waveforms) -> Numbers:
@@ -139,8 +139,8 @@ def ladder_probe(bench: Bench, technology: Technology, unit: float, cell: int = 
             found["xline.xmb"],
             {name: d["xs1.xmu"] / d["xline.xu1"] for name, d in (("rest", found), ("pulse", pulsed))},
         )
-        states = transistor_ladder.read_stages(deck, waves).sum(axis=1)
-        stages = np.interp(times, waves.axis, waves[f"i(v.{deck.instance}.vstages)"])
+        states = read_deck(deck, waves, strict=True).stages[deck.cell].sum(axis=1)
+        stages = np.interp(times, waves.axis, waves[f"i(v.{instance}.vstages)"])
         total = np.interp(times, waves.axis, -waves["i(vdd)"])
         rest = 1 + 2 * np.arange(STAGES + 1)  # steps that hold: at level 0, 1, .., STAGES
         assert np.array_equal(states[rest], np.arange(STAGES + 1))

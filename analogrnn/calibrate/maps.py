@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.calibrate import cells, ladders, stairs
-from analogrnn.calibrate.bench import Bench, Setup, list_of, number_of
+from analogrnn.calibrate.bench import CalibrationBench, Setup, list_of, number_of
 from analogrnn.calibrate.entries import REPEAT, Entry, Results
 from analogrnn.spice.biases import DRIVE_AT, GAIN_AT, CellMaps
 from analogrnn.technology import Table, Technology
@@ -110,7 +110,7 @@ def map_entries(setup: Setup, found: Columns) -> dict[str, Entry]:
     return entries
 
 
-def trim_entries(bench: Bench, technology: Technology, results: Results, found: Columns) -> dict[str, Entry]:
+def trim_entries(bench: CalibrationBench, technology: Technology, results: Results, found: Columns) -> dict[str, Entry]:
     """What the maps leave of the thresholds' errors, and the overdrive of a pulse.
 
     The error of the inner stages at two lengths of the pulse, over its input's time constant, is trim + pulse x

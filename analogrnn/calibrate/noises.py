@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.calibrate.bench import Bench, Numbers, Probe
+from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe
 from analogrnn.errors import SpiceError
 from analogrnn.spice.deck import number
 from analogrnn.spice.engine import DECK, RAW, Job, Ngspice, run_process, write_job
@@ -15,7 +15,7 @@ BAND = (0.1, 1e7)  # Hz
 ABOUT = "bmru_cell, .noise at the state node, clamped at half the supply"
 
 
-def noise_probe(bench: Bench, i_th: float) -> Probe:
+def noise_probe(bench: CalibrationBench, i_th: float) -> Probe:
     """Noise of one cell at the edge of setting.
 
     density    A/Hz^0.5  input-referred, at a tenth of the input pole
@@ -34,7 +34,8 @@ def noise_probe(bench: Bench, i_th: float) -> Probe:
         "Hout out 0 Va 1e9",
         "Rout out 0 1e9",
     ]
-    job = bench.job(body, ("bmru_cell",), f".noise v(out) Iin dec 20 {number(BAND[0])} {number(BAND[1])}", static=True)
+    analysis = f".noise v(out) Iin dec 20 {number(BAND[0])} {number(BAND[1])}"
+    job = bench.job(bench.deck(body, ("bmru_cell",), analysis, static=True))
 
     def read(waves: Waveforms) -> Numbers:
         frequency = waves.axis

@@ -5,17 +5,18 @@ from collections.abc import Callable
 import numpy as np
 
 from analogrnn.calibrate import cells, dpis
-from analogrnn.calibrate.bench import Bench, Place, Probe, list_of, number_of
+from analogrnn.calibrate.bench import CalibrationBench, Place, Probe, list_of, number_of
 from analogrnn.calibrate.entries import Entry, Results
+from analogrnn.spice.pdk import PROCESS_CORNERS
 
-CORNERS = tuple(Place(corner) for corner in ("typical", "ff", "ss", "fs", "sf"))
+AT_CORNERS = tuple(Place(corner) for corner in PROCESS_CORNERS)
 COLD, HOT = Place(temperature=-20.0), Place(temperature=85.0)
 LOW, HIGH = Place(supply=1.62), Place(supply=1.98)
 
 
-def place_probes(bench: Bench) -> list[Probe]:
+def place_probes(bench: CalibrationBench) -> list[Probe]:
     """The cell and the DPI at five corners, two temperatures and two supplies, and the DPI's leakage when hot."""
-    places = [*CORNERS, COLD, HOT, LOW, HIGH]
+    places = [*AT_CORNERS, COLD, HOT, LOW, HIGH]
     drive = dpis.standard(bench)
     found = [cells.place_probe(bench, place) for place in places]
     found += [dpis.dpi_probe(bench, f"dpi_{place.label}", drive, place) for place in places]
@@ -35,8 +36,8 @@ def place_entries(results: Results) -> dict[str, Entry]:
         ("shift", dpis.ABOUT, shift),
     )
     for name, about, read in kinds:
-        middle = read(CORNERS[0])
-        corners = np.array([read(place) for place in CORNERS]) / middle
+        middle = read(AT_CORNERS[0])
+        corners = np.array([read(place) for place in AT_CORNERS]) / middle
         kelvin, volt = 105.0, 0.36
         found[f"{name}_temperature"] = Entry(
             float(np.log(read(HOT) / read(COLD))) / kelvin,

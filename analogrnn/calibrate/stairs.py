@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, Setup
+from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe, Setup
 from analogrnn.calibrate.ladders import PLAIN, STAGES, bench_design
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.reading import read_deck
 from analogrnn.technology import Technology
 
 # near the measured, so that the staircases reach the thresholds
@@ -96,7 +97,7 @@ def probe_key(setup: Setup, cell: int, stages: int) -> str:
     return f"{setup.label}stairs_{cell}" if stages > 1 else f"{setup.label}bare_stairs_{cell}"
 
 
-def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = STAGES) -> Probe:
+def stairs_probe(bench: CalibrationBench, technology: Technology, cell: int, stages: int = STAGES) -> Probe:
     """The candidates at which pulses move ladder `cell`; see `Staircases`. Known to half a STEP."""
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder, timing, stairs = design.ladders[0], design.timing, Staircases.of(stages)
@@ -106,16 +107,14 @@ def stairs_probe(bench: Bench, technology: Technology, cell: int, stages: int = 
     deck = transistor_ladder.ladder_transistors(
         design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk, options
     )
-    current = f"i(v.{deck.instance}.vcand)"
-    text = deck.text.replace("\n.tran ", f"\n.save {current}\n.tran ", 1)
     ends = deck.schedule.starts()[-len(stairs.candidates) :] + timing.lead + 0.9 * timing.pulse
 
     def read(waves: Waveforms) -> Numbers:
         # the error of the front end, some 0.002, is not the ladder's
-        measured = np.interp(ends, waves.axis, waves[current]) / (half * bench.setup.unit)
-        return dict(stairs.read(transistor_ladder.read_stages(deck, waves), measured))
+        measured = np.interp(ends, waves.axis, waves[deck.probe.candidate]) / (half * bench.setup.unit)
+        return dict(stairs.read(read_deck(deck, waves, strict=True).stages[deck.cell], measured))
 
-    return Probe(probe_key(bench.setup, cell, stages), replace(deck.job(600.0), deck=text), read)
+    return Probe(probe_key(bench.setup, cell, stages), deck.job(600.0), read)
 
 
 def guess(design: Design) -> biases.CellMaps:
@@ -127,7 +126,7 @@ def guess(design: Design) -> biases.CellMaps:
 
 
 def stairs_told(
-    bench: Bench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
+    bench: CalibrationBench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
 ) -> tuple[dict[str, float], float]:
     """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
     design = bench_design(bench, technology, bench.setup.unit, stages)

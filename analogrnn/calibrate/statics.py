@@ -1,14 +1,15 @@
 """Single devices, mirrors and the foundry's own mismatch: operating points and sweeps."""
 
-import re
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import curve_fit
 
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, saves
+from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe
 from analogrnn.design import Geometry
 from analogrnn.errors import SpiceError
 from analogrnn.spice.deck import number
+from analogrnn.spice.pdk import model_lines
 from analogrnn.spice.raw import Waveforms
 from analogrnn.technology import Table
 
@@ -28,7 +29,7 @@ COPIES = 1000  # devices of each polarity in the mismatch deck
 GATE = {"n": 0.5, "p": 0.65}  # V, weak inversion
 
 
-def device_probe(bench: Bench, polarity: str) -> Probe:
+def device_probe(bench: CalibrationBench, polarity: str) -> Probe:
     """Gate sweep of one device in saturation: gm/I = G0 / (1/2 + sqrt(1/4 + I/I_spec)) by a fit, and gm/I over it."""
     setup = bench.setup
     if polarity == "n":
@@ -36,7 +37,7 @@ def device_probe(bench: Bench, polarity: str) -> Probe:
     else:
         body = ["Vg vdd g 0", f"Vd vdd d {number(DRAIN)}", f"X1 d g vdd vdd pfet {setup.size}"]
     start, stop, step = (number(v) for v in SWEEP)
-    job = bench.job([*body, *saves(["i(vd)"])], (), f".dc Vg {start} {stop} {step}", static=True)
+    job = bench.job(bench.deck(body, (), f".dc Vg {start} {stop} {step}", static=True).with_saves("i(vd)"))
 
     def read(waves: Waveforms) -> Numbers:
         return efficiency_fit(waves.axis, np.abs(waves["i(vd)"]), setup.device, setup.thermal_voltage)
@@ -80,7 +81,7 @@ def efficiency_fit(gate: np.ndarray, current: np.ndarray, device: Geometry, ther
     }
 
 
-def mirror_probe(bench: Bench) -> Probe:
+def mirror_probe(bench: CalibrationBench) -> Probe:
     """Weights over their ratio, plain and cascoded, positive and negative, in current and in ratio; a row's rail."""
     setup, body, signals = bench.setup, [f"Vn node 0 {number(NODE)}"], []
     size = setup.size
@@ -138,10 +139,11 @@ def mirror_probe(bench: Bench) -> Probe:
             numbers[f"{name}_ratio"] = error[len(MIRROR_CURRENTS) :]
         return numbers
 
-    return Probe("mirrors", bench.job(body + saves(signals), ("synapse", "ladder_bias"), ".op", static=True), read)
+    deck = bench.deck(body, ("synapse", "ladder_bias"), ".op", static=True).with_saves(*signals)
+    return Probe("mirrors", bench.job(deck), read)
 
 
-def mismatch_probe(bench: Bench, polarity: str) -> Probe:
+def mismatch_probe(bench: CalibrationBench, polarity: str) -> Probe:
     """Copies of one device under the foundry's statistical switch: spread of log I at one gate voltage."""
     setup, body = bench.setup, []
     for k in range(COPIES):
@@ -150,16 +152,12 @@ def mismatch_probe(bench: Bench, polarity: str) -> Probe:
         else:
             body += [f"V{k} vdd d{k} {number(DRAIN)}", f"X{k} d{k} g vdd vdd pfet_03v3 {setup.size}"]
     gate = f"Vg g 0 {GATE['n']}" if polarity == "n" else f"Vg vdd g {GATE['p']}"
-    job = bench.job([gate, *body, *saves([f"i(v{k})" for k in range(COPIES)])], (), ".op", static=True)
-    # the switch is off in the header; the last one counts, and the draw is the seed's
-    text = re.sub(
-        r"(?m)^\.param sw_stat_global=0 sw_stat_mismatch=0$", ".param sw_stat_global=0 sw_stat_mismatch=1", job.deck
-    )
-    text = text.replace(".options ", ".options seed=20011 ")
-    job = type(job)(text, None, job.timeout, job.files, job.allowed_paths)
+    deck = bench.deck([gate, *body], (), ".op", static=True).with_saves(*(f"i(v{k})" for k in range(COPIES)))
+    # the draws are those of the simulator's seed
+    drawn = replace(deck, models=model_lines(setup.pdk, mismatch=True)).with_options("seed=20011")
 
     def read(waves: Waveforms) -> Numbers:
         current = np.array([abs(float(waves[f"i(v{k})"][0])) for k in range(COPIES)])
         return {"sigma": float(np.log(current).std(ddof=1)), "current": float(np.exp(np.log(current).mean()))}
 
-    return Probe(f"mismatch_{polarity}", job, read)
+    return Probe(f"mismatch_{polarity}", bench.job(drawn), read)

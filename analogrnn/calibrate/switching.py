@@ -7,10 +7,11 @@ to trial. The shortest that moves is the answer, to half the grading.
 
 import numpy as np
 
-from analogrnn.calibrate.bench import Bench, Numbers, Probe, saves
+from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe
 from analogrnn.errors import SpiceError
-from analogrnn.spice.deck import number, piecewise_linear
+from analogrnn.spice.deck import Tran, number
 from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.sources import piecewise_linear
 
 LOADS = 3  # further stages on the line
 UP = (1.3, 2.0)  # candidate over half a window
@@ -23,7 +24,7 @@ ABOUT = "ladder_line with bare_stage and three more input copies; candidate puls
 _BLOCKS = ("bmru_cell", "ladder_stage", "dpi", "ladder_line")
 
 
-def switching_probe(bench: Bench, unit: float, move: float) -> Probe:
+def switching_probe(bench: CalibrationBench, unit: float, move: float) -> Probe:
     """The shortest pulse of `move` half windows (negative: down) that changes the state, s."""
     setup, down, amplitude = bench.setup, move < 0, abs(move)
     threshold = setup.shift_ratio + BASE + 1.0
@@ -69,9 +70,8 @@ def switching_probe(bench: Bench, unit: float, move: float) -> Probe:
             raise SpiceError(f"calibration: {key}: no clear shortest pulse from {lengths[0]:.3g} to {longest:.3g} s.")
         return {"pulse": float(lengths[np.argmax(moved)] / np.sqrt(GRADE))}
 
-    stop = TRIALS * trial
-    analysis = f".tran {number(settle / 50)} {number(stop)} 0 {number(settle / 20)}"
-    return Probe(key, bench.job(body + saves(["v(a)"]), _BLOCKS, analysis), read)
+    deck = bench.deck(body, _BLOCKS, Tran(settle / 50, TRIALS * trial, settle / 20)).with_saves("v(a)")
+    return Probe(key, bench.job(deck), read)
 
 
 def fit_switching(moves: tuple[float, ...], times: np.ndarray) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analogrnn import library
 from analogrnn.calibrate import campaign as job
-from analogrnn.calibrate.bench import Bench, Setup
+from analogrnn.calibrate.bench import CalibrationBench, Setup
 from analogrnn.campaign import write_whole
 from analogrnn.cli.arguments import add_common
 from analogrnn.cli.numbers import whole
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError("--quick writes no calibration, so --out has no use; leave one of them out.")
     ngspice, committed = find_ngspice(), read_document(library.calibration_path(args.technology))
     setup = job.default_setup(Setup(find_pdk()), committed)
-    campaign = job.Campaign(Bench(setup), job.carried_over(committed), args.quick)
+    campaign = job.Campaign(CalibrationBench(setup), job.carried_over(committed), args.quick)
     out = args.out or Path(f"{args.technology}.toml")
     partial = out.with_name(f"{out.stem}.{'quick' if args.quick else 'partial'}.json")
     probes = campaign.probes()

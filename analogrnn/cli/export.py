@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_text
-from analogrnn.spice.pdk import Pdk, find_pdk
-from analogrnn.spice.testbench import NetworkDeck, ladder_deck, network_deck
-from analogrnn.spice.transistor_network import Silicon, chip_silicon, ladder_slice, network_transistors
+from analogrnn.spice.ideal_network import ladder_deck, network_deck
+from analogrnn.spice.pdk import Pdk, find_pdk, model_lines
+from analogrnn.spice.reading import ProbedDeck
+from analogrnn.spice.transistor_network import TransistorSetup, chip_setup, ladder_slice, network_transistors
 from analogrnn.stimulus import random_stimulus
 
 
@@ -63,22 +64,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Maker:
-    """Writes decks of one design; `silicon` None: ideal subcircuits."""
+    """Writes decks of one design; `setup` None: ideal subcircuits."""
 
     design: Design
     x: np.ndarray
-    silicon: Silicon | None
+    setup: TransistorSetup | None
     pdk: Pdk | None
 
-    def whole(self) -> NetworkDeck:
-        if self.silicon is None or self.pdk is None:
+    def whole(self) -> ProbedDeck:
+        if self.setup is None or self.pdk is None:
             return network_deck(self.design, self.x)
-        return network_transistors(self.design, self.x, self.pdk, self.silicon)
+        return network_transistors(self.design, self.x, self.pdk, self.setup)
 
-    def slice(self, ladder: Ladder, cell: int) -> NetworkDeck:
-        if self.silicon is None or self.pdk is None:
+    def slice(self, ladder: Ladder, cell: int) -> ProbedDeck:
+        if self.setup is None or self.pdk is None:
             return ladder_deck(self.design, ladder, cell, self.x)
-        return ladder_slice(self.design, ladder, [cell], self.x, self.pdk, self.silicon)
+        return ladder_slice(self.design, ladder, [cell], self.x, self.pdk, self.setup)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,13 +93,13 @@ def run(args: argparse.Namespace) -> int:
     if chosen is not None and isinstance(chosen, Ladder):
         return _folder(args, ui, maker, chosen)
     deck = maker.whole() if chosen is None else maker.slice(*chosen)
-    text = _with_paths(args, maker, deck.text)
+    text = _with_paths(args, maker, deck)
     if args.out is None:
         sys.stdout.write(text)
         return 0
     write_text(args.out, text)
     ui.say(
-        f"{args.out}: {len(deck.ladders)} ladders, {deck.schedule.steps} steps; run it with: "
+        f"{args.out}: {len(deck.probes)} ladders, {deck.schedule.steps} steps; run it with: "
         f"ngspice -b -r out.raw {args.out}{_models(args, maker)}"
     )
     ui.result({"deck": str(args.out), **_facts(deck)})
@@ -118,8 +119,8 @@ def _maker(args: argparse.Namespace, network: Network, design: Design) -> _Maker
     if args.level == "ideal":
         return _Maker(design, x, None, None)
     options = conditions_of(args)
-    silicon = Silicon(options) if args.chip is None else chip_silicon(design, args.seed, args.chip, options)
-    return _Maker(design, x, silicon, find_pdk())
+    setup = TransistorSetup(options) if args.chip is None else chip_setup(design, args.seed, args.chip, options)
+    return _Maker(design, x, setup, find_pdk())
 
 
 def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> int:
@@ -131,7 +132,7 @@ def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> 
     for cell in range(ladder.width):
         deck = maker.slice(ladder, cell)
         path = folder / f"{ladder.name}_{cell}.spice"
-        write_text(path, _with_paths(args, maker, deck.text))
+        write_text(path, _with_paths(args, maker, deck))
         decks[str(path)] = _facts(deck)
     ui.say(
         f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK"
@@ -141,9 +142,9 @@ def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> 
     return 0
 
 
-def _facts(deck: NetworkDeck) -> dict[str, object]:
+def _facts(deck: ProbedDeck) -> dict[str, object]:
     return {
-        "ladders": len(deck.ladders),
+        "ladders": len(deck.probes),
         "steps": deck.schedule.steps,
         "stop_time_s": deck.schedule.duration,
         "read_times_s": deck.schedule.read_times().tolist(),
@@ -156,13 +157,11 @@ def _models(args: argparse.Namespace, maker: _Maker) -> str:
     return f" beside links to {maker.pdk.design} and {maker.pdk.models}, or with: analogrnn spice"
 
 
-def _with_paths(args: argparse.Namespace, maker: _Maker, text: str) -> str:
+def _with_paths(args: argparse.Namespace, maker: _Maker, deck: ProbedDeck) -> str:
     """The deck with the model files where --pdk-paths wants them."""
-    if maker.pdk is None or args.pdk_paths == "bare":
-        return text
-    for path in (maker.pdk.design, maker.pdk.models):
-        text = re.sub(rf"(?m)^(\.(?:include|lib)) {re.escape(path.name)}", rf'\g<1> "{path}"', text)
-    return text
+    if maker.pdk is None or maker.setup is None or args.pdk_paths == "bare":
+        return deck.text
+    return replace(deck.deck, models=model_lines(maker.pdk, maker.setup.options.corner, absolute=True)).text
 
 
 def _cells(design: Design, text: str) -> Ladder | tuple[Ladder, int]:

@@ -13,10 +13,10 @@ from analogrnn.kernels.waveform import ladder_waveform
 from analogrnn.network import DigitalRun, Network
 from analogrnn.schedule import Schedule
 from analogrnn.simulate import Waveform, ladder_waveforms
-from analogrnn.spice.deck import RUNIT
+from analogrnn.spice.ideal_ladder import RUNIT
 from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.reading import ProbedDeck, read_deck
 from analogrnn.spice.run_network import run_cell
-from analogrnn.spice.testbench import NetworkDeck, read_deck
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ def busiest_cell(reference: DigitalRun, layer: str, clip: int) -> int:
 
 
 def draw_ladder(
-    view: View, reference: DigitalRun, clip: int, path: Path, spice: tuple[NetworkDeck, Waveforms] | None = None
+    view: View, reference: DigitalRun, clip: int, path: Path, spice: tuple[ProbedDeck, Waveforms] | None = None
 ) -> None:
     """One cell during one clip: digital, behavioural and (if given) ngspice, over each other."""
     layer, cell, ladder = view.layer, view.cell, view.layer.ladder
@@ -96,7 +96,7 @@ def draw_agreement(
         deck, waves = run_cell(design, x[:, clip], (ladder, cell), simulation_of(design, bench))
         unit = float(ladder.synapses.scale[cell]) * design.unit_current
         made = read_deck(deck, waves).candidates[name, cell] / unit
-        nodes = [waves[f"v({deck.ladders[name, cell]}.a{j + 1})"] for j in range(ladder.stages)]
+        nodes = [waves[node] for node in deck.probes[name, cell].states]
         start = deck.schedule.first_frame * design.timing.period
         states = plots.Trace(waves.axis - start, np.stack(nodes, axis=1) / deck.supply)
     level = ladder.k_min + ladder.level_step * (states.value < 0.5).sum(axis=1)
@@ -163,12 +163,12 @@ def _traces(wave: Waveform, ladder: Ladder, stage: int, start: float) -> tuple[p
 
 
 def _spice_traces(
-    deck: NetworkDeck, waves: Waveforms, view: View, stage: int, start: float
+    deck: ProbedDeck, waves: Waveforms, view: View, stage: int, start: float
 ) -> tuple[plots.Trace, plots.Trace]:
-    instance, ladder = deck.ladders[view.layer.name, view.cell], view.layer.ladder
-    states = np.stack([waves[f"v({instance}.a{j + 1})"] for j in range(ladder.stages)])
+    probe, ladder = deck.probes[view.layer.name, view.cell], view.layer.ladder
+    states = np.stack([waves[node] for node in probe.states])
     level = ladder.k_min + ladder.level_step * (states < 0.5 * deck.supply).sum(axis=0)
-    current = waves[f"v({instance}.n{stage + 1})"] / RUNIT
+    current = waves[f"v({probe.instance}.n{stage + 1})"] / RUNIT
     return plots.Trace(waves.axis - start, level), plots.Trace(waves.axis - start, current)
 
 

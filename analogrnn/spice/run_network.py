@@ -14,11 +14,13 @@ import numpy as np
 
 from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.errors import ParameterError, SpiceError
+from analogrnn.schedule import Control
 from analogrnn.spice.engine import Job, Ngspice, find_ngspice, run_deck, run_decks
+from analogrnn.spice.ideal_network import ladder_deck, network_deck
 from analogrnn.spice.pdk import Pdk, find_pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.testbench import DeckReading, NetworkDeck, ladder_deck, network_deck, read_deck
-from analogrnn.spice.transistor_network import Silicon, ladder_slice, network_transistors, readout_deck
+from analogrnn.spice.reading import DeckReading, ProbedDeck, read_deck
+from analogrnn.spice.transistor_network import TransistorSetup, ladder_slice, network_transistors, readout_deck
 
 Progress = Callable[[int, int], None]
 
@@ -35,16 +37,16 @@ class Memory(Protocol):
 class Simulation:
     """What to run and how.
 
-    silicon  None: ideal subcircuits; else transistors, as that chip and in those conditions
-    control  breaks the ladder on purpose, ideal only (`silicon.options.control` for transistors)
+    setup    None: ideal subcircuits; else transistors, as that chip and in those conditions
+    control  breaks the ladder on purpose, ideal only (`setup.options.control` for transistors)
     flat     the whole network in one deck a clip; else slices where the first layer is the only recurrent one
     cells    those of the one recurrent layer that run, as slices; None: all
     workers  simulators at a time; None = one a CPU
     timeout  s of real time for one deck
     """
 
-    silicon: Silicon | None = None
-    control: str = "none"
+    setup: TransistorSetup | None = None
+    control: Control = "none"
     flat: bool = False
     cells: tuple[int, ...] | None = None
     workers: int | None = None
@@ -81,7 +83,7 @@ class NetworkRun:
 class _Task:
     clip: int
     what: str
-    make: Callable[[], NetworkDeck]
+    make: Callable[[], ProbedDeck]
 
 
 def sliced(design: Design, *, flat: bool) -> bool:
@@ -108,7 +110,7 @@ def run_network(
             progress(done, len(tasks))
     if tasks and len(runner.failures) == len(tasks):
         raise SpiceError(f"all {len(tasks)} simulator runs failed; the first: {runner.failures[0]}")
-    if simulation.silicon is not None and sliced(design, flat=simulation.flat):
+    if simulation.setup is not None and sliced(design, flat=simulation.flat):
         runner.read_out()
     return NetworkRun(
         runner.stages,
@@ -124,7 +126,7 @@ def run_network(
 
 def run_cell(
     design: Design, x: np.ndarray, cell: tuple[Ladder, int], simulation: Simulation
-) -> tuple[NetworkDeck, Waveforms]:
+) -> tuple[ProbedDeck, Waveforms]:
     """The deck of one cell for one encoded clip x (T, D), as a slice if it can be one, and its waveforms."""
     runner = _Runner(design, x[:, None], simulation)
     ladder, number = cell
@@ -144,7 +146,7 @@ class _Runner:
     def __init__(self, design: Design, x: np.ndarray, simulation: Simulation) -> None:
         self.design, self.x, self.simulation = design, x, simulation
         self.ngspice = simulation.ngspice or find_ngspice()
-        self.pdk: Pdk | None = find_pdk() if simulation.silicon is not None else None
+        self.pdk: Pdk | None = find_pdk() if simulation.setup is not None else None
         steps, clips = x.shape[:2]
         shapes = {ladder.name: (steps, clips, ladder.width, ladder.stages) for ladder in design.ladders}
         self.stages = {name: np.zeros(shape, dtype=bool) for name, shape in shapes.items()}
@@ -168,20 +170,20 @@ class _Runner:
             for cell in (range(ladder.width) if self.simulation.cells is None else self.simulation.cells)
         ]
 
-    def whole(self, x: np.ndarray) -> NetworkDeck:
-        if self.simulation.silicon is None or self.pdk is None:
+    def whole(self, x: np.ndarray) -> ProbedDeck:
+        if self.simulation.setup is None or self.pdk is None:
             return network_deck(self.design, x, control=self.simulation.control)
-        return network_transistors(self.design, x, self.pdk, self.simulation.silicon)
+        return network_transistors(self.design, x, self.pdk, self.simulation.setup)
 
-    def slice(self, cell: int, x: np.ndarray) -> NetworkDeck:
+    def slice(self, cell: int, x: np.ndarray) -> ProbedDeck:
         ladder = self.design.ladders[0]
-        if self.simulation.silicon is None or self.pdk is None:
+        if self.simulation.setup is None or self.pdk is None:
             return ladder_deck(self.design, ladder, cell, x, control=self.simulation.control)
-        return ladder_slice(self.design, ladder, [cell], x, self.pdk, self.simulation.silicon)
+        return ladder_slice(self.design, ladder, [cell], x, self.pdk, self.simulation.setup)
 
     def run(self, tasks: list[_Task]) -> Iterator[tuple[_Task, DeckReading | SpiceError]]:
         """Decks are written when their turn comes: those of a long run would fill the memory."""
-        decks: dict[int, NetworkDeck] = {}
+        decks: dict[int, ProbedDeck] = {}
         left: list[int] = []
         remembered: list[tuple[_Task, DeckReading]] = []
         memory = self.simulation.memory
@@ -214,7 +216,7 @@ class _Runner:
             yield tasks[number], reading
         yield from _emptied(remembered)
 
-    def _digest(self, deck: NetworkDeck) -> str:
+    def _digest(self, deck: ProbedDeck) -> str:
         models = self.pdk.sha256 if self.pdk else ""
         return hashlib.sha256(f"{self.ngspice.version}\n{models}\n{deck.text}".encode()).hexdigest()
 
@@ -248,7 +250,7 @@ class _Runner:
         """Send the slices' output currents of the last step through the readout, one clip a step."""
         if not isinstance(self.design.layers[-1], FeedForward) or self.pdk is None:
             return
-        assert self.simulation.silicon is not None
+        assert self.simulation.setup is not None
         currents = self.outputs[self.design.ladders[-1].name][-1]
         whole = np.flatnonzero(np.isfinite(currents).all(axis=1))
         if not len(whole):
@@ -262,10 +264,10 @@ class _Runner:
             else:
                 self.logits[whole] = result.series
 
-    def _where(self) -> tuple[Pdk, Silicon]:
+    def _where(self) -> tuple[Pdk, TransistorSetup]:
         assert self.pdk is not None
-        assert self.simulation.silicon is not None
-        return self.pdk, self.simulation.silicon
+        assert self.simulation.setup is not None
+        return self.pdk, self.simulation.setup
 
 
 def _emptied(items: list[tuple[_Task, DeckReading]]) -> Iterator[tuple[_Task, DeckReading]]:

@@ -12,7 +12,7 @@ from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.spice.transistor_ladder import TransistorOptions
-from analogrnn.spice.transistor_network import chip_silicon
+from analogrnn.spice.transistor_network import chip_setup
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class TransistorChips:
         """classes (len(chips), S), int16. Raises SpiceError, with the log, for a chip of which a deck failed."""
         classes = np.empty((len(chips), self.x.shape[1]), dtype=np.int16)
         for row, number in enumerate(chips):
-            silicon = chip_silicon(self.design, self.seed, int(number), self.options, scale=self.scale)
-            run = run_network(self.design, self.x, Simulation(silicon, workers=1, timeout=self.timeout))
+            setup = chip_setup(self.design, self.seed, int(number), self.options, scale=self.scale)
+            run = run_network(self.design, self.x, Simulation(setup, workers=1, timeout=self.timeout))
             if run.failures:
                 more = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
                 raise SpiceError(f"chip {number}: {run.failures[0]}{more}", log="\n\n".join(run.logs))

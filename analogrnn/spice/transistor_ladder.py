@@ -13,22 +13,24 @@ import numpy as np
 
 from analogrnn import library
 from analogrnn.design import Design, Geometry, Ladder, Synapses
-from analogrnn.errors import ParameterError, SpiceError, finite_array, identifier
+from analogrnn.errors import ParameterError, finite_array, identifier
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
-from analogrnn.schedule import Schedule
+from analogrnn.schedule import Control, Schedule, checked_control
 from analogrnn.spice.biases import REFERENCE_UNITS, CellMaps, bias_units
-from analogrnn.spice.deck import number, piecewise_linear, steps_waveform, trained_line
-from analogrnn.spice.engine import Job
-from analogrnn.spice.pdk import Pdk, pdk_header
-from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
+from analogrnn.spice.ideal_ladder import trained_line
+from analogrnn.spice.pdk import Corner, Pdk, model_lines
+from analogrnn.spice.reading import LadderProbe, ProbedDeck
+from analogrnn.spice.sources import piecewise_linear, steps_waveform
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 # Gear overshoots: with it a DPI settles 3 % too high for ten time constants
-OPTIONS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=3 method=trap"
+OPTIONS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=3", "method=trap")
 # A, the reference for which the error of a PMOS mirror is stated. At another one the cascodes' voltages move with all
 # currents, and the error is that of the same current over the reference: from 0.08 to 1 nA within a factor of 1.6
 RAIL_UNIT = 0.24e-9
-CONTROLS = ("none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only")
+WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
+MARGIN = 0.2  # of the supply, from its half: a state node beyond is ON or OFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,94 +40,90 @@ class TransistorOptions:
     draws, synapse_draws: of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer, so that it is that chip
     """
 
-    corner: str = "typical"
+    corner: Corner = "typical"
     temperature: float = 27.0  # C
     supply: float | None = None  # V; None: the technology's
     maps: CellMaps | None = None  # None: those of the calibration
     draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     synapse_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     drive: int | None = None  # strength of the candidate's line, unit devices; None: half the stages, rounded up
-    control: str = "none"  # a negative control, which must fail: see CONTROLS
+    control: Control = "none"  # a negative control, which must fail: see `schedule.CONTROLS`
     damping: float = 0.49  # xmu of a single ladder's deck: 0.5 is the plain trapezoid; less rings less in currents
-
-
-@dataclass(frozen=True, eq=False)
-class TransistorDeck:
-    """A deck with all that is needed to run it and to read its result."""
-
-    text: str
-    schedule: Schedule
-    instance: str
-    stages: int
-    supply: float
-    pdk: Pdk
-
-    def job(self, timeout: float = 3600.0) -> Job:
-        return Job(self.text, self.schedule.duration, timeout, allowed_paths=self.pdk.paths)
 
 
 def ladder_transistors(
     design: Design, ladder: Ladder, cell: int, x: np.ndarray, pdk: Pdk, options: TransistorOptions | None = None
-) -> TransistorDeck:
+) -> ProbedDeck:
     """The deck of one ladder with its front end for its layer's inputs x (T, D) in units.
 
     Raises ParameterError for inputs that the mirrors can't carry, an unknown control, or a ladder without a clock.
     """
     options = options or TransistorOptions()
-    if options.control not in CONTROLS:
-        raise ParameterError(f"control = {options.control!r} is unknown; known: {list(CONTROLS)}.")
+    control = checked_control(options.control)
     given = finite_array("x", x, (None, ladder.synapses.inputs))
     if np.any(given < -ladder.synapses.offset - 1e-9):
         raise ParameterError("x has inputs below the input offset: their currents would be negative; clip them.")
     if not ladder.return_to_zero:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; it has no transistor line yet.")
-    supply = options.supply or design.technology.supply
-    reset = 0 if options.control == "no_reset" else design.timing.reset_steps
-    schedule = Schedule(design.timing, reset, int(ladder.preset_pulses[cell]), len(given))
+    supply, timing = options.supply or design.technology.supply, design.timing
+    reset = 0 if control == "no_reset" else timing.reset_steps
+    schedule = Schedule(timing, reset, int(ladder.preset_pulses[cell]), len(given))
     name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
     instance = f"x{name}".lower()
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    saved = [f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.stages)]
-    saved += ["i(vdd)", f"i(v.{instance}.vstages)", f"v({instance}.cand)", f"v({instance}.bu)", "i(vh)"]
-    timing = design.timing
-    text = "\n".join(
-        [
-            f"* {name}: {ladder.stages} stages in transistors, {schedule.reset_steps} reset + "
-            f"{schedule.preset_steps} preset + {schedule.frames} steps",
-            pdk_header(pdk, options.corner).rstrip(),
-            f".temp {number(options.temperature)}",
-            *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
-            *ladder_block(design, ladder, cell, options),
+    probe = LadderProbe(instance, ladder.stages, f"i(v.{instance}.vcand)", "i(vh)")
+    deck = Deck(
+        f"{name}: {ladder.stages} stages in transistors, {schedule}",
+        (
+            ladder_block(design, ladder, cell, options),
             "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
             "Vss vss 0 DC 0",
             f"Vdd vdd vss DC {number(supply)}",
             f"Iref vdd nref DC {number(design.unit_current)}",
             *reference_lines(design),
-            *_clock_lines(schedule, supply, options.control),
+            *_clock_lines(schedule, supply, control),
             *_inputs(ladder.synapses, given, schedule, design),
-            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss ladder_{name}",
+            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {block_name(ladder, cell)}",
             "Vh hout hload DC 0",
             f"Xload hload vss input_diode {_size(design.sizing.synapse)}",
-            f"{OPTIONS} xmu={number(options.damping)}",
-            *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
-            f".tran {number(timing.pulse / 10)} {number(schedule.duration)} 0 {number(timing.period / 10)}",
-            ".end",
-            "",
-        ]
+        ),
+        Tran(timing.pulse / 10, schedule.duration, timing.period / 10),
+        models=model_lines(pdk, options.corner),
+        temperature=options.temperature,
+        blocks=library_blocks(),
+        options=(*OPTIONS, f"xmu={number(options.damping)}"),
+        saves=(
+            *(f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.stages)),
+            *("i(vdd)", f"i(v.{instance}.vstages)", f"v({instance}.cand)", f"v({instance}.bu)"),
+            *(probe.output, probe.candidate),
+        ),
     )
-    return TransistorDeck(text, schedule, instance, ladder.stages, supply, pdk)
+    return ProbedDeck(
+        deck,
+        schedule,
+        supply,
+        design.unit_current,
+        {(ladder.name, cell): probe},
+        windows={ladder.name: pulse_window(schedule.lead, timing.pulse)},
+        gain=1.0,
+        margin=MARGIN,
+        allowed_paths=pdk.paths,
+    )
 
 
-def read_stages(deck: TransistorDeck, waves: Waveforms) -> np.ndarray:
-    """(T, N) bool, the state of each stage at each frame. Raises SpiceError if a state node is neither high nor low."""
-    times = deck.schedule.read_times()
-    nodes = [f"v({deck.instance}.a{j + 1})" for j in range(deck.stages)]
-    states = np.stack([np.interp(times, waves.axis, waves[node]) for node in nodes], axis=1)
-    undecided = np.argwhere((states > 0.3 * deck.supply) & (states < 0.7 * deck.supply))
-    if len(undecided):
-        t, j = (int(n) for n in undecided[0])
-        raise SpiceError(f"{deck.instance} stage {j + 1} is at {states[t, j]:.3g} V at step {t}, between ON and OFF.")
-    return np.asarray(states < 0.5 * deck.supply)
+def library_blocks() -> tuple[str, ...]:
+    """The text of all subcircuits in transistors that decks of ladders and networks are made of."""
+    return tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY))
+
+
+def pulse_window(lead: float, pulse: float) -> tuple[float, float]:
+    """s after a step's start: the part of a pulse, `lead` after it, in which the candidate decides."""
+    return lead + WINDOW[0] * pulse, lead + WINDOW[1] * pulse
+
+
+def block_name(ladder: Ladder, cell: int) -> str:
+    """The name of one ladder's subcircuit."""
+    return f"ladder_{ladder.name}_{cell}"
 
 
 def reference_lines(design: Design) -> list[str]:
@@ -136,13 +134,13 @@ def reference_lines(design: Design) -> list[str]:
     ]
 
 
-def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> list[str]:
+def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> Subcircuit:
     """`.subckt ladder_<layer>_<cell>`: weights, input line, bias and stages of one ladder.
 
     Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss. Its sources of 0 V measure: Vcand the
     candidate current, Vstages what the stages draw from the supply.
     """
-    name, size, draws = f"ladder_{ladder.name}_{cell}", _size(design.sizing.cell), options.draws
+    size, draws = _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
     drive = options.drive or -(-ladder.stages // 2)
     units: dict[str, int] = {}
@@ -151,44 +149,50 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
         instant = options.control == "no_dpi" and line in ("on", "tau")
         units[f"p_{line}"], units[f"k_{line}"] = p * (20 if instant else 1), k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
+    name, ports = block_name(ladder, cell), f"{gates} clk run preset nref bcasn bcasp hout vdd vss"
     lines = [
-        f".subckt {name} {gates} clk run preset nref bcasn bcasp hout vdd vss",
         trained_line(ladder, cell),
         *row_lines(design, ladder.synapses, cell, options.synapse_draws),
         "Vcand cand line_in DC 0",
     ]
     # without a standing current the line's copy of it is off: its gate is the supply
     standing = "bbase" if ladder.return_to_zero else "vdd"
-    lines += _instance(
-        f"Xline line_in clk run preset {standing} bhyst bu vdd vss ladder_line",
-        f"{size} drive={drive}",
-        _deviations(own, ("u1", "u2", "u3"), (cell,)),
+    lines.append(
+        _instance(
+            f"Xline line_in clk run preset {standing} bhyst bu vdd vss ladder_line",
+            f"{size} drive={drive}",
+            _deviations(own, ("u1", "u2", "u3"), (cell,)),
+        )
     )
-    block, ports = "ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase"
+    block, biases = "ladder_bias", "bth bhyst bon balpha btau bgain bshift bbase"
     if not ladder.has_dpi:
-        block, ports = "bare_bias", "bth bhyst balpha bbase"
+        block, biases = "bare_bias", "bth bhyst balpha bbase"
     groups = [d for d in own if d[0] in "rb" and (ladder.has_dpi or d[1:] in ("th", "hyst", "alpha", "base"))]
-    lines += _instance(
-        f"Xbias nref {ports} vdd vss {block}",
-        f"{_reference(design)} {size} {' '.join(f'{key}={value}' for key, value in units.items())}",
-        _deviations(own, groups, (cell,)),
+    lines.append(
+        _instance(
+            f"Xbias nref {biases} vdd vss {block}",
+            f"{_reference(design)} {size} {' '.join(f'{key}={value}' for key, value in units.items())}",
+            _deviations(own, groups, (cell,)),
+        )
     )
     lines.append("Vstages vdd vdds DC 0")
     if not ladder.has_dpi:
         stage = _deviations(draws, ("m1", "m2", "m3", "m4", "m9", "mu"), (cell, 0))
-        lines += _instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage)
-        return [*lines, f".ends {name}"]
-    lines += _instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,)))
+        lines.append(_instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage))
+        return Subcircuit(name, ports, tuple(lines))
+    lines.append(_instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,))))
     for j in range(1, ladder.stages + 1):
         below = "dump" if j == 1 or options.control == "forward_only" else f"n{j - 1}"
         above = f"n{j + 1}" if j < ladder.stages else "dump"
         nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdds vss"
-        lines += _instance(
-            f"Xs{j} {nodes} ladder_stage",
-            f"{size} c={number(design.timing.c_dpi)}",
-            _deviations(draws, STAGE_DEVICES, (cell, j - 1)),
+        lines.append(
+            _instance(
+                f"Xs{j} {nodes} ladder_stage",
+                f"{size} c={number(design.timing.c_dpi)}",
+                _deviations(draws, STAGE_DEVICES, (cell, j - 1)),
+            )
         )
-    return [*lines, f".ends {name}"]
+    return Subcircuit(name, ports, tuple(lines))
 
 
 def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, DeviceDraw]) -> list[str]:
@@ -252,7 +256,7 @@ def input_sources(synapses: Synapses, x: np.ndarray, schedule: Schedule, design:
     return [f"Iin_{j} vdd in_{j} {steps_waveform(schedule, currents[:, j])}" for j in range(synapses.inputs)]
 
 
-def _clock_lines(schedule: Schedule, supply: float, control: str) -> list[str]:
+def _clock_lines(schedule: Schedule, supply: float, control: Control) -> list[str]:
     """clk: one pulse a frame. run: high after the reset. preset: pulses before the first frame."""
     timing, edge = schedule.timing, schedule.timing.pulse / 100.0
     first, start = schedule.first_frame * timing.period + schedule.lead, schedule.reset_steps * timing.period
@@ -288,6 +292,7 @@ def _deviations(draws: Mapping[str, DeviceDraw], devices: Iterable[str], index: 
     ]
 
 
-def _instance(nodes: str, parameters: str, deviations: list[str]) -> list[str]:
+def _instance(nodes: str, parameters: str, deviations: list[str]) -> str:
+    """An instance with its parameters, and its deviations three devices to a line."""
     rows = [" ".join(deviations[i : i + 3]) for i in range(0, len(deviations), 3)]
-    return [nodes, f"+ {parameters}", *(f"+ {row}" for row in rows)]
+    return "\n+ ".join([nodes, parameters, *rows])

@@ -12,29 +12,30 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analogrnn import library
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import MappingError, ParameterError, identifier
 from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses
 from analogrnn.schedule import Schedule, build_schedule
-from analogrnn.spice.deck import number, piecewise_linear
+from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets
-from analogrnn.spice.pdk import Pdk, pdk_header
-from analogrnn.spice.testbench import NetworkDeck, Probe
+from analogrnn.spice.pdk import Pdk, model_lines
+from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
+from analogrnn.spice.sources import piecewise_linear
 from analogrnn.spice.transistor_ladder import (
-    LIBRARY,
     TransistorOptions,
+    block_name,
     diode_line,
     input_sources,
     ladder_block,
+    library_blocks,
+    pulse_window,
     reference_lines,
     row_lines,
 )
 
 # Gear overshoots, so that a DPI settles too high; the plain trapezoid rings in currents of 0 V sources, xmu damps it
-SETTINGS = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 trtol=5 method=trap xmu=0.4"
+SETTINGS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=5", "method=trap", "xmu=0.4")
 VLOAD = 0.8  # V, where the readout's currents end: both their mirrors stay saturated
-WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
 HOW_TO_RUN = """\
 * Run it with: ngspice -b -r out.raw THIS_FILE
 * in a folder that holds GF180MCU's design.ngspice and sm141064.ngspice or links to them (PDK: libs.tech/ngspice)."""
@@ -43,7 +44,7 @@ Draws = Mapping[str, DeviceDraw]
 
 
 @dataclass(frozen=True, eq=False)
-class Silicon:
+class TransistorSetup:
     """How a network's deck is built and where it runs.
 
     options   corner, temperature, supply, maps, control; its draws are ignored
@@ -62,10 +63,10 @@ class Silicon:
         )
 
 
-def chip_silicon(
+def chip_setup(
     design: Design, seed: int, chip: int, options: TransistorOptions | None = None, *, scale: float = 1.0
-) -> Silicon:
-    """The silicon of chip number `chip`: the draws that `chip.draw_chip(design, seed, chip)` makes its tables of.
+) -> TransistorSetup:
+    """The setup of chip number `chip`: the draws that `chip.draw_chip(design, seed, chip)` makes its tables of.
 
     `scale` multiplies every deviation, as there.
     """
@@ -73,20 +74,20 @@ def chip_silicon(
     def scaled(draws: Draws) -> Draws:
         return {name: DeviceDraw(d.vth * scale, d.beta * scale, d.delta * scale) for name, d in draws.items()}
 
-    return Silicon(
+    return TransistorSetup(
         options or TransistorOptions(),
         {ladder.name: scaled(draw_ladder(design, ladder, seed, chip)) for ladder in design.ladders},
         {layer.name: scaled(draw_synapses(design, layer.synapses, seed, chip)) for layer in design.layers},
     )
 
 
-def network_transistors(design: Design, x: np.ndarray, pdk: Pdk, silicon: Silicon | None = None) -> NetworkDeck:
+def network_transistors(design: Design, x: np.ndarray, pdk: Pdk, setup: TransistorSetup | None = None) -> ProbedDeck:
     """One deck of the entire analog core for one encoded clip x (T, D).
 
     Raises ParameterError for inputs that the mirrors can't carry and for an unknown control, MappingError for a
     first-quadrant cell that does not start OFF.
     """
-    writer = _Writer(design, x, silicon or Silicon())
+    writer = _Writer(design, x, setup or TransistorSetup())
     gates = writer.inputs(design.layers[0])
     for layer in design.layers:
         if isinstance(layer, Ladder):
@@ -97,8 +98,8 @@ def network_transistors(design: Design, x: np.ndarray, pdk: Pdk, silicon: Silico
 
 
 def ladder_slice(
-    design: Design, ladder: Ladder, cells: Sequence[int], x: np.ndarray, pdk: Pdk, silicon: Silicon | None = None
-) -> NetworkDeck:
+    design: Design, ladder: Ladder, cells: Sequence[int], x: np.ndarray, pdk: Pdk, setup: TransistorSetup | None = None
+) -> ProbedDeck:
     """Some ladders of the first layer with their own front ends, for encoded inputs x (T, D).
 
     Ladders share no feedback: a slice gives what the flat deck gives. Raises as `network_transistors`, and
@@ -106,12 +107,12 @@ def ladder_slice(
     """
     if ladder is not design.layers[0]:
         raise MappingError(f"{ladder.name} is fed by another layer, not by the inputs; run the whole network flat.")
-    writer = _Writer(design, x, silicon or Silicon())
+    writer = _Writer(design, x, setup or TransistorSetup())
     writer.ladders(ladder, cells, writer.inputs(ladder), _following(design, ladder))
     return writer.deck(pdk)
 
 
-def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, silicon: Silicon | None = None) -> NetworkDeck:
+def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, setup: TransistorSetup | None = None) -> ProbedDeck:
     """The layers behind the last ladder alone, fed with output currents (S, d), A, one row a step.
 
     With `read_deck(...).series` it gives the logits of S clips whose ladders ran as slices.
@@ -121,7 +122,7 @@ def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, silicon: Silico
     if not behind:
         raise ParameterError(f"{design.name} has no readout behind its last ladder.")
     offset = behind[0].synapses.offset
-    writer = _Writer(design, currents / design.unit_current - offset, silicon or Silicon(), behind)
+    writer = _Writer(design, currents / design.unit_current - offset, setup or TransistorSetup(), behind)
     gates = writer.inputs(behind[0])
     for layer in behind:
         assert isinstance(layer, FeedForward)
@@ -139,21 +140,25 @@ class _Writer:
     """Collects the elements of one deck, subcircuits apart from the top level."""
 
     def __init__(
-        self, design: Design, x: np.ndarray, silicon: Silicon, layers: Sequence[FeedForward | Ladder] | None = None
+        self,
+        design: Design,
+        x: np.ndarray,
+        setup: TransistorSetup,
+        layers: Sequence[FeedForward | Ladder] | None = None,
     ) -> None:
-        self.design, self.silicon = design, silicon
+        self.design, self.setup = design, setup
         first = (layers or design.layers)[0]
         self.x = first.synapses.checked(x)
         if layers is None:
-            self.schedule = build_schedule(design, len(self.x), silicon.options.control)
+            self.schedule = build_schedule(design, len(self.x), setup.options.control)
         else:
             self.schedule = Schedule(design.timing, 0, 0, len(self.x))
-        self.supply = silicon.options.supply or design.technology.supply
-        self.blocks: list[str] = []
+        self.supply = setup.options.supply or design.technology.supply
+        self.blocks: list[Subcircuit] = []
         self.top: list[str] = []
         self.saved: list[str] = []
         self.nodes: dict[str, float] = {}
-        self.probes: dict[tuple[str, int], Probe] = {}
+        self.probes: dict[Cell, LadderProbe] = {}
         self.leads: dict[str, float] = {}
         self.presets: set[int] = set()
         self.logits: tuple[str, ...] = ()
@@ -164,7 +169,7 @@ class _Writer:
         return self._diodes([f"in_{j}" for j in range(layer.synapses.inputs)], layer.synapses)
 
     def _diodes(self, nodes: Sequence[str], synapses: Synapses | None, which: Sequence[int] | None = None) -> list[str]:
-        draws = self.silicon.synapses.get(synapses.name, {}) if synapses else {}
+        draws = self.setup.synapses.get(synapses.name, {}) if synapses else {}
         numbers = range(len(nodes)) if which is None else which
         self.top += [diode_line(self.design, node, draws, j) for node, j in zip(nodes, numbers, strict=True)]
         self.nodes |= dict.fromkeys(nodes, 0.5)
@@ -184,13 +189,14 @@ class _Writer:
             self.presets |= {pulses} if pulses else set()
             instance, outputs = f"xladder_{name}_{cell}".lower(), [*outputs, out]
             preset = f"preset_{pulses}" if pulses else "vss"
-            self.blocks += ladder_block(self.design, ladder, cell, self.silicon.of(ladder))
+            self.blocks.append(ladder_block(self.design, ladder, cell, self.setup.of(ladder)))
             ports = f"{' '.join(gates)} clk_{name} run {preset} nref bcasn bcasp o_{out} vdd vss"
-            self.top.append(f"Xladder_{name}_{cell} {ports} ladder_{name}_{cell}")
+            self.top.append(f"Xladder_{name}_{cell} {ports} {block_name(ladder, cell)}")
             self.top.append(f"V{out} o_{out} {out} DC 0")
-            self.probes[ladder.name, cell] = Probe(instance, f"i(v.{instance}.vcand)", f"i(v{out})".lower())
+            probe = LadderProbe(instance, ladder.stages, f"i(v.{instance}.vcand)", f"i(v{out})".lower())
+            self.probes[ladder.name, cell] = probe
             self.saved += [f"v({instance}.{kind}{j + 1})" for kind in "an" for j in range(ladder.stages)]
-            self.saved += [f"i(v.{instance}.vcand)", f"i(v{out})".lower(), f"v({instance}.bu)"]
+            self.saved += [probe.candidate, probe.output, f"v({instance}.bu)"]
             self.nodes |= coarse_nodesets(
                 instance,
                 ladder,
@@ -212,15 +218,12 @@ class _Writer:
     def rows(self, layer: FeedForward, gates: Sequence[str], *, last: bool) -> list[str]:
         """A layer of weights: each row a subcircuit; ends in diodes that rectify, or at VLOAD."""
         name, synapses = identifier("Layer.name", layer.name), layer.synapses
-        draws = self.silicon.of(layer).synapse_draws
+        draws = self.setup.of(layer).synapse_draws
         ends = [f"out_{i}" if last else f"s_{name}_{i}" for i in range(synapses.width)]
         ports = " ".join(f"in_{j}" for j in range(synapses.inputs))
         for i, end in enumerate(ends):
-            self.blocks += [
-                f".subckt row_{name}_{i} {ports} nref bcasn bcasp cand vdd vss",
-                *row_lines(self.design, synapses, i, draws),
-                f".ends row_{name}_{i}",
-            ]
+            lines = row_lines(self.design, synapses, i, draws)
+            self.blocks.append(Subcircuit(f"row_{name}_{i}", f"{ports} nref bcasn bcasp cand vdd vss", tuple(lines)))
             node = f"r_{end}" if last else end
             self.top.append(f"Xrow_{name}_{i} {' '.join(gates)} nref bcasn bcasp {node} vdd vss row_{name}_{i}")
             if synapses.has_rail(i):
@@ -238,7 +241,7 @@ class _Writer:
     def _clock(self, ladder: Ladder, lead: float) -> str:
         schedule, timing = self.schedule, self.schedule.timing
         start, edge = schedule.first_frame * timing.period, timing.pulse / 100.0
-        if self.silicon.options.control == "no_return_to_zero" or not ladder.return_to_zero:
+        if self.setup.options.control == "no_return_to_zero" or not ladder.return_to_zero:
             at = start + lead * ladder.return_to_zero
             return piecewise_linear([(0.0, 0.0), (at, 0.0), (at + edge, self.supply)])
         shape = (start + lead, edge, edge, timing.pulse - edge, timing.period)
@@ -263,20 +266,14 @@ class _Writer:
             lines.append(f"Vpreset_{count} preset_{count} vss {piecewise_linear(points)}")
         return lines
 
-    def deck(self, pdk: Pdk) -> NetworkDeck:
-        """All of it as text, with what is needed to run and to read it."""
-        design, schedule, options = self.design, self.schedule, self.silicon.options
-        saved = ["i(vdd)", *self.saved]
+    def deck(self, pdk: Pdk) -> ProbedDeck:
+        """All of it, with what is needed to run and to read it."""
+        design, schedule, options = self.design, self.schedule, self.setup.options
         nodes = {"nref": 0.4, "bcasn": 0.5, "bcasp": self.supply - 0.7, "xcascode.y": self.supply - 0.6} | self.nodes
-        sets = [f"v({node})={number(round(volt, 3))}" for node, volt in nodes.items()]
-        frames = f"{schedule.reset_steps} reset + {schedule.preset_steps} preset + {schedule.frames} steps"
-        text = "\n".join(
-            [
-                f"* {identifier('Design.name', design.name)} in transistors: {len(self.probes)} ladders, {frames}",
-                HOW_TO_RUN,
-                pdk_header(pdk, options.corner).rstrip(),
-                f".temp {number(options.temperature)}",
-                *(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY)),
+        timing = schedule.timing
+        deck = Deck(
+            f"{identifier('Design.name', design.name)} in transistors: {len(self.probes)} ladders, {schedule}",
+            (
                 *self.blocks,
                 "* supply, one reference current, clock lines, inputs; a V source of 0 V measures",
                 "Vss vss 0 DC 0",
@@ -285,30 +282,24 @@ class _Writer:
                 *reference_lines(design),
                 *self._run_lines(),
                 *self.top,
-                SETTINGS,
-                "* where the operating point is looked for; it does not depend on these",
-                *(f".nodeset {' '.join(sets[i : i + 6])}" for i in range(0, len(sets), 6)),
-                *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
-                f".tran {number(schedule.timing.pulse / 10)} {number(schedule.duration)} 0 "
-                f"{number(schedule.timing.period)}",
-                ".end",
-                "",
-            ]
+            ),
+            Tran(timing.pulse / 10, schedule.duration, timing.period),
+            notes=(HOW_TO_RUN,),
+            models=model_lines(pdk, options.corner),
+            temperature=options.temperature,
+            blocks=library_blocks(),
+            options=SETTINGS,
+            nodesets={node: round(volt, 3) for node, volt in nodes.items()},
+            saves=("i(vdd)", *self.saved),
         )
-        ladders = {key: probe.instance for key, probe in self.probes.items()}
-        stages = {ladder.name: ladder.stages for ladder in design.ladders}
-        pulse = schedule.timing.pulse
-        windows = {name: (lead + WINDOW[0] * pulse, lead + WINDOW[1] * pulse) for name, lead in self.leads.items()}
-        return NetworkDeck(
-            text,
+        return ProbedDeck(
+            deck,
             schedule,
-            ladders,
-            stages,
-            self.logits,
             self.supply,
             design.unit_current,
-            probes=self.probes,
-            windows=windows,
+            self.probes,
+            self.logits,
+            windows={name: pulse_window(lead, timing.pulse) for name, lead in self.leads.items()},
             gain=1.0,
             allowed_paths=pdk.paths,
         )

@@ -1,25 +1,26 @@
 """One transistor ladder on the bench: random steps against the digital CMRU, then ramps that find every threshold.
 
 The ladder has one input of weight 1 and threshold 1: its candidate is its input, in half windows beta. Its own deck
-(`spice.transistor`) runs with another clock and input, so that the ramps follow the steps in the same run: from each
-level a slow ramp up, which ends at the top, and one down, which ends at the bottom.
+(`spice.transistor_ladder`) runs with another clock and input, so that the ramps follow the steps in the same run: from
+each level a slow ramp up, which ends at the top, and one down, which ends at the bottom.
 """
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analogrnn.cells import cmru_loop
 from analogrnn.design import Design
-from analogrnn.errors import DeckError, ParameterError
+from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network, stage_options
 from analogrnn.network import Cmru, Network
-from analogrnn.spice.deck import number, piecewise_linear
+from analogrnn.spice.deck import Deck, Tran
 from analogrnn.spice.engine import Job
 from analogrnn.spice.pdk import Pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor_ladder import TransistorDeck, TransistorOptions, ladder_transistors
+from analogrnn.spice.reading import ProbedDeck, read_deck
+from analogrnn.spice.sources import piecewise_linear
+from analogrnn.spice.transistor_ladder import TransistorOptions, ladder_transistors
 from analogrnn.streams import stream
 from analogrnn.sweep.specs import Bench, Condition
 from analogrnn.technology import Technology
@@ -53,9 +54,12 @@ class Build:
 
     design: Design
     candidates: np.ndarray
-    deck: TransistorDeck
+    deck: ProbedDeck
     ramps: tuple[Ramp, ...]
-    job: Job
+
+    @property
+    def job(self) -> Job:
+        return self.deck.job()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +115,7 @@ def exercise(bench: Bench) -> np.ndarray:
 
 
 def build(bench: Bench, condition: Condition, technology: Technology, pdk: Pdk) -> Build:
-    """The deck of one condition. Raises MappingError, ParameterError for a step shorter than the pulse, DeckError."""
+    """The deck of one condition. Raises MappingError, and ParameterError for a step shorter than the pulse."""
     design = bench_design(bench, technology)
     if bench.step is not None:
         design = _hastened(design, bench.step)
@@ -121,17 +125,12 @@ def build(bench: Bench, condition: Condition, technology: Technology, pdk: Pdk) 
     return with_ramps(design, candidates, deck, Slope())
 
 
-def with_ramps(design: Design, candidates: np.ndarray, deck: TransistorDeck, slope: Slope) -> Build:
-    """The deck of these steps, with ramps from each level after them. Raises DeckError."""
+def with_ramps(design: Design, candidates: np.ndarray, deck: ProbedDeck, slope: Slope) -> Build:
+    """The deck of these steps, with ramps from each level after them."""
     stimulus = _Stimulus(design, deck, slope)
     stimulus.steps(candidates)
     stimulus.all_ramps()
-    text = deck.text
-    for pattern, replacement in stimulus.edits():
-        text, count = re.subn(pattern, lambda _, new=replacement: new, text)  # type: ignore[misc]
-        if count != 1:
-            raise DeckError(f"the ladder's deck has {count} lines like {pattern!r}; the sweep needs one to replace.")
-    return Build(design, candidates, deck, tuple(stimulus.ramps), replace(deck.job(), deck=text, stop_time=stimulus.at))
+    return Build(design, candidates, deck.with_deck(stimulus.on(deck.deck)), tuple(stimulus.ramps))
 
 
 def _hastened(design: Design, step: float) -> Design:
@@ -149,7 +148,7 @@ def _hastened(design: Design, step: float) -> Design:
 class _Stimulus:
     """Collects the corners of the clock line and of the input, in s, V and beta."""
 
-    def __init__(self, design: Design, deck: TransistorDeck, slope: Slope) -> None:
+    def __init__(self, design: Design, deck: ProbedDeck, slope: Slope) -> None:
         self.design, self.deck, self.timing, self.slope = design, deck, design.timing, slope
         self.gate, self.line = [(0.0, 0.0)], [(0.0, 0.0)]
         self.ramps: list[Ramp] = []
@@ -160,23 +159,21 @@ class _Stimulus:
             self._pulse(float(value))
 
     def all_ramps(self) -> None:
-        stages = self.deck.stages
+        stages = self.deck.probe.stages
         self.steps(np.full(stages, -CLIMB))
         for level in range(stages):
             for sign in (1, -1):
                 self.steps(np.full(level, sign * CLIMB))
                 self._ramp(sign, level if sign > 0 else stages - level)
 
-    def edits(self) -> list[tuple[str, str]]:
-        """Regular expressions of the deck's lines and what takes their place."""
+    def on(self, deck: Deck) -> Deck:
+        """The ladder's deck with this clock and input in place of its own."""
         unit, offset = self.design.unit_current, float(self.design.ladders[0].synapses.offset[0])
         current = piecewise_linear((t, (value + offset) * unit) for t, value in self.line)
-        steps = (number(self.timing.pulse / 10), number(self.at), "0", number(self.timing.period / RAMP_POINTS))
-        return [
-            (r"(?m)^Vclk .*(\n\+.*)*$", f"Vclk clk vss {piecewise_linear(self.gate)}"),
-            (r"(?m)^Iin_0 .*(\n\+.*)*$", f"Iin_0 vdd in_0 {current}"),
-            (r"(?m)^\.tran .*$", f".tran {' '.join(steps)}"),
-        ]
+        analysis = Tran(self.timing.pulse / 10, self.at, self.timing.period / RAMP_POINTS)
+        return replace(deck, analysis=analysis).with_elements(
+            f"Vclk clk vss {piecewise_linear(self.gate)}", f"Iin_0 vdd in_0 {current}"
+        )
 
     def _pulse(self, value: float) -> None:
         edge, length = self.timing.pulse / 100.0, self.timing.pulse
@@ -214,20 +211,20 @@ class _Stimulus:
 def read(made: Build, waves: Waveforms) -> Found:
     """What a run says. Powers are means over the random steps."""
     deck, timing = made.deck, made.design.timing
-    times = deck.schedule.read_times()
-    nodes = np.stack([waves[f"v({deck.instance}.a{j + 1})"] for j in range(deck.stages)])
-    volts = np.stack([np.interp(times, waves.axis, node) for node in nodes], axis=1)
-    # between 0.3 and 0.7 of the supply a stage is neither ON nor OFF: wrong
-    on, decided = volts < 0.5 * deck.supply, np.abs(volts / deck.supply - 0.5) > 0.2
+    probe, times, reading = deck.probe, deck.schedule.read_times(), read_deck(deck, waves)
+    nodes = np.stack([waves[node] for node in probe.states])
+    # a stage that is neither ON nor OFF is wrong
+    on, decided = reading.stages[deck.cell], reading.decided[deck.cell]
     right = ((on == digital_stages(made.design, made.candidates)) & decided).all(axis=1)
-    up, down = np.full(deck.stages, np.nan), np.full(deck.stages, np.nan)
+    up, down = np.full(probe.stages, np.nan), np.full(probe.stages, np.nan)
     for ramp in made.ramps:
         stage = ramp.level if ramp.sign > 0 else ramp.level - 1
         (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
     total = -mean(waves, "i(vdd)", window) * deck.supply
     drawn, output = (
-        _by_level(np.interp(times, waves.axis, waves[name]), on) for name in (f"i(v.{deck.instance}.vstages)", "i(vh)")
+        _by_level(np.interp(times, waves.axis, waves[name]), on)
+        for name in (f"i(v.{probe.instance}.vstages)", probe.output)
     )
     return Found(right, total, drawn * deck.supply, output, up, down)
 

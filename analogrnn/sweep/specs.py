@@ -9,9 +9,9 @@ from typing import Any
 
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.mapping import STAGES
+from analogrnn.spice.pdk import PROCESS_CORNERS, ProcessCorner
 from analogrnn.units import parse
 
-CORNERS = ("typical", "ff", "ss", "fs", "sf")
 TYP_WITHIN = 0.1  # of the typical value, if a spec doesn't say
 
 
@@ -44,7 +44,7 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Condition:
-    corner: str
+    corner: ProcessCorner
     temperature: float  # C
     supply: float  # V
 
@@ -183,8 +183,8 @@ def _axis(owner: str, axis: str, given: Any) -> tuple[Any, ...]:
     for entry in entries:
         name = f"{owner} {axis}"
         if axis == "corner":
-            if entry not in CORNERS:
-                raise ParameterError(f"{name} = {entry!r} is unknown; known: {list(CORNERS)}.")
+            if entry not in PROCESS_CORNERS:
+                raise ParameterError(f"{name} = {entry!r} is unknown; known: {list(PROCESS_CORNERS)}.")
             values.append(entry)
         elif axis == "temperature":
             values.append(in_range(name, _quantity(name, entry, "C"), -55.0, 150.0, "C"))

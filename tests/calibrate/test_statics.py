@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from analogrnn.calibrate import ladders
-from analogrnn.calibrate.bench import Bench, Setup
+from analogrnn.calibrate.bench import CalibrationBench, Setup
 from analogrnn.calibrate.statics import EFFICIENCY_CURRENTS, device_probe, efficiency_fit
 from analogrnn.design import Geometry
 from analogrnn.errors import SpiceError
@@ -97,7 +97,7 @@ def test_the_committed_gm_over_i_is_that_of_the_simulators_sweep(polarity):
     setup = Setup(find_pdk())
     square = replace(setup, device=Geometry(10e-6, 10e-6))
     stated = GF180.provenance[f"table_efficiency_{polarity}"].uncertainty
-    jobs = [device_probe(Bench(each), polarity).job for each in (setup, square)]
+    jobs = [device_probe(CalibrationBench(each), polarity).job for each in (setup, square)]
     for index, waves in run_decks(jobs, 1, find_ngspice()):
         assert not isinstance(waves, SpiceError)
         device = (setup, square)[index].device

@@ -10,7 +10,7 @@ from analogrnn import library
 from analogrnn.mapping import map_network
 from analogrnn.network import Cmru, Linear, Network
 from analogrnn.network.files import load, save
-from analogrnn.spice.testbench import network_deck
+from analogrnn.spice.ideal_network import network_deck
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
 

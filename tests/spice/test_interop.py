@@ -9,10 +9,10 @@ from helpers import TECHNOLOGY, cmru, mapped, network
 from analogrnn.errors import MissingDependencyError
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.spice.engine import run_deck
+from analogrnn.spice.ideal_network import network_deck
 from analogrnn.spice.interop import analysis_lines, pyspice_circuit
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.pyspice import run_deck_pyspice
-from analogrnn.spice.testbench import network_deck
 from analogrnn.spice.transistor_network import ladder_slice
 
 NET = network(cmru())

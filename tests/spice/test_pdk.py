@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 
 from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.spice import pdk as module
+from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import CORNERS, find_pdk, pdk_header
+from analogrnn.spice.pdk import CORNERS, find_pdk, model_lines
 
 
 def install(root: Path, variant: str = "gf180mcuD", text: str = "* models\n") -> Path:
@@ -95,15 +96,17 @@ def test_the_digest_depends_on_the_text_and_not_on_the_place(tmp_path, monkeypat
 
 def test_the_header_loads_design_then_corner_then_switches(tmp_path):
     install(tmp_path / "home" / ".volare")
-    assert pdk_header(find_pdk(), "ss") == (
-        ".include design.ngspice\n.lib sm141064.ngspice ss\n.param sw_stat_global=0 sw_stat_mismatch=0\n"
-    )
+    found = find_pdk()
+    loaded = (".include design.ngspice", ".lib sm141064.ngspice ss")
+    assert model_lines(found, "ss") == (*loaded, ".param sw_stat_global=0 sw_stat_mismatch=0")
+    assert model_lines(found, "ss", mismatch=True) == (*loaded, ".param sw_stat_global=0 sw_stat_mismatch=1")
+    assert model_lines(found, absolute=True)[:2] == (f'.include "{found.design}"', f'.lib "{found.models}" typical')
 
 
 def test_an_unknown_corner_is_refused(tmp_path):
     install(tmp_path / "home" / ".volare")
     with pytest.raises(ParameterError, match="corner = 'tt' is not in GF180MCU; choose from typical, ff, ss, fs, sf"):
-        pdk_header(find_pdk(), "tt")
+        model_lines(find_pdk(), "tt")
 
 
 @pytest.mark.pdk
@@ -120,8 +123,9 @@ def test_every_corner_runs_and_orders_the_currents():
     pdk = find_pdk()
     current = {}
     for corner in CORNERS:
-        deck = f"nfet\n{pdk_header(pdk, corner)}Vd d 0 1.8\nVg g 0 0.6\nX1 d g 0 0 nfet_03v3 w=2u l=2u\n.op\n.end\n"
-        current[corner] = -run_deck(deck, stop_time=None, allowed_paths=pdk.paths)["i(vd)"][0]
+        device = ("Vd d 0 1.8", "Vg g 0 0.6", "X1 d g 0 0 nfet_03v3 w=2u l=2u")
+        deck = Deck("nfet", device, ".op", models=model_lines(pdk, corner))
+        current[corner] = -run_deck(deck.text, stop_time=None, allowed_paths=pdk.paths)["i(vd)"][0]
     for corner, published in {"typical": 64e-9, "ff": 525e-9, "ss": 4.9e-9}.items():
         # the published numbers leave the drain voltage open: 10 % for the output conductance
         assert_allclose(current[corner], published, rtol=0.1)
@@ -133,10 +137,9 @@ def test_every_corner_runs_and_orders_the_currents():
 def test_the_header_switches_statistics_off():
     """Two runs agree to the last bit, whatever the file's own default is."""
     pdk = find_pdk()
-    deck = (
-        f"pair\n{pdk_header(pdk, 'statistical')}Vd d 0 1.8\nVg g 0 0.6\nV1 d d1 0\nV2 d d2 0\n"
-        "X1 d1 g 0 0 nfet_03v3 w=2u l=2u\nX2 d2 g 0 0 nfet_03v3 w=2u l=2u\n.op\n.end\n"
-    )
-    waves = run_deck(deck, stop_time=None, allowed_paths=pdk.paths)
+    bias = ("Vd d 0 1.8", "Vg g 0 0.6", "V1 d d1 0", "V2 d d2 0")
+    devices = ("X1 d1 g 0 0 nfet_03v3 w=2u l=2u", "X2 d2 g 0 0 nfet_03v3 w=2u l=2u")
+    deck = Deck("pair", (*bias, *devices), ".op", models=model_lines(pdk, "statistical"))
+    waves = run_deck(deck.text, stop_time=None, allowed_paths=pdk.paths)
     # two equal devices without mismatch carry equal currents; reltol = 1e-3 bounds the solver, 8 % is the mismatch
     assert_allclose(waves["i(v1)"], waves["i(v2)"], rtol=1e-3)

@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.errors import DeckError, MissingDependencyError, SpiceError
 from analogrnn.spice import pyspice
-from analogrnn.spice.engine import Outcome, run_deck
+from analogrnn.spice.engine import run_deck
+from analogrnn.spice.outcome import ProcessOutcome
 from analogrnn.spice.pyspice import run_deck_pyspice
 
 RC = "rc low-pass\nV1 in1 0 PULSE(0 1 0 1n 1n 1 2)\nR1 in1 out 1k\nC1 out 0 1n\n"
@@ -115,7 +116,7 @@ def test_another_circuits_raw_file_is_refused(monkeypatch):
             "Title: yesterday's\nPlotname: Transient Analysis\nFlags: real\nNo. Variables: 2\nNo. Points: 1\n"
             "Variables:\n\t0\ttime\ttime\n\t1\tv(a)\tvoltage\nValues:\n0\t5e-6\n\t1\n"
         )
-        return Outcome(0, "log")
+        return ProcessOutcome(0, "log")
 
     monkeypatch.setattr(pyspice, "run_process", stale)
     with pytest.raises(SpiceError, match=r"returned the circuit \"yesterday's\", not the one sent") as error:

@@ -11,7 +11,7 @@ from analogrnn.errors import DeckError, SpiceError
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.run_network import Simulation, run_network
-from analogrnn.spice.transistor_network import Silicon
+from analogrnn.spice.transistor_network import TransistorSetup
 
 NET = direct(2, d=2, k_min=-1)
 DESIGN = mapped(NET)
@@ -111,6 +111,6 @@ def test_a_kit_that_holds_commands_stops_the_run_and_runs_nothing(tmp_path, monk
     monkeypatch.setenv("PDK_ROOT", str(tmp_path))
     monkeypatch.delenv("PDK", raising=False)
     with pytest.raises(DeckError, match=r"design\.ngspice line \d+: '\*#' makes ngspice run commands"):
-        run_network(DESIGN, X[:, :1], Simulation(Silicon()))
+        run_network(DESIGN, X[:, :1], Simulation(TransistorSetup()))
     assert not (tmp_path / "ran").exists()
     assert sorted(os.listdir(tmp_path)) == ["gf180mcuD"]

@@ -3,8 +3,7 @@
 A ladder here is one CMRU of one input with weight 1 and threshold 1: its candidate is its input, in units of beta.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions
+from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
@@ -65,7 +65,7 @@ class Case:
     candidates: np.ndarray
     options: TransistorOptions = field(default_factory=TransistorOptions)
     ramps: bool = False
-    edits: tuple[tuple[str, str], ...] = ()  # regular expression, replacement; each must match
+    change: Callable[[Deck], Deck] = lambda deck: deck  # what the ladder's deck is turned into
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,26 +111,19 @@ def good(found: Sequence[Found | SpiceError]) -> list[Found]:
 
 
 def build(case: Case) -> bench.Build:
-    """The deck, what its ramps measure, and the job that runs it as `case` wants it."""
+    """The deck as `case` wants it, and what its ramps measure."""
     design, candidates = case.design, case.candidates
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], find_pdk(), case.options)
     made = (
-        bench.with_ramps(design, candidates, deck, SLOPE)
-        if case.ramps
-        else bench.Build(design, candidates, deck, (), deck.job())
+        bench.with_ramps(design, candidates, deck, SLOPE) if case.ramps else bench.Build(design, candidates, deck, ())
     )
-    text = made.job.deck
-    for pattern, replacement in case.edits:
-        text, count = re.subn(pattern, replacement, text)
-        if not count:
-            raise ValueError(f"the deck has nothing like {pattern!r}")
-    return replace(made, job=replace(made.job, deck=text))
+    return replace(made, deck=made.deck.with_deck(case.change(made.deck.deck)))
 
 
 def _read(made: bench.Build, waves: Waveforms) -> Found:
     deck = made.deck
     window = (deck.schedule.first_frame * made.design.timing.period, deck.schedule.duration)
-    power = bench.mean(waves, f"i(v.{deck.instance}.vstages)", window) * deck.supply
+    power = bench.mean(waves, f"i(v.{deck.probe.instance}.vstages)", window) * deck.supply
     return Found(**vars(bench.read(made, waves)), power=power)
 
 

@@ -8,8 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from analogrnn import library
+from analogrnn.calibrate.bench import OPTIONS
+from analogrnn.spice.deck import Deck, Tran
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.spice.raw import Waveforms
 from validation.bounds import Bound
 from validation.circuits.bench import STANDARD
@@ -17,7 +19,6 @@ from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 from validation.display import listing
 
-OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
 SUPPLY = 1.8
 SIZE = f"w={STANDARD.cell_w:g} l={STANDARD.cell_l:g}"
 RAMP = 4.0  # s, up and as long down
@@ -48,8 +49,8 @@ def loops(cells: Sequence[Cell], temperature: float = 27.0) -> Loops:
     lines = []
     for k, cell in enumerate(cells):
         lines += [*_cell(k, cell), f"Ii{k} 0 n{k} PWL(0 0 {RAMP} {1.3 * cell.i_th} {2 * RAMP} 0)"]
-    saved = [f".save v(a{k}) i(vo{k})" for k in range(len(cells))]
-    waves = _run([*lines, *saved, f".tran {RAMP / 1000} {2 * RAMP} 0 {RAMP / 500}"], 2 * RAMP, temperature)
+    saved = [f"{kind}{k})" for k in range(len(cells)) for kind in ("v(a", "i(vo")]
+    waves = _run(lines, saved, Tran(RAMP / 1000, 2 * RAMP, RAMP / 500), temperature)
     found = []
     for k, cell in enumerate(cells):
         low = waves[f"v(a{k})"] < SUPPLY / 2
@@ -66,21 +67,19 @@ def _cell(k: int, cell: Cell) -> list[str]:
     return [*lines, f"Xc{k} n{k} a{k} o{k} vc 0 bth{k} bhy{k} bon{k} bmru_cell {SIZE}", f"Vo{k} o{k} 0 0.5"]
 
 
-def _run(lines: Sequence[str], stop: float, temperature: float) -> Waveforms:
+def _run(lines: Sequence[str], saved: Sequence[str], analysis: Tran, temperature: float = 27.0) -> Waveforms:
     pdk = find_pdk()
-    deck = [
-        "* cells",
-        pdk_header(pdk).rstrip(),
-        f".temp {temperature:g}",
-        *(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
-        f"Vdd vdd 0 {SUPPLY}",
-        "Vc vdd vc 0",
-        *lines,
-        OPTIONS,
-        ".end",
-        "",
-    ]
-    return run_deck("\n".join(deck), stop_time=stop, timeout=300, allowed_paths=pdk.paths)
+    deck = Deck(
+        "cells",
+        (f"Vdd vdd 0 {SUPPLY}", "Vc vdd vc 0", *lines),
+        analysis,
+        models=model_lines(pdk),
+        temperature=temperature,
+        blocks=tuple(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
+        options=OPTIONS,
+        saves=tuple(saved),
+    )
+    return run_deck(deck.text, stop_time=deck.stop_time, timeout=300, allowed_paths=pdk.paths)
 
 
 def bend(x: np.ndarray, y: np.ndarray) -> float:
@@ -154,7 +153,7 @@ def _switching() -> tuple[float, float, float, float]:
     inputs = [(0, 0.0), (step, rest), (2 * step, high), (3 * step, rest), (4 * step, low)]
     corners = " ".join(f"{at} {before} {at + 1e-7} {after}" for (_, before), (at, after) in pairwise(inputs))
     lines = [*_cell(0, cell), f"Ii0 0 n0 PWL(0 0 {corners})"]
-    waves = _run([*lines, ".save v(a0) i(vc) i(vo0)", f".tran 1e-6 {5 * step} 0 5e-6"], 5 * step, 27.0)
+    waves = _run(lines, ("v(a0)", "i(vc)", "i(vo0)"), Tran(1e-6, 5 * step, 5e-6))
     a, t = waves["v(a0)"], waves.axis
     set_at = t[np.flatnonzero((a < SUPPLY / 2) & (t > 2 * step))[0]] - 2 * step
     reset_at = t[np.flatnonzero((a > SUPPLY / 2) & (t > 4 * step))[0]] - 4 * step

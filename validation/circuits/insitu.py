@@ -15,7 +15,8 @@ from analogrnn.network.files import load
 from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.engine import run_deck, run_decks
 from analogrnn.spice.pdk import find_pdk
-from analogrnn.spice.transistor_ladder import ladder_transistors, read_stages
+from analogrnn.spice.reading import read_deck
+from analogrnn.spice.transistor_ladder import ladder_transistors
 from analogrnn.spice.transistor_network import network_transistors
 from analogrnn.sweep.bench import BOUND, mean
 from analogrnn.technology import load_technology
@@ -63,7 +64,7 @@ def pulses(quick: bool) -> Measured:
     for index, waves in run_decks([deck.job() for deck in decks], WORKERS):
         if isinstance(waves, SpiceError):
             raise waves
-        found = stairs.read(read_stages(decks[index], waves))
+        found = stairs.read(read_deck(decks[index], waves, strict=True).stages[decks[index].cell])
         errors = [abs(value) - 1.0 for value in found.values()]
         worst = max(worst, *(abs(error) for error in errors))
         stage, cell = asked[index]
@@ -84,13 +85,12 @@ def core(period: float) -> tuple[float, float, float]:
     design = map_network(network, load_technology(), stage_options("standard", period))
     x = network.encoding(datasets.spoken_digits("test").features)[:FRAMES, 0]  # type: ignore[misc]
     deck = network_transistors(design, x, find_pdk())
-    names = [f"i(v.{instance}.vstages)" for instance in deck.ladders.values()]
-    extra = "".join(f"\n.save {name}" for name in names)
+    names = [f"i(v.{probe.instance}.vstages)" for probe in deck.probes.values()]
     waves = run_deck(
-        deck.text.replace("\n.tran ", f"{extra}\n.tran ", 1),
+        deck.deck.with_saves(*names).text,
         stop_time=deck.schedule.duration,
         timeout=1800.0,
-        allowed_paths=find_pdk().paths,
+        allowed_paths=deck.allowed_paths,
     )
     window = (deck.schedule.first_frame * design.timing.period, np.inf)
     supply = design.technology.supply

@@ -9,7 +9,9 @@ import numpy as np
 
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.noise import candidate_noise
-from analogrnn.spice.transistor_ladder import CONTROLS, TransistorOptions
+from analogrnn.schedule import CONTROLS, Control
+from analogrnn.spice.pdk import PROCESS_CORNERS
+from analogrnn.spice.transistor_ladder import TransistorOptions
 from validation.bounds import Bound
 from validation.circuits.bench import (
     DEFAULT,
@@ -26,7 +28,6 @@ from validation.circuits.bench import (
 from validation.circuits.topic import TOPIC
 from validation.claims import RESULTS, Measured, equal, unequal
 
-CORNERS = ("typical", "ff", "ss", "fs", "sf")
 TEMPERATURES, SUPPLIES = (-20.0, 27.0, 85.0), (1.62, 1.8, 1.98)
 MAPPINGS = {"standard": STANDARD, "default": DEFAULT}
 WORDS = {"standard": "2 x 18 um, unit 0.24 nA, 10 ms per step", "default": "10 x 10 um, unit 1 nA"}
@@ -68,7 +69,7 @@ for _mapping, _sizes in (("standard", ((4, 1000), (8, 200), (16, 200))), ("defau
 @lru_cache(maxsize=2)
 def corners(quick: bool) -> list[dict[str, object]]:
     """Per condition: followed steps, thresholds and the least margin of a hold of 0.5 and a move of 1.6 beta."""
-    conditions = list(itertools.product(CORNERS, TEMPERATURES, SUPPLIES))
+    conditions = list(itertools.product(PROCESS_CORNERS, TEMPERATURES, SUPPLIES))
     if quick:
         conditions = [("typical", 27.0, 1.8), ("ss", -20.0, 1.62), ("ff", 85.0, 1.98)]
     stages = 2 if quick else STAGES
@@ -160,7 +161,7 @@ def _controlled(quick: bool) -> np.ndarray:
     return exercise(32, STAGES, 1, HARD)[: 10 if quick else None]
 
 
-def _control(name: str) -> None:
+def _control(name: Control) -> None:
     @TOPIC.measure(
         f"control-{name.replace('_', '-')}",
         f"Negative control '{name}': a transistor ladder with it does not follow the digital ladder.",

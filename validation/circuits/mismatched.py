@@ -14,8 +14,9 @@ from analogrnn.design import Design, Ladder
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions
 from analogrnn.mismatch import DeviceDraw, Term, draw_ladder, shift_devices, spread, threshold_terms
+from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.sweep.bench import BOUND
 from analogrnn.technology import load_technology
@@ -293,31 +294,30 @@ def _set_errors(cells: int, *, foundry: bool) -> np.ndarray:
     technology, pdk, threshold = load_technology(), find_pdk(), 1.2e-9
     w, length = STANDARD.cell_w, STANDARD.cell_l
     rng = np.random.Generator(np.random.Philox(key=[11, cells]))
-    lines = ["* cells with their state node held", pdk_header(pdk).rstrip()]
-    if foundry:
-        lines.append(".param sw_stat_mismatch=1 sw_stat_global=0")
-    lines += [
-        library.circuit("gf180mcu", "devices_foundry" if foundry else "devices").rstrip(),
-        library.circuit("gf180mcu", "bmru_cell").rstrip(),
-        "Vdd vdd 0 1.8",
-    ]
+    lines = ["Vdd vdd 0 1.8"]
     # gate lines by devices without a draw
     for name, current in (("bth", threshold), ("bhyst", 0.5e-9), ("bon", 0.5e-9)):
         lines += [f"M{name} {name} {name} vdd vdd pfet_03v3 w={w:g} l={length:g}", f"I{name} {name} 0 {current:g}"]
     for k in range(cells):
-        lines += [
-            f"Ii{k} 0 n{k} {0.968 * threshold:g}",
-            f"Va{k} a{k} 0 1.5",
-            f"Vo{k} o{k} 0 0.5",
-            f"Xc{k} n{k} a{k} o{k} vdd 0 bth bhyst bon bmru_cell w={w:g} l={length:g}",
-        ]
+        lines += [f"Ii{k} 0 n{k} {0.968 * threshold:g}", f"Va{k} a{k} 0 1.5", f"Vo{k} o{k} 0 0.5"]
+        lines.append(f"Xc{k} n{k} a{k} o{k} vdd 0 bth bhyst bon bmru_cell w={w:g} l={length:g}")
         if not foundry:
             for device, polarity in (("m1", "n"), ("m2", "n"), ("m3", "p")):
                 vth = technology.sigma_vth(polarity, w, length) * rng.standard_normal()
                 beta = technology.sigma_beta(polarity, w, length) * rng.standard_normal()
-                lines.append(f"+ vth_{device}={vth:.6g} beta_{device}={beta:.6g}")
+                lines[-1] += f"\n+ vth_{device}={vth:.6g} beta_{device}={beta:.6g}"
     names = [f"i(va{k})" for k in range(cells)]
-    lines += [f".save {' '.join(names[i : i + 8])}" for i in range(0, cells, 8)]
-    lines += [".options gmin=1e-16 abstol=1e-15 reltol=1e-5 seed=7", ".op", ".end", ""]
-    waves = run_deck("\n".join(lines), stop_time=None, timeout=600, allowed_paths=pdk.paths)
+    deck = Deck(
+        "cells with their state node held",
+        tuple(lines),
+        ".op",
+        models=model_lines(pdk, mismatch=foundry),
+        blocks=tuple(
+            library.circuit("gf180mcu", name).rstrip()
+            for name in ("devices_foundry" if foundry else "devices", "bmru_cell")
+        ),
+        options=("gmin=1e-16", "abstol=1e-15", "reltol=1e-5", "seed=7"),
+        saves=tuple(names),
+    )
+    waves = run_deck(deck.text, stop_time=None, timeout=600, allowed_paths=pdk.paths)
     return np.array([float(waves[name][0]) for name in names]) / threshold

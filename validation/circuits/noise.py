@@ -10,9 +10,12 @@ from analogrnn import library
 from analogrnn.errors import SpiceError
 from analogrnn.noise import candidate_noise
 from analogrnn.schedule import READ_AT
+from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import find_ngspice, run_decks, run_process
-from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.spice.raw import read_raw
+from analogrnn.spice.reading import read_deck
+from analogrnn.spice.transistor_ladder import block_name
 from analogrnn.sweep.bench import digital_stages
 from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, WORKERS, Case, build, ladder_design
@@ -33,8 +36,7 @@ def spectrum() -> tuple[np.ndarray, np.ndarray, float]:
     ladder = design.ladders[0]
     i_th, i_in = float(ladder.i_th[0]), float(ladder.i_th[0] - ladder.i_hyst[0] / 2.0)
     pdk = find_pdk()
-    blocks = [library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")]
-    lines = ["* comparator noise", pdk_header(pdk).rstrip(), *blocks, "Vdd vdd 0 1.8"]
+    lines = ["Vdd vdd 0 1.8"]
     for name, current in (("bth", i_th), ("bhyst", float(ladder.i_hyst[0])), ("bon", 0.1e-9)):
         lines += [f"X{name} {name} {name} vdd vdd pfet {SIZE}", f"I{name} {name} 0 {current:g}"]
     lines += [
@@ -45,11 +47,18 @@ def spectrum() -> tuple[np.ndarray, np.ndarray, float]:
         "Hx x 0 Va 1e9",
         "Rx x 0 1e12",
     ]
-    lines += [".options gmin=1e-16", ".noise v(x) Iin dec 20 0.1 1e6", ".end", ""]
+    deck = Deck(
+        "comparator noise",
+        tuple(lines),
+        ".noise v(x) Iin dec 20 0.1 1e6",
+        models=model_lines(pdk),
+        blocks=tuple(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
+        options=("gmin=1e-16",),
+    )
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as folder:
         for path in pdk.paths:
             (Path(folder) / path.name).symlink_to(path)
-        (Path(folder) / "deck.cir").write_text("\n".join(lines), encoding="ascii")
+        (Path(folder) / "deck.cir").write_text(deck.text, encoding="ascii")
         # two plots, the densities and their integral, where the engine wants one
         outcome = run_process(
             [str(find_ngspice().executable), "-n", "-b", "-r", "out.raw", "deck.cir"], Path(folder), timeout=60.0
@@ -98,7 +107,7 @@ def margin(quick: bool) -> Measured:
 
 
 # the trapezoid rings in the current of the output's 0 V source; with steps this small Gear does not overshoot
-DAMPED = (r"(?m)^(\.options .*) trtol=\S+ method=.*$", r"\1 trtol=1 method=gear")
+DAMPED = ("trtol=1", "method=gear")
 
 
 WALK = (2.0, 0.0, 0.2, 2.0, -0.2, 0.0, -2.0, 0.1)  # four times; the short one holds and moves both ways, too
@@ -112,16 +121,19 @@ def transient(quick: bool) -> tuple[int, int, float, float, float]:
     design = ladder_design(STAGES)
     noise, sample = 5.0 * rms, design.timing.pulse / 8.0
     candidates = np.array(SHORT) if quick else np.tile(WALK, 4)
-    sources = "\n".join(f"In{j} vss n{j} DC 0 TRNOISE({noise:g} {sample:g} 0 0)" for j in range(1, STAGES + 1))
-    case = Case(design, candidates, edits=((r"(?m)^Vstages ", sources + "\nVstages "), DAMPED))
-    made = build(case)
+    sources = [f"In{j} vss n{j} DC 0 TRNOISE({noise:g} {sample:g} 0 0)" for j in range(1, STAGES + 1)]
+
+    def noisy(deck: Deck) -> Deck:
+        block = block_name(design.ladders[0], 0)
+        return deck.with_options(*DAMPED).with_elements(*sources, inside=block, before="Vstages")
+
+    made = build(Case(design, candidates, change=noisy))
     deck = made.deck
     waves = next(iter(run_decks([made.job], workers=WORKERS)))[1]
     if isinstance(waves, SpiceError):
         raise waves
     times = deck.schedule.read_times()
-    nodes = [waves[f"v({deck.instance}.a{j + 1})"] for j in range(STAGES)]
-    on = np.stack([np.interp(times, waves.axis, node) for node in nodes], axis=1) < deck.supply / 2
+    on = read_deck(deck, waves).stages[deck.cell]
     right = (on == digital_stages(design, candidates)).all(axis=1)
     level, output = on.sum(axis=1), waves["i(vh)"]
     moved = np.diff(level, prepend=0) != 0

@@ -6,11 +6,12 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import library
+from analogrnn.calibrate.bench import OPTIONS
 from analogrnn.kernels.waveform import dpi_step
 from analogrnn.spice.biases import bias_currents, made, maps_of
-from analogrnn.spice.deck import number
+from analogrnn.spice.deck import Deck, Tran, number
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.supply import branch_sum
 from validation.bounds import Bound
 from validation.circuits.bench import Case, Found, good, ladder_design, measure
@@ -19,7 +20,6 @@ from validation.claims import Measured
 from validation.display import listing
 
 STAGES = 4
-OPTIONS = ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 chgtol=1e-18 reltol=1e-4 method=gear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +143,7 @@ def dpi(quick: bool) -> Measured:
     wanted = bias_currents(design, ladder, 0)
     start, length = timing.tau, 7.0 * timing.tau
     size, pdk, edge = f"w={number(design.sizing.cell.w)} l={number(design.sizing.cell.l)}", find_pdk(), timing.tau / 100
-    lines = [
-        "* DPI",
-        pdk_header(pdk).rstrip(),
-        library.circuit("gf180mcu", "devices").rstrip(),
-        library.circuit("gf180mcu", "dpi").rstrip(),
+    lines = (
         "Vdd vdd 0 1.8",
         f"Xt bt bt vdd vdd pfet {size}",
         f"It bt 0 {number(wanted['tau'])}",
@@ -157,13 +153,17 @@ def dpi(quick: bool) -> Measured:
         f"Xd w o1 o2 vdd 0 bt bg dpi {size} c={number(timing.c_dpi)}",
         "Vo1 o1 0 0.45",
         "Vo2 o2 0 0.45",
-        ".save i(vo1)",
-        OPTIONS,
-        f".tran {number(edge)} {number(2 * length)}",
-        ".end",
-        "",
-    ]
-    waves = run_deck("\n".join(lines), stop_time=2 * length, allowed_paths=pdk.paths)
+    )
+    deck = Deck(
+        "DPI",
+        lines,
+        Tran(edge, 2 * length),
+        models=model_lines(pdk),
+        blocks=tuple(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "dpi")),
+        options=OPTIONS,
+        saves=("i(vo1)",),
+    )
+    waves = run_deck(deck.text, stop_time=2 * length, allowed_paths=pdk.paths)
     times = np.linspace(start + edge, 2 * length, 600)
     theirs = np.interp(times, waves.axis, waves["i(vo1)"]) / float(ladder.i_shift[0])
     d, ours, before = timing.i_floor, [], start

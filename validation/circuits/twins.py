@@ -1,11 +1,9 @@
 """Every block in transistors beside its ideal twin: one netlist of all blocks at rest, run with either library."""
 
-from collections.abc import Sequence
-
 from analogrnn import library
-from analogrnn.spice.deck import number
+from analogrnn.spice.deck import Deck, Tran, number
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import find_pdk, pdk_header
+from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
 from validation.circuits.topic import TOPIC
@@ -23,7 +21,7 @@ BLOCKS = (
     "output_sum",
 )
 SIZE, REFERENCE = "w=2e-6 l=18e-6", "wr=0.5e-6 lr=18e-6"
-OPTIONS = ".options gmin=1e-17 abstol=1e-16 vntol=1e-8 reltol=1e-5"
+OPTIONS = ("gmin=1e-17", "abstol=1e-16", "vntol=1e-8", "reltol=1e-5")
 UNIT, NODE, DRIVE = 0.25e-9, 0.45, 12.0  # A; V, where currents are read; I_on / I_tau of the DPIs
 SETTLED = 0.1  # s, some fifty time constants of the DPIs
 UNITS = (
@@ -161,25 +159,18 @@ def _stages(n: _Netlist) -> None:
 def currents(*, ideal: bool) -> dict[str, float]:
     """What the meters of the netlist read with one library, A; what flows out of a block is positive."""
     n, pdk = netlist(ideal=ideal), find_pdk()
-    head: Sequence[str] = [] if ideal else [pdk_header(pdk).rstrip(), library.circuit("gf180mcu", "devices").rstrip()]
-    flavour = "ideal" if ideal else "gf180mcu"
+    flavour, blocks = ("ideal", BLOCKS) if ideal else ("gf180mcu", ("devices", *BLOCKS))
     saved = [f"i(v{name})" for name in n.meters]
-    analysis = f".tran {SETTLED / 500} {SETTLED}{' uic' * ideal}"
-    text = "\n".join(
-        [
-            "* blocks",
-            *head,
-            *(library.circuit(flavour, block).rstrip() for block in BLOCKS),
-            "Vdd vdd 0 1.8",
-            *n.lines,
-            *(f".save {name}" for name in saved),
-            OPTIONS,
-            analysis,
-            ".end",
-            "",
-        ]
+    deck = Deck(
+        "blocks",
+        ("Vdd vdd 0 1.8", *n.lines),
+        Tran(SETTLED / 500, SETTLED, uic=ideal),
+        models=() if ideal else model_lines(pdk),
+        blocks=tuple(library.circuit(flavour, block).rstrip() for block in blocks),
+        options=OPTIONS,
+        saves=tuple(saved),
     )
-    waves = run_deck(text, stop_time=SETTLED, timeout=120, allowed_paths=() if ideal else pdk.paths)
+    waves = run_deck(deck.text, stop_time=SETTLED, timeout=120, allowed_paths=frozenset() if ideal else pdk.paths)
     return {name: float(waves[signal][-1]) for name, signal in zip(n.meters, saved, strict=True)}
 
 

@@ -1,15 +1,17 @@
 """Rest states of ladders on foundry models: operating points, and stages forced ON."""
 
-import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
+from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import Job, run_decks
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.spice.reading import read_deck
+from analogrnn.spice.transistor_ladder import TransistorOptions, block_name
 from validation.bounds import Bound
 from validation.claims import Measured
 from validation.fixed_points.bench import TOPIC
@@ -33,21 +35,21 @@ def transistors(quick: bool) -> Measured:
         edge = timing.pulse / 100.0
         first = (design.timing.reset_steps) * timing.period + at
         wave = f"PULSE(0 {height:g} {first:g} {edge:g} {edge:g} {length:g} 1e3)"
-        case = Case(
-            design, candidates, edits=((r"(?m)^Vstages ", f"In3 vss n3 {wave}\\nIn4 vss n4 {wave}\\nVstages "),)
-        )
-        made = build(case)
-        deck, waves = made.deck, _one(made.job)
-        nodes = [
-            np.interp(deck.schedule.read_times(), waves.axis, waves[f"v({deck.instance}.a{j + 1})"]) for j in range(4)
-        ]
-        ends.append("".join("1" if node[-1] < deck.supply / 2 else "0" for node in nodes))
+        forced = [f"In{j} vss n{j} {wave}" for j in (3, 4)]
+        made = build(Case(design, candidates, change=partial(_forced, design, forced)))
+        last = read_deck(made.deck, _one(made.job)).stages[made.deck.cell][-1]
+        ends.append("".join("1" if on else "0" for on in last))
     return Measured(
         float(np.mean([end == code for end, code in zip(ends, ("0000", "0011"), strict=True)])),
         "of runs",
         Bound.equals(1),
         {"N": 4, "forced stages": "3 and 4", "after a pulse": f"{ends[0]}", "after a period": f"{ends[1]}"},
     )
+
+
+def _forced(design: Design, sources: list[str], deck: Deck) -> Deck:
+    """The deck with sources inside of its one ladder."""
+    return deck.with_elements(*sources, inside=block_name(design.ladders[0], 0), before="Vstages")
 
 
 def _operating_point(design: Design, level: int) -> tuple[int, float]:
@@ -59,16 +61,14 @@ def _operating_point(design: Design, level: int) -> tuple[int, float]:
 
     stages = design.ladders[0].stages
     made = build(Case(design, np.array([2.0] * level + [0.0])))
-    deck, job = made.deck, made.job
-    waves = _one(replace(job, deck=re.sub(r"(?m)^\.save .*\n", "", job.deck)))
-    volts = {name: float(waves[name][-1]) for name in waves.signals if name.startswith("v(")}
+    deck = made.deck
+    waves = _one(deck.with_deck(replace(deck.deck, saves=())).job())
+    volts = {name[2:-1]: float(waves[name][-1]) for name in waves.signals if name.startswith("v(")}
     # a deck that is never reset: its sources at time zero are those at rest
-    job = build(Case(design, np.zeros(1), TransistorOptions(control="no_reset"))).job
-    sets = [f"{name}={volt:.9g}" for name, volt in volts.items()]
-    lines = "\n".join(".nodeset " + " ".join(sets[i : i + 6]) for i in range(0, len(sets), 6))
-    found = _one(replace(job, deck=re.sub(r"(?m)^\.tran .*$", lines + "\n.op", job.deck), stop_time=None))
-    nodes = [f"v({deck.instance}.a{j + 1})" for j in range(stages)]
-    error = np.array([abs(float(np.real(found[node][-1])) - volts[node]) for node in nodes])
+    still = build(Case(design, np.zeros(1), TransistorOptions(control="no_reset"))).deck
+    found = _one(still.with_deck(replace(still.deck, analysis=".op", nodesets=volts)).job())
+    nodes = deck.probe.states
+    error = np.array([abs(float(np.real(found[node][-1])) - float(waves[node][-1])) for node in nodes])
     on = [float(np.real(found[node][-1])) < deck.supply / 2 for node in nodes]
     return int(np.sum(np.array(on) == (np.arange(stages) < level))), float(error.max())
 

@@ -9,7 +9,7 @@ from analogrnn.agreement import Agreement, Reference, compare, thermometer
 from analogrnn.agreement.reference import chip_reference
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
-from analogrnn.spice.transistor_network import chip_silicon
+from analogrnn.spice.transistor_network import chip_setup
 from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.memory import memory_of
@@ -44,8 +44,8 @@ def hear(chip: int, clips: np.ndarray, *, quick: bool) -> Heard:
     """One chip, whole, on these clips; quick: on their first steps."""
     _, design, x, labels = digits("digits_d16_k2", quick=quick)
     given = x[:6, clips] if quick else x[:, clips]
-    silicon = chip_silicon(design, SEED, chip)
-    run = run_network(design, given, Simulation(silicon, workers=WORKERS, memory=memory_of(quick)))
+    setup = chip_setup(design, SEED, chip)
+    run = run_network(design, given, Simulation(setup, workers=WORKERS, memory=memory_of(quick)))
     reference = chip_reference(draw_chip(design, SEED, chip), given)
     found = compare("transistor", design, reference, run.stages, run)
     return Heard(run, reference, chip_reference(nominal_chip(design), given), found, labels[clips])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.spice.testbench import DeckReading
+from analogrnn.spice.reading import DeckReading
 
 FOLDER = Path(__file__).resolve().parents[1] / ".cache" / "network"
 _PARTS = ("stages", "decided", "candidates", "outputs")

@@ -7,7 +7,7 @@ import numpy as np
 from analogrnn.agreement import Agreement, Bench, check_agreement
 from analogrnn.design import Design
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
-from analogrnn.spice.transistor_network import Silicon
+from analogrnn.spice.transistor_network import TransistorSetup
 from validation.bounds import Bound
 from validation.claims import Figures, Measured
 from validation.network.memory import memory_of
@@ -120,7 +120,7 @@ def both_ways(quick: bool) -> tuple[Design, NetworkRun, NetworkRun]:
     _, design, x, _ = digits("digits_d16_k2", quick=quick)
     given = x[:3, :1] if quick else x[:, :1]
     slices, flat = (
-        run_network(design, given, Simulation(Silicon(), flat=flat, workers=WORKERS, memory=memory_of(quick)))
+        run_network(design, given, Simulation(TransistorSetup(), flat=flat, workers=WORKERS, memory=memory_of(quick)))
         for flat in (False, True)
     )
     return design, slices, flat

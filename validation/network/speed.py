@@ -12,20 +12,21 @@ import numpy as np
 from analogrnn.chip import nominal_chip
 from analogrnn.errors import SpiceError
 from analogrnn.simulate import simulate
+from analogrnn.spice.deck import Tran
 from analogrnn.spice.engine import RAW, find_ngspice, run_process, write_job
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import read_raw
+from analogrnn.spice.reading import ProbedDeck, read_deck
 from analogrnn.spice.run_network import Simulation, run_network
-from analogrnn.spice.testbench import NetworkDeck, read_deck
-from analogrnn.spice.transistor_network import SETTINGS, Silicon, ladder_slice, network_transistors
+from analogrnn.spice.transistor_network import TransistorSetup, ladder_slice, network_transistors
 from validation.bounds import Bound
 from validation.claims import Measured
 from validation.network.topic import TOPIC, digits
 
 NAME = "digits_d16_k2"
 # what the decks of single ladders ran with until now: Gear, and no better start than zero
-BEFORE = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 reltol=1e-3 method=gear"
-TIGHT = ".options gmin=1e-16 abstol=1e-15 chgtol=1e-19 reltol=1e-5 vntol=1e-8 method=trap xmu=0.49"
+BEFORE = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "method=gear")
+TIGHT = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-19", "reltol=1e-5", "vntol=1e-8", "method=trap", "xmu=0.49")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Account:
     iterations: int
 
 
-def account(deck: NetworkDeck) -> tuple[Account, np.ndarray, np.ndarray]:
+def account(deck: ProbedDeck) -> tuple[Account, np.ndarray, np.ndarray]:
     """Run one deck alone; return its account, its stages, and its candidates in A."""
-    job = replace(deck.job(), deck=deck.text.replace(".options ", ".options acct ", 1))
+    job = deck.with_deck(deck.deck.with_options("acct")).job()
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
         folder = Path(name)
         write_job(job, folder)
@@ -84,9 +85,9 @@ def rates(quick: bool) -> dict[str, float]:
     started = time.perf_counter()
     simulate(chip, x)
     found = {"behavioural": cells * x.shape[0] * x.shape[1] / (time.perf_counter() - started)}
-    for level, silicon in (("ideal", None), ("transistor", Silicon())):
+    for level, setup in (("ideal", None), ("transistor", TransistorSetup())):
         started = time.perf_counter()
-        run_network(design, given, Simulation(silicon, workers=1))
+        run_network(design, given, Simulation(setup, workers=1))
         found[level] = cells * given.shape[0] * given.shape[1] / (time.perf_counter() - started)
     return found
 
@@ -108,9 +109,9 @@ for _level in ("behavioural", "ideal", "transistor"):
 
 
 @lru_cache(maxsize=2)
-def one_slice(quick: bool) -> NetworkDeck:
+def one_slice(quick: bool) -> ProbedDeck:
     _, design, x, _ = digits(NAME)
-    return ladder_slice(design, design.ladders[0], [0], x[: 1 if quick else 32, 0], find_pdk(), Silicon())
+    return ladder_slice(design, design.ladders[0], [0], x[: 1 if quick else 32, 0], find_pdk(), TransistorSetup())
 
 
 @TOPIC.measure("speed-where", "Time of one ladder in transistors on one clip, and where it goes.")
@@ -138,11 +139,12 @@ def where(quick: bool) -> Measured:
 )
 def settings(quick: bool) -> Measured:
     """The settings of the network decks against the former ones, and against ten times tighter ones."""
-    deck = one_slice(quick)
-    former = re.sub(r"(?m)^\.nodeset .*\n", "", deck.text.replace(SETTINGS, BEFORE))
-    former = re.sub(r"(?m)^(\.tran \S+ \S+ 0) (\S+)", lambda m: f"{m[1]} {float(m[2]) / 10:.10g}", former)
+    deck, record = one_slice(quick), one_slice(quick).deck
+    assert isinstance(record.analysis, Tran)
+    finer = replace(record.analysis, longest=deck.schedule.timing.period / 10.0)
+    former = replace(record, options=BEFORE, nodesets={}, analysis=finer)
     (now, stages, candidates), (before, _, _), (tight, exact, right) = (
-        account(replace(deck, text=text)) for text in (deck.text, former, deck.text.replace(SETTINGS, TIGHT))
+        account(deck.with_deck(each)) for each in (record, former, replace(record, options=TIGHT))
     )
     error = float(np.abs(candidates - right).max())
     return Measured(
@@ -163,7 +165,7 @@ def settings(quick: bool) -> Measured:
 def bypass(quick: bool) -> Measured:
     deck = one_slice(quick)
     (now, stages, candidates), (fast, same, rough) = (
-        account(item) for item in (deck, replace(deck, text=deck.text.replace(SETTINGS, f"{SETTINGS} bypass=1")))
+        account(item) for item in (deck, deck.with_deck(deck.deck.with_options("bypass=1")))
     )
     return Measured(
         now.wall / fast.wall,
@@ -181,9 +183,10 @@ def one_deck(quick: bool) -> Measured:
     """Sixteen ladders in one deck share input diodes, parsing and start, but also each other's time points."""
     _, design, x, _ = digits(NAME, quick=quick)
     given, cells = x[: 1 if quick else 12, 0], range(design.ladders[0].width)
-    flat, _, _ = account(network_transistors(design, given, find_pdk(), Silicon()))
+    flat, _, _ = account(network_transistors(design, given, find_pdk(), TransistorSetup()))
     slices = [
-        account(ladder_slice(design, design.ladders[0], [cell], given, find_pdk(), Silicon()))[0] for cell in cells
+        account(ladder_slice(design, design.ladders[0], [cell], given, find_pdk(), TransistorSetup()))[0]
+        for cell in cells
     ]
     alone = sum(s.wall for s in slices)
     return Measured(
@@ -210,7 +213,8 @@ def one_deck(quick: bool) -> Measured:
 def trimmed(quick: bool) -> Measured:
     """The same deck with a library cut to the two device families in use, in the run's own folder."""
     deck, pdk = one_slice(quick), find_pdk()
-    text = deck.text.replace(f".lib {pdk.models.name} typical", ".include trimmed.lib")
+    design_file, _, switches = deck.deck.models
+    text = replace(deck.deck, models=(design_file, ".include trimmed.lib", switches)).text
     short = cut_library(pdk.models.read_text(encoding="latin-1"))
     walls = {}
     for name, body, files in (("whole", deck.text, {}), ("trimmed", text, {"trimmed.lib": short})):

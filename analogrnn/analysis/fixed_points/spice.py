@@ -3,10 +3,8 @@
 Many ladders share a deck; they have nothing in common but the supply. The clock stays low, so the candidate is zero.
 """
 
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +12,11 @@ from analogrnn import library
 from analogrnn.design import Design, Ladder
 from analogrnn.errors import SpiceError, in_range
 from analogrnn.schedule import Schedule
-from analogrnn.spice.deck import ladder_subcircuit, number
-from analogrnn.spice.engine import Job, Ngspice, run_decks
+from analogrnn.spice.deck import Deck, Element, Subcircuit, Tran, number
+from analogrnn.spice.engine import Job, Ngspice, deck_job, run_decks
+from analogrnn.spice.ideal_ladder import StageStart, ladder_subcircuit, stage_statement
+from analogrnn.spice.ideal_network import LIBRARY, OPTIONS
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.testbench import LIBRARY, OPTIONS
 
 PER_DECK = 64  # ladders
 
@@ -65,56 +64,32 @@ def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
     timing = design.timing
     stop = ladder.stages * timing.rise_time(4.0) + 4.0 * timing.tau
     gates = " ".join(["vss"] * ladder.synapses.inputs)
-    body, saved = [], []
+    body: list[Element] = []
     for m, (on, d) in enumerate(zip(starts.on, starts.d, strict=True)):
-        body += _ladder(design, ladder, cell, f"rest_{m}", (on, d))
-        body.append(f"Xl{m} {gates} vss h{m} vdd vss rest_{m}")
-        body.append(f"Xh{m} h{m} vss input_diode")
-        saved += [f"v(xl{m}.a{j + 1})" for j in range(ladder.stages)]
-    text = "\n".join(
-        [
-            f"* rest states of a ladder of {ladder.stages} stages: {len(starts.on)} starts",
-            *(library.circuit("ideal", name).rstrip() for name in LIBRARY),
-            "Vss vss 0 DC 0",
-            f"Vdd vdd vss DC {number(design.technology.supply)}",
-            *body,
-            OPTIONS,
-            *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
-            f".tran {number(timing.tau / 5)} {number(stop)} 0 {number(timing.tau / 2)} uic",
-            ".end",
-            "",
+        body += [
+            _ladder(design, ladder, cell, f"rest_{m}", (on, d)),
+            f"Xl{m} {gates} vss h{m} vdd vss rest_{m}",
+            f"Xh{m} h{m} vss input_diode",
         ]
+    deck = Deck(
+        f"rest states of a ladder of {ladder.stages} stages: {len(starts.on)} starts",
+        ("Vss vss 0 DC 0", f"Vdd vdd vss DC {number(design.technology.supply)}", *body),
+        Tran(timing.tau / 5, stop, timing.tau / 2, uic=True),
+        blocks=tuple(library.circuit("ideal", name).rstrip() for name in LIBRARY),
+        options=OPTIONS,
+        saves=tuple(f"v(xl{m}.a{j + 1})" for m in range(len(starts.on)) for j in range(ladder.stages)),
     )
-    return Job(text, stop, 600.0)
+    return deck_job(deck)
 
 
-def _ladder(design: Design, ladder: Ladder, cell: int, name: str, start: tuple[np.ndarray, np.ndarray]) -> list[str]:
+def _ladder(design: Design, ladder: Ladder, cell: int, name: str, start: tuple[np.ndarray, np.ndarray]) -> Subcircuit:
     """The subcircuit that `export` writes, each stage with initial conditions of its own."""
-    schedule = Schedule(design.timing, 0, 0, 1)
-    texts = {
-        on: "\n".join(ladder_subcircuit(design, ladder, cell, schedule, 0.0, control))
-        for on, control in ((True, "no_reset"), (False, "none"))
-    }
-    stage = r"(?m)^Xs\d+ [^\n]*(?:\n\+[^\n]*)*"
-    lines = {on: re.findall(stage, text) for on, text in texts.items()}
-    chosen = iter(
-        [
-            _with_dpi(design, lines[True][j], lines[bool(on)][j], float(d))
-            for j, (on, d) in enumerate(zip(*start, strict=True))
-        ]
-    )
-    text = re.sub(stage, lambda _: next(chosen), texts[False])
-    return re.sub(r"(?m)^(\.subckt|\.ends) \w+", rf"\1 {name}", text).split("\n")
-
-
-def _with_dpi(design: Design, line_on: str, line: str, d: float) -> str:
-    """A stage's line with its DPI at `d` of its set value, which is that of the line of a stage that is ON."""
-    technology = design.technology
-    settled = re.search(r"setv=(\S+)", line_on)
-    if settled is None:  # a bare stage has no DPI
-        return line
-    slope = technology.dpi_tau * technology.thermal_voltage / technology.kappa
-    return re.sub(r"setv=\S+", f"setv={number(float(settled[1]) + slope * math.log(d))}", line)
+    exported = ladder_subcircuit(design, ladder, cell, Schedule(design.timing, 0, 0, 1), 0.0, "none")
+    stages = [
+        stage_statement(design, ladder, cell, j, StageStart(bool(on), float(d)))
+        for j, (on, d) in enumerate(zip(*start, strict=True), 1)
+    ]
+    return replace(exported, name=name).with_elements(*stages)
 
 
 def _read(waves: Waveforms, ladders: int, stages: int, supply: float) -> np.ndarray:

@@ -7,7 +7,7 @@ two flips is that from one threshold to the other.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -16,10 +16,12 @@ from analogrnn import library
 from analogrnn.analysis.noise.hold_times import mean_passage
 from analogrnn.design import Geometry
 from analogrnn.errors import ParameterError, SpiceError, in_range
-from analogrnn.spice.deck import RUNIT, number, piecewise_linear
+from analogrnn.spice.deck import Deck, Tran, number
 from analogrnn.spice.engine import Ngspice, run_deck
-from analogrnn.spice.pdk import Pdk, pdk_header
+from analogrnn.spice.ideal_ladder import RUNIT
+from analogrnn.spice.pdk import Pdk, model_lines
 from analogrnn.spice.raw import Waveforms
+from analogrnn.spice.sources import piecewise_linear
 
 # a threshold lies this many steps of the walk farther off for piecewise linear noise: 0.58 (-zeta(1/2)/sqrt(2 pi)) as
 # the walk has finite steps, the rest as interpolation averages neighbouring ones. 0.79 to 0.87 in exact simulations of
@@ -101,8 +103,9 @@ def ideal_flips(bench: FlipBench, *, ngspice: Ngspice | None = None) -> Flips:
         f"Ion bon 0 DC {number(bench.beta)}",
     ]
     parameters = f"c_in={number(bench.t_in / RUNIT)} seti={number(bench.i_centre * RUNIT)}"
-    text = _deck(bench, [library.circuit("ideal", "bmru_cell").rstrip()], lines, parameters)
-    return _count(bench, run_deck(text, stop_time=bench.seconds, ngspice=ngspice, timeout=600.0))
+    deck = _deck(bench, lines, parameters, uic=True)
+    deck = replace(deck, blocks=(library.circuit("ideal", "bmru_cell").rstrip(),))
+    return _count(bench, run_deck(deck.text, stop_time=bench.seconds, ngspice=ngspice, timeout=600.0))
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,14 @@ class TransistorCell:
     i_hyst: float
     pdk: Pdk
 
-    def blocks(self) -> list[str]:
-        names = ("devices", "bmru_cell")
-        return [
-            pdk_header(self.pdk).rstrip(),
-            *(library.circuit("gf180mcu", name).rstrip() for name in names),
-            ".options gmin=1e-16 abstol=1e-15 chgtol=1e-17 method=gear",
-        ]
+    def on_models(self, deck: Deck) -> Deck:
+        """The deck with the models, the blocks and the options of a cell in transistors."""
+        return replace(
+            deck,
+            models=model_lines(self.pdk),
+            blocks=tuple(library.circuit("gf180mcu", name).rstrip() for name in ("devices", "bmru_cell")),
+            options=("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "method=gear"),
+        )
 
     def bias(self) -> list[str]:
         currents = {"bth": self.i_th, "bhy": self.i_hyst, "bon": self.i_hyst / 2.0}
@@ -138,20 +142,15 @@ def transistor_window(cell: TransistorCell, seconds: float, *, ngspice: Ngspice 
     Raises SpiceError if the cell doesn't set on the way up and reset on the way down.
     """
     top = 1.3 * cell.i_th
-    lines = [
-        "* one memory cell on a ramp",
-        *cell.blocks(),
+    lines = (
         f"Vdd vdd 0 DC {number(SUPPLY)}",
         *cell.bias(),
         f"Xc0 n0 a0 o0 vdd 0 bth bhy bon bmru_cell {cell.wl}",
         "Vo0 o0 0 DC 0.5",
         f"Ic0 0 n0 {piecewise_linear([(0.0, top / 20), (seconds / 2, top), (seconds, top / 20)])}",
-        ".save v(a0)",
-        f".tran {number(seconds / 4000)} {number(seconds)} 0 {number(seconds / 2000)}",
-        ".end",
-        "",
-    ]
-    waves = run_deck("\n".join(lines), stop_time=seconds, ngspice=ngspice, allowed_paths=cell.pdk.paths)
+    )
+    ramp = Deck("one memory cell on a ramp", lines, Tran(seconds / 4000, seconds, seconds / 2000), saves=("v(a0)",))
+    waves = run_deck(cell.on_models(ramp).text, stop_time=seconds, ngspice=ngspice, allowed_paths=cell.pdk.paths)
     on, half = waves["v(a0)"] < SUPPLY / 2.0, waves.axis < seconds / 2.0
     sets, resets = waves.axis[on & half], waves.axis[on & ~half]
     if not len(sets) or not len(resets) or resets[-1] >= waves.axis[-1]:
@@ -162,14 +161,13 @@ def transistor_window(cell: TransistorCell, seconds: float, *, ngspice: Ngspice 
 
 def transistor_flips(bench: FlipBench, cell: TransistorCell, *, ngspice: Ngspice | None = None) -> Flips:
     """Run `bench` on transistors: its window is that of the cell, see `transistor_window`."""
-    text = _deck(bench, cell.blocks(), cell.bias(), cell.wl, uic=False)
+    text = cell.on_models(_deck(bench, cell.bias(), cell.wl, uic=False)).text
     waves = run_deck(text, stop_time=bench.seconds, ngspice=ngspice, timeout=1200.0, allowed_paths=cell.pdk.paths)
     return _count(bench, waves)
 
 
-def _deck(bench: FlipBench, blocks: list[str], bias: list[str], parameters: str, *, uic: bool = True) -> str:
+def _deck(bench: FlipBench, bias: list[str], parameters: str, *, uic: bool) -> Deck:
     noise = f"TRNOISE({number(bench.source_rms)} {number(bench.sample)} 0 0)"
-    step = min(bench.sample, bench.t_in)
     cells = []
     for m in range(bench.cells):
         cells += [
@@ -178,19 +176,11 @@ def _deck(bench: FlipBench, blocks: list[str], bias: list[str], parameters: str,
             f"Ic{m} 0 n{m} DC {number(bench.i_centre)}",
             f"In{m} 0 n{m} DC 0 {noise}",
         ]
-    saved = [f"v(a{m})" for m in range(bench.cells)]
-    return "\n".join(
-        [
-            f"* {bench.cells} memory cells with noise in the middle of their windows",
-            *blocks,
-            f"Vdd vdd 0 DC {number(SUPPLY)}",
-            *bias,
-            *cells,
-            *(f".save {' '.join(saved[i : i + 8])}" for i in range(0, len(saved), 8)),
-            f".tran {number(bench.sample)} {number(bench.seconds)} 0 {number(step)}" + (" uic" if uic else ""),
-            ".end",
-            "",
-        ]
+    return Deck(
+        f"{bench.cells} memory cells with noise in the middle of their windows",
+        (f"Vdd vdd 0 DC {number(SUPPLY)}", *bias, *cells),
+        Tran(bench.sample, bench.seconds, min(bench.sample, bench.t_in), uic),
+        saves=tuple(f"v(a{m})" for m in range(bench.cells)),
     )
 
 

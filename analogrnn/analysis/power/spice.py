@@ -13,7 +13,8 @@ from analogrnn.simulate import simulate
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
-from analogrnn.spice.transistor_ladder import ladder_transistors, read_stages
+from analogrnn.spice.reading import read_deck
+from analogrnn.spice.transistor_ladder import ladder_transistors
 from analogrnn.spice.transistor_network import network_transistors
 
 
@@ -58,11 +59,11 @@ def slice_power(
         deck, cell = decks[index], cells[index]
         window = (deck.schedule.first_frame * design.timing.period, deck.schedule.duration)
         alone = analyze_power(_alone(design, ladder, cell), x[:, None])
-        blocks, states = alone.blocks, read_stages(deck, waves).sum(axis=1)
+        blocks, states = alone.blocks, read_deck(deck, waves, strict=True).stages[deck.cell].sum(axis=1)
         expected = (levels[:, cell] - ladder.k_min) // ladder.level_step
         found[index] = SlicePower(
             cell,
-            mean_current(waves, f"i(v.{deck.instance}.vstages)", window),
+            mean_current(waves, f"i(v.{deck.probe.instance}.vstages)", window),
             -mean_current(waves, "i(vdd)", window),
             blocks["stages"],
             sum(blocks.values()),

@@ -1,0 +1,129 @@
+"""A deck with its clock and its probes, and its reading: states, candidates, outputs and logits at each frame."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from analogrnn.errors import SpiceError
+from analogrnn.schedule import Schedule
+from analogrnn.spice.deck import Deck
+from analogrnn.spice.engine import Job, deck_job
+from analogrnn.spice.ideal_ladder import RUNIT
+from analogrnn.spice.raw import Waveforms
+
+AVERAGED = 32  # samples of a candidate's window: the integration method leaves a ripple on currents
+
+Cell = tuple[str, int]  # layer, cell
+
+
+@dataclass(frozen=True)
+class LadderProbe:
+    """Where one ladder shows: the instance whose nodes a1..aN are the states of its stages, and two signals."""
+
+    instance: str
+    stages: int
+    candidate: str
+    output: str
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The signals of the state nodes, first stage first; low while ON."""
+        return tuple(f"v({self.instance}.a{j + 1})" for j in range(self.stages))
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedDeck:
+    """A deck with all that is needed to run it and to read its result.
+
+    supply   V
+    unit     A that stand for 1
+    probes   (layer, cell) -> its signals; times `gain` they are currents in A
+    logits   (class,) signals of the output currents, empty in a slice
+    windows  layer -> (from, to) s after a step's start, over which candidates are averaged; no entry: with the stages
+    margin   how far from half the supply a state node must be to be ON or OFF, over the supply
+    """
+
+    deck: Deck
+    schedule: Schedule
+    supply: float
+    unit: float
+    probes: Mapping[Cell, LadderProbe]
+    logits: tuple[str, ...] = ()
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gain: float = 1.0 / RUNIT
+    margin: float = 0.3
+    allowed_paths: frozenset[Path] = frozenset()
+
+    @property
+    def text(self) -> str:
+        return self.deck.text
+
+    @property
+    def cell(self) -> Cell:
+        """The layer and cell of a deck of one ladder."""
+        (cell,) = self.probes
+        return cell
+
+    @property
+    def probe(self) -> LadderProbe:
+        """The probe of a deck of one ladder."""
+        return self.probes[self.cell]
+
+    def job(self, timeout: float = 3600.0) -> Job:
+        return deck_job(self.deck, timeout, self.allowed_paths)
+
+    def with_deck(self, deck: Deck) -> "ProbedDeck":
+        """The same clock and probes on a changed deck."""
+        return replace(self, deck=deck)
+
+
+@dataclass(frozen=True, eq=False)
+class DeckReading:
+    """What a deck's run says at the frames' read times.
+
+    stages[layer, cell] (T, N) bool; decided[layer, cell] (T, N) bool: the state node is clearly high or low;
+    candidates[layer, cell] (T,) A, scaled as on the line; outputs[layer, cell] (T,) A, all stages' output currents;
+    series (T, classes) and logits (classes,) = its last row, in units
+    """
+
+    stages: dict[Cell, np.ndarray]
+    decided: dict[Cell, np.ndarray]
+    candidates: dict[Cell, np.ndarray]
+    outputs: dict[Cell, np.ndarray]
+    series: np.ndarray
+
+    @property
+    def logits(self) -> np.ndarray:
+        return np.asarray(self.series[-1])
+
+
+def read_deck(deck: ProbedDeck, waves: Waveforms, *, strict: bool = False) -> DeckReading:
+    """Sample a run at the read times.
+
+    Raises ParameterError if a signal is missing, and with `strict` SpiceError for a state node between ON and OFF.
+    """
+    times, schedule = deck.schedule.read_times(), deck.schedule
+    starts = schedule.starts()[schedule.first_frame :]
+
+    def sample(signal: str, at: np.ndarray) -> np.ndarray:
+        return np.interp(at, waves.axis, waves[signal])
+
+    stages, decided, candidates, outputs = {}, {}, {}, {}
+    for cell, probe in deck.probes.items():
+        part = np.stack([sample(node, times) for node in probe.states], axis=1) / deck.supply
+        stages[cell], decided[cell] = part < 0.5, np.abs(part - 0.5) > deck.margin
+        if strict and not decided[cell].all():
+            t, j = (int(n) for n in np.argwhere(~decided[cell])[0])
+            volts = part[t, j] * deck.supply
+            raise SpiceError(f"{probe.instance} stage {j + 1} is at {volts:.3g} V at step {t}, between ON and OFF.")
+        moments = [times]
+        if cell[0] in deck.windows:
+            moments = [starts + moment for moment in np.linspace(*deck.windows[cell[0]], AVERAGED)]
+        candidates[cell] = np.mean([sample(probe.candidate, at) for at in moments], axis=0) * deck.gain
+        outputs[cell] = sample(probe.output, times) * deck.gain
+    series = np.empty((len(times), 0))
+    if deck.logits:
+        series = np.stack([sample(signal, times) for signal in deck.logits], axis=1) * deck.gain / deck.unit
+    return DeckReading(stages, decided, candidates, outputs, series)
