@@ -60,7 +60,7 @@ def random_ladders(stages: int, cells: int, seed: int) -> tuple[Network, Design]
     return network, map_network(network, load_technology(), options)
 
 
-def _random(level: str, steps: int, cells: int, sizes: range, **bench: str) -> tuple[int, int]:
+def _random(level: str, steps: int, cells: int, sizes: range, control: str = "none") -> tuple[int, int]:
     """Steps equal and checked over ladders of all sizes."""
     equal_steps = checked = 0
     for stages in sizes:
@@ -68,7 +68,7 @@ def _random(level: str, steps: int, cells: int, sizes: range, **bench: str) -> t
         layer = network.layers[0]
         assert isinstance(layer, Cmru)
         x = np.clip(ladder_exercise(layer.threshold, steps, stages), -BOUND, BOUND)[:, None, :]
-        found = check_agreement(network, design, x, Bench(level, **bench))
+        found = check_agreement(network, design, x, Bench(level, control))
         equal_steps, checked = equal_steps + found.steps_equal, checked + found.steps_checked
     return equal_steps, checked
 

@@ -1,14 +1,20 @@
-"""A network of one ladder layer and a readout in fixed point, by fxpmath: what the integer twin is held against."""
+"""A network of one ladder layer and a readout in fixed point, by fxpmath: the reference for the integer model."""
 
 import numpy as np
-from fxpmath import Fxp
+from fxpmath.objects import Fxp
 
 from analogrnn.analysis.bits.quantise import Quantised
 
 
+def _fxp(value: np.ndarray | int, bits: int, fraction: int) -> Fxp:
+    """A signed number of `bits`, `fraction` of them behind the point; fxpmath carries no types."""
+    return Fxp(value, signed=True, n_word=bits, n_frac=fraction, rounding="around")  # type: ignore[no-untyped-call]
+
+
 def fixed(value: np.ndarray, lsb: np.ndarray | float, bits: int) -> Fxp:
     """A signed fixed-point number of `bits` and step `lsb` = 2^-n_frac, rounded to nearest by fxpmath; no overflow."""
-    number = Fxp(value, signed=True, n_word=bits, n_frac=-round(np.log2(float(lsb))), rounding="around")
+    number = _fxp(value, bits, -round(np.log2(float(lsb))))
+    assert number.status is not None
     assert not number.status["overflow"]
     return number
 
@@ -18,7 +24,7 @@ def fixed_point_reference(quantised: Quantised, x: np.ndarray) -> tuple[np.ndarr
 
     An unsigned word has a bit more here, for fxpmath's sign.
     """
-    ladder, readout = quantised.original.layers
+    ladder, readout = quantised.original.ladders[0], quantised.original.layers[1]
     codes = {group: item for (_, group), item in quantised.codes.items()}
     scale, unit = ladder.synapses.scale, quantised.original.unit_current
     inputs = fixed(x, quantised.input_lsb, quantised.words["inputs"])
@@ -26,16 +32,17 @@ def fixed_point_reference(quantised: Quantised, x: np.ndarray) -> tuple[np.ndarr
     offset = np.full(x.shape[2], quantised.input_limit * quantised.input_lsb)
     carried = (weight() / scale[:, None]) @ offset
     bias = fixed((ladder.synapses.trained_bias - carried) * scale, codes["bias"].lsb, codes["bias"].bits)
-    base, shift, moved = 0.0, 0.0, np.zeros(len(scale))
+    currents: dict[str, Fxp] = {}
+    moved = np.zeros(len(scale))
     for group in [name for name in ("base", "shift") if name in codes]:
         ideal = getattr(ladder, f"i_{group}") / unit
-        rounded = fixed(ideal, codes[group].lsb, codes[group].bits + 1)
-        moved = moved + (rounded() - ideal)
-        base, shift = (rounded, shift) if group == "base" else (base, rounded)
+        currents[group] = fixed(ideal, codes[group].lsb, codes[group].bits + 1)
+        moved = moved + (currents[group]() - ideal)
     threshold = fixed(ladder.i_th / unit + moved, codes["threshold"].lsb, codes["threshold"].bits + 1)
     error = threshold() - ladder.i_th / unit - moved
     width = fixed(ladder.i_hyst / unit + error, codes["width"].lsb, codes["width"].bits + 1)
-    up = threshold - base - shift if "shift" in codes else threshold - base
+    up = threshold - currents["base"] if "base" in codes else threshold - 0.0
+    up = up - currents["shift"] if "shift" in codes else up
     down = up - width
     offset_current = (weight * fixed(offset, quantised.input_lsb, 16)).get_val().sum(axis=1)
     level = np.broadcast_to(ladder.initial, x.shape[1:2] + scale.shape).astype(int).copy()
@@ -59,6 +66,6 @@ def fixed_point_reference(quantised: Quantised, x: np.ndarray) -> tuple[np.ndarr
     for s in range(x.shape[1]):
         total = last + fixed(zero, 2.0**-24, 48)
         for i in range(len(scale)):
-            total = total + mirrors[:, i] * (alpha[i] * Fxp(int(levels[-1, s, i]), signed=True, n_word=8, n_frac=0))
+            total = total + mirrors[:, i] * (alpha[i] * _fxp(int(levels[-1, s, i]), 8, 0))
         logits[s] = total()
     return levels, logits

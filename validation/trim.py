@@ -1,5 +1,6 @@
 """Trimming: what small devices yield before and after, what it takes, and what no DAC can trim."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -133,7 +134,7 @@ def bits(quick: bool) -> Measured:
     """The least number of bits with which the mean is within a point of 8 bits."""
     chips = QUICK_CHIPS if quick else 50
     chosen = (4, 6) if quick else BITS
-    curves = {}
+    curves: dict[str, Sequence[tuple[int, np.ndarray]]] = {}
     for size in (2.0,) if quick else (2.0, 4.0):
         runs = [_campaign(size, n, "stage", chips) for n in chosen]
         curves[f"{size:g} um devices"] = [
@@ -283,8 +284,8 @@ def what_remains(quick: bool) -> Measured:
     scores: dict[str, list[float]] = {"as trimmed": [], "ladders' weights exact": [], "readout and outputs exact": []}
     for score in campaign.chips[: QUICK_CHIPS if quick else 50]:
         chip = chip_trimmed(plan, campaign.seed, score)
-        layer, last = chip.layers
-        first, ideal = nominal.layers
+        layer, first = chip.ladders[0], nominal.ladders[0]
+        last, ideal = chip.layers[1], nominal.layers[1]
         # exact weights without the thresholds that fit the inexact ones would be worse than either
         exact = replace(layer, synapses=first.synapses, up=first.up, down=first.down)
         variants = (

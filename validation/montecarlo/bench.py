@@ -82,7 +82,7 @@ def running(command: list[str], log: Path, changes: Mapping[str, str] = MappingP
     """A process in a session of its own, all of which ends with the block."""
     with log.open("ab") as file:
         process = subprocess.Popen(
-            command, env=environment() | changes, stdout=file, stderr=file, start_new_session=True
+            command, env=environment() | dict(changes), stdout=file, stderr=file, start_new_session=True
         )
     try:
         yield process

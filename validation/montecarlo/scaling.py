@@ -99,7 +99,8 @@ def _campaigns(quick: bool) -> _Times:
                 expected = classes if expected is None else expected
                 least[n] = min(least[n], took)
                 differ += int((classes != expected).sum())
-    return _Times(chips, *least, differ)
+    one, two, both = least
+    return _Times(chips, one, two, both, differ)
 
 
 def _run(chips: int, workers: Workers) -> tuple[float, np.ndarray]:

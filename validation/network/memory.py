@@ -5,6 +5,7 @@ They lie in validation/.cache/network, which git does not know; delete the folde
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +32,11 @@ class DiskMemory:
                 part, *key = name.split("/")
                 if part in _PARTS:
                     parts[_PARTS.index(part)][key[0], int(key[1])] = data[name]
-            return DeckReading(*parts, series=data["series"])
+            stages, decided, candidates, outputs = parts
+            return DeckReading(stages, decided, candidates, outputs, series=data["series"])
 
     def put(self, digest: str, reading: DeckReading) -> None:
-        arrays = {"series": reading.series}
+        arrays: dict[str, Any] = {"series": reading.series}
         for part in _PARTS:
             arrays |= {f"{part}/{layer}/{cell}": value for (layer, cell), value in getattr(reading, part).items()}
         draft = self.folder / f"{digest}.{os.getpid()}.draft"

@@ -8,7 +8,7 @@ import numpy as np
 from analogrnn import datasets, library
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
-from analogrnn.network import Cmru, Linear, Network
+from analogrnn.network import Cmru, Layer, Linear, Network
 from analogrnn.network.files import load
 from analogrnn.technology import load_technology
 from validation.claims import Topic
@@ -37,7 +37,8 @@ def digits(name: str, *, quick: bool = False) -> tuple[Network, Design, np.ndarr
 
 def _few(network: Network) -> Network:
     """Two cells of a network with their part of the readout."""
-    cells, layers = list(FEW), []
+    cells = list(FEW)
+    layers: list[Layer] = []
     for layer in network.layers:
         match layer:
             case Cmru():
