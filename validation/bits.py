@@ -1,4 +1,4 @@
-"""Topic `bits`: minimal words of the shipped networks, the integer twin against float and fxpmath, and the warnings."""
+"""Topic `bits`: the shortest word lengths of the shipped networks, the exact integer model, and the warnings."""
 
 from dataclasses import replace
 
@@ -91,11 +91,11 @@ def integer_exact(quick: bool) -> Measured:
                     quantised = quantise(design, dict.fromkeys(groups_of(design), bits), convention)
                 except ParameterError:
                     continue
-                twin = integer_network(quantised)
-                run = run_integer(twin, quantised.input_codes(x))
+                model = integer_network(quantised)
+                run = run_integer(model, quantised.input_codes(x))
                 reference = simulate(quantised.chip(), quantised.inputs(x))
                 levels = run.levels["cell"] == reference.levels["cell"]
-                logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == reference.logits
+                logits = np.ldexp(run.logits.astype(float), model.logit_exponent) == reference.logits
                 same, checked = same + int(levels.sum() + logits.sum()), checked + levels.size + logits.size
     return equal(same, checked, {"networks": 3, "bits": "4 to 16", "conventions": 4})
 
@@ -110,11 +110,11 @@ def fxpmath(quick: bool) -> Measured:
         x = clips["test"].x[:, :: 300 // (1 if quick else 10)]
         words = dict.fromkeys(groups_of(design), 7) | {"inputs": 5, "bias": 9, "threshold": 8, "readout_weights": 6}
         quantised = quantise(design, words)
-        twin = integer_network(quantised)
-        run = run_integer(twin, quantised.input_codes(x))
+        model = integer_network(quantised)
+        run = run_integer(model, quantised.input_codes(x))
         levels, logits = fixed_point_reference(quantised, x)
         equal_levels = run.levels["cell"] == levels
-        equal_logits = np.ldexp(run.logits.astype(float), twin.logit_exponent) == logits
+        equal_logits = np.ldexp(run.logits.astype(float), model.logit_exponent) == logits
         same += int(equal_levels.sum() + equal_logits.sum())
         checked += equal_levels.size + equal_logits.size
     return equal(same, checked)
@@ -129,15 +129,15 @@ def accumulator(quick: bool) -> Measured:
     for name, network in NETWORKS.items():
         design, _ = _design(name)
         quantised = quantise(design, dict.fromkeys(groups_of(design), 8))
-        twin = integer_network(quantised)
-        cell = twin.layers[0]
+        model = integer_network(quantised)
+        cell = model.layers[0]
         sign = np.where(cell.bias >= 0, 1, -1)[:, None]
-        worst = np.sign(cell.weight.astype(int)) * twin.input_limit * sign
-        found = run_integer(twin, worst[None]).accumulators["cell"][0]
+        worst = np.sign(cell.weight.astype(int)) * model.input_limit * sign
+        found = run_integer(model, worst[None]).accumulators["cell"][0]
         reach = int(np.abs(found.diagonal()).max()) + int(max(np.abs(cell.up).max(), np.abs(cell.down).max()))
         reached.append(reach / cell.bound)
-        widest = max(widest, *(layer.accumulator_bits for layer in twin.layers))
-        widths[network] = " and ".join(str(layer.accumulator_bits) for layer in twin.layers) + " bits"
+        widest = max(widest, *(layer.accumulator_bits for layer in model.layers))
+        widths[network] = " and ".join(str(layer.accumulator_bits) for layer in model.layers) + " bits"
     return Measured(
         widest,
         "bits",
@@ -152,7 +152,7 @@ def accumulator(quick: bool) -> Measured:
     "Warnings report a silenced cell, a window without width, a drift and a saturated ladder, and nothing at 12 bits.",
 )
 def warnings(quick: bool) -> Measured:
-    """Three words that break a circuit on purpose, and one that doesn't."""
+    """Three word lengths that break a circuit on purpose, and one that doesn't."""
     design, clips = _design("d16")
     x: np.ndarray = clips["test"].x
     caught: list[bool] = []
@@ -163,11 +163,11 @@ def warnings(quick: bool) -> Measured:
     # small weights around a bias just below the threshold: moves as trained; at 3 bits all of them round to zero
     weight[3], bias[3] = 0.05 * np.sign(weight[3]), 0.95 * cell.threshold[3]
     faint = replace(network, layers=(replace(cell, weight=weight, bias=bias), *network.layers[1:]))
-    told = " ".join(warnings_of(quantise(map_network(faint, load_technology()), {"weights": 3}), x))
-    caught.append("cell[3] is silenced" in told)
+    texts = " ".join(warnings_of(quantise(map_network(faint, load_technology()), {"weights": 3}), x))
+    caught.append("cell[3] is silenced" in texts)
     try:
-        told = " ".join(warnings_of(quantise(design, {"width": 1}), x))
-        caught.append("margin" in told)
+        texts = " ".join(warnings_of(quantise(design, {"width": 1}), x))
+        caught.append("margin" in texts)
     except ParameterError as error:
         caught.append("width zero" in str(error))
     drift = quantise(design, {})
@@ -177,7 +177,7 @@ def warnings(quick: bool) -> Measured:
     drift = replace(
         drift, design=replace(drift.design, layers=(replace(ladder, threshold=moved), *drift.design.layers[1:]))
     )
-    told = " ".join(warnings_of(drift, x))
-    caught += ["cell[4] drifts to the top" in told, "cell[4] is pinned at the top" in told]
+    texts = " ".join(warnings_of(drift, x))
+    caught += ["cell[4] drifts to the top" in texts, "cell[4] is pinned at the top" in texts]
     caught.append(not warnings_of(quantise(design, dict.fromkeys(groups_of(design), 12)), x))
     return Measured(sum(caught), "cases right", Bound.equals(len(caught)), {"cases": len(caught)})

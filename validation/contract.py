@@ -177,7 +177,7 @@ for _level in ("waveform", "ideal"):
     "waveform-error", "NRMSE of the input current of each stage, worst stage: the waveform level compared with ngspice."
 )
 def waveform_error(quick: bool) -> Measured:
-    """Input current of every stage, level 2 against ngspice, over one random run."""
+    """Input current of every stage, waveform level compared with ngspice, over one random run."""
     _, design = random_ladders(4, 2, seed=7)
     chip = nominal_chip(design)
     layer = chip.ladders[0]
@@ -201,7 +201,7 @@ def waveform_error(quick: bool) -> Measured:
 
 @TOPIC.measure("dpi-step", "Rise of a DPI from its floor: largest error of the kernel compared with an ODE solver.")
 def dpi_against_ode(quick: bool) -> Measured:
-    """The kernel's DPI against an adaptive solver of its equation, rise from the floor."""
+    """The kernel's DPI compared with an adaptive solver of its equation, rise from the floor."""
     tau, ratio, floor = 1e-3, 25.0, 1e-6
     times = np.linspace(0.0, 6.0 * tau, 301)
     span = ratio - 1.0
@@ -228,7 +228,7 @@ def dpi_against_ode(quick: bool) -> Measured:
     "threshold.",
 )
 def sigma_of_thresholds(quick: bool) -> Measured:
-    """Sample sigma over chips against the composed log-normal formula, in standard errors.
+    """Sample sigma over chips compared with the composed log-normal formula, in standard errors.
 
     A large standing current keeps every down threshold within reach of the line: an unreachable one has no sigma.
     """
@@ -255,7 +255,7 @@ def sigma_of_thresholds(quick: bool) -> Measured:
 
 
 def _mismatched(size_um: float, bound: float) -> None:
-    """The step level knows one level a step, drift and unreachable thresholds; the waveform level knows the rest."""
+    """The step level knows one level per step, drift and unreachable thresholds; the waveform level knows the rest."""
 
     @TOPIC.measure(
         f"step-against-waveform-{size_um:g}um",

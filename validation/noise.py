@@ -1,4 +1,4 @@
-"""Noise: wrong moves and their chain, flips in hold, the noise cut, and where an analog memory does better."""
+"""Noise: wrong moves and their chain, flips in hold, noise rejection, and where an analog memory does better."""
 
 import math
 from dataclasses import replace
@@ -69,18 +69,18 @@ def digits(name: str) -> tuple[Chip, np.ndarray, np.ndarray]:
     "simulated runs.",
 )
 def exact(quick: bool) -> Measured:
-    """The chain's law against counting: chips with mismatch, random candidates, noise of 0.3 beta."""
+    """The computed distribution compared with counting: chips with mismatch, random candidates, noise of 0.3 beta."""
     steps, trials, worst = 12, 4_000 if quick else 20_000, 0.0
     for chip, layer in chips(2 if quick else 6):
         rng = stream(SEED, "candidates", chip.index or 0)
         u = 1.2 * rng.standard_normal((steps, 1, 4))
         sigma = np.full(4, 0.3)
-        law = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
+        expected = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
         noisy = u + sigma * rng.standard_normal((steps, trials, 4))
         on = run_ladder(replace(layer, noise=sigma), noisy)
         seen = (on[..., None] == np.arange(5)).mean(axis=1)
-        error = np.sqrt(np.maximum(law * (1.0 - law), 1.0 / trials) / trials)
-        worst = max(worst, float((np.abs(seen - law) / error).max()))
+        error = np.sqrt(np.maximum(expected * (1.0 - expected), 1.0 / trials) / trials)
+        worst = max(worst, float((np.abs(seen - expected) / error).max()))
     return Measured(worst, "standard errors", Bound.below(5), {"steps": steps, "runs": trials, "device size": "3 um"})
 
 
@@ -92,9 +92,9 @@ def certain(quick: bool) -> Measured:
     right = total = 0
     for _, layer in chips(4 if quick else 20):
         u = 1.5 * stream(SEED, "certain").standard_normal((60, 8, 4))
-        law = level_distribution(layer, u, start_levels(layer), np.zeros(4))
+        expected = level_distribution(layer, u, start_levels(layer), np.zeros(4))
         on = run_ladder(layer, u)
-        right += int((np.take_along_axis(law, on[..., None].astype(int), axis=-1) == 1.0).sum())
+        right += int((np.take_along_axis(expected, on[..., None].astype(int), axis=-1) == 1.0).sum())
         total += on.size
     return Measured(right / total, "of steps", Bound.equals(1), {"steps": total})
 
@@ -106,12 +106,12 @@ def certain(quick: bool) -> Measured:
 )
 def flip_rate(quick: bool) -> Measured:
     distances = (2.0, 2.5, 3.0, 3.5) if quick else (2.0, 2.5, 3.0, 3.5, 4.0, 4.5)
-    worst, told, times = 0.0, [], []
+    worst, listed, times = 0.0, [], []
     for d in distances:
         theory = mean_passage(d)
         seen = simulate_passages((-math.inf, d), max(200.0, (500 if quick else 1000) * theory / 256), seed=SEED)
         worst = max(worst, abs(seen.mean / theory - 1.0))
-        told.append(f"{seen.mean / theory:.3f}")
+        listed.append(f"{seen.mean / theory:.3f}")
         times.append(theory)
     decades = math.log10(times[-1] / times[0])
     return Measured(
@@ -121,7 +121,7 @@ def flip_rate(quick: bool) -> Measured:
         {
             "thresholds": f"{', '.join(f'{d:g}' for d in distances)} rms",
             "range of rates": f"{decades:.1f} decades",
-            "simulated over integral": f"{' '.join(told)}",
+            "simulated over integral": f"{' '.join(listed)}",
         },
     )
 
@@ -168,11 +168,11 @@ def _ideal(distance: float, sample: float, passages: int) -> tuple[Flips, FlipBe
     "worst threshold.",
 )
 def ngspice_fast(quick: bool) -> Measured:
-    ratio, told = [], []
+    ratio, listed = [], []
     for d in (1.5, 2.0) if quick else (1.5, 2.0, 2.5, 3.0):
         seen, bench = _ideal(d, 0.05, 200 if quick else 400)
         ratio.append(seen.mean / bench.predicted())
-        told.append(f"{ratio[-1]:.3f} ({seen.count})")
+        listed.append(f"{ratio[-1]:.3f} ({seen.count})")
     worst = max(abs(r - 1.0) for r in ratio)
     return Measured(
         worst,
@@ -182,7 +182,7 @@ def ngspice_fast(quick: bool) -> Measured:
             "cells": 16,
             "thresholds": f"1.5 to {1.5 + 0.5 * (len(ratio) - 1):g} rms away",
             "noise sample": "a twentieth of t_in",
-            "measured over predicted (flips)": f"{' '.join(told)}",
+            "measured over predicted (flips)": f"{' '.join(listed)}",
         },
     )
 
@@ -262,7 +262,7 @@ def transistors_fast(quick: bool) -> Measured:
 
 
 @TOPIC.measure(
-    "cut",
+    "rejection",
     "Noise up to which a hold state rejects it at least 20-fold from input to output, in multiples of the cells' "
     "own noise.",
 )
@@ -270,9 +270,9 @@ def cut(quick: bool) -> Measured:
     limit = noise_rejection(np.linspace(0.02, 1.0, 981)).noise_at(20.0)
     sigma, draws = 0.3, 2_000_000
     slips = int((np.abs(sigma * stream(SEED, "cut").standard_normal(draws)) >= 1.0).sum())
-    law = float(noise_rejection(np.array([sigma])).ratio[0])
+    computed = float(noise_rejection(np.array([sigma])).cut[0])
     seen = sigma / math.sqrt(slips / draws)
-    agrees = abs(seen / law - 1.0) < 5.0 * 0.5 / math.sqrt(slips)
+    agrees = abs(seen / computed - 1.0) < 5.0 * 0.5 / math.sqrt(slips)
     chip, _, _ = digits("digits_d16_k2")
     own = float((chip.ladders[0].noise / chip.ladders[0].ladder.threshold[:, 1]).max())
     return Measured(
@@ -283,7 +283,7 @@ def cut(quick: bool) -> Measured:
             "limit": f"{limit:.3f} beta",
             "own noise": f"{own:.3f} beta",
             "rejection at 0.3 beta, counted": f"{seen:.2f}-fold",
-            "computed": f"{law:.2f}-fold",
+            "computed": f"{computed:.2f}-fold",
         },
         also={"counted as computed": agrees},
     )
@@ -301,8 +301,8 @@ def simulated(quick: bool) -> Measured:
         for sigma in (0.15, 0.25, 0.4):
             task = HoldTask(9, margin)
             both = simulate_hold(task, sigma, steps, trials=4_000 if quick else 20_000, seed=SEED)
-            law = (ladder_error(task, sigma, steps), analog_error(task, sigma, steps))
-            for seen, error in zip(both, law, strict=True):
+            formulas = (ladder_error(task, sigma, steps), analog_error(task, sigma, steps))
+            for seen, error in zip(both, formulas, strict=True):
                 worst = max(worst, float((np.abs(seen.error - error) / seen.spread).max()))
     return Measured(
         worst,
@@ -313,11 +313,11 @@ def simulated(quick: bool) -> Measured:
 
 
 @TOPIC.measure(
-    "crossover-law",
+    "crossover-formula",
     "Length from which the ladder holds a value better: exact with a limited range, compared with 1 / 12(sigma^2 "
     "- p), worst noise.",
 )
-def law(quick: bool) -> Measured:
+def formula(quick: bool) -> Measured:
     task, sigmas = HoldTask(9, 0.5), (0.08, 0.12, 0.16, 0.2, 0.24)
     ratio = [saturating_crossover(task, s) / crossover_steps(s, 0.5) for s in sigmas]
     worst = max(abs(r - 1.0) for r in ratio)

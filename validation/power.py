@@ -1,4 +1,4 @@
-"""Power, energy and area: against ngspice's own integral, by block, and how they grow."""
+"""Power, energy and area: compared with ngspice's own integral, by block, and how they grow."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -61,7 +61,7 @@ def _against_ngspice(stage: str) -> None:
         errors = [one.total_predicted / one.total - 1.0 for one in found]
         stages = [one.stages_predicted / one.stages - 1.0 for one in found]
         levels = sum(one.same_levels for one in found)
-        seen, told = sum(one.total for one in found), sum(one.total_predicted for one in found)
+        seen, predicted = sum(one.total for one in found), sum(one.total_predicted for one in found)
         worst = float(np.abs(errors).max())
         return Measured(
             worst,
@@ -72,7 +72,7 @@ def _against_ngspice(stage: str) -> None:
                 "mapping": WORDS[stage],
                 "ladders": len(found),
                 "clips": 1,
-                "error of their sum": f"{100 * (told / seen - 1.0):+.2f} %",
+                "error of their sum": f"{100 * (predicted / seen - 1.0):+.2f} %",
                 "stages alone, worst": f"{100 * np.abs(stages).max():.2f} %",
                 "ladders with the predicted levels": f"{levels} of {len(found)}",
             },
@@ -96,8 +96,8 @@ def whole(quick: bool) -> Measured:
         small = random_network(2, 2, 1)
         design = map_network(small, load_technology(), replace(stage_options("standard"), input_bound=BOUND))
         x, frames = np.random.default_rng(1).uniform(-2.0, 2.0, (2, 1, 2)), 2
-    seen, told = network_power(design, x[:frames, 0])
-    error = abs(told / seen - 1.0)
+    seen, predicted = network_power(design, x[:frames, 0])
+    error = abs(predicted / seen - 1.0)
     name = "a random network of d = 2" if quick else f"{NETWORK}, all of it, readout included"
     return Measured(
         error,
@@ -107,7 +107,7 @@ def whole(quick: bool) -> Measured:
             "network": name,
             "mapping": "standard stage",
             "frames": frames,
-            "predicted": f"{told * 1e9:.1f} nA",
+            "predicted": f"{predicted * 1e9:.1f} nA",
             "ngspice": f"{seen * 1e9:.1f} nA",
         },
     )

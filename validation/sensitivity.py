@@ -1,4 +1,4 @@
-"""Topic `sensitivity`: the estimators against a known answer, what spreads chips apart, and the allocated area."""
+"""Topic `sensitivity`: the estimators for a known answer, what spreads chips apart, and the allocated area."""
 
 import numpy as np
 
@@ -145,12 +145,17 @@ def cells(quick: bool) -> Measured:
     found = losses([f"{ladder.name}[{i}]" for i in range(ladder.width)], scores, bench.nominal)
     ranked = found.ranked()
     share = sum(loss for _, loss, _ in ranked[:4]) / sum(max(loss, 0.0) for _, loss, _ in ranked)
-    told = ", ".join(f"{name} {100 * loss:.2f} +- {100 * error:.2f}" for name, loss, error in ranked[:6])
+    listed = ", ".join(f"{name} {100 * loss:.2f} +- {100 * error:.2f}" for name, loss, error in ranked[:6])
     return Measured(
         share,
         "of the loss",
         Bound(),
-        {"device size": "6 um", "ladders": ladder.width, "chips per ladder": chips, "points lost, worst ladders": told},
+        {
+            "device size": "6 um",
+            "ladders": ladder.width,
+            "chips per ladder": chips,
+            "points lost, worst ladders": listed,
+        },
     )
 
 

@@ -26,7 +26,7 @@ from validation.claims import Measured, Topic
 
 TOPIC = Topic("trim")
 NETWORK = "digits_d16_k2"
-ACCEPT = 0.05  # a good chip loses at most this against the digital network
+ACCEPT = 0.05  # a good chip loses at most this, compared with the digital network
 CHIPS, QUICK_CHIPS = 200, 6
 BITS = (3, 4, 5, 6, 8)
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -144,7 +144,7 @@ def bits(quick: bool) -> Measured:
     means = {n: float(a.mean()) for n, a in curves["2 um devices"]}
     least = min(n for n in chosen if means[n] >= means[chosen[-1]] - 0.01)
     if not quick:
-        title = f"{NETWORK}: trimmed chips over the bits of their DACs, {chips} chips a point, with noise"
+        title = f"{NETWORK}: trimmed chips over the bits of their DACs, {chips} chips per point, with noise"
         accuracy_over_bits(curves, _campaign(2.0, 6, "stage", chips).digital, title, DOCS / "trim_bits.png")
     listing = ", ".join(f"{n}: {mean:.3f}" for n, mean in means.items())
     return Measured(
@@ -184,7 +184,7 @@ def seconds(quick: bool) -> Measured:
     "(gates, without wiring and capacitors).",
 )
 def area(quick: bool) -> Measured:
-    """Small trimmed devices beside large ones that nobody trims."""
+    """Small trimmed devices beside large untrimmed ones."""
     chips = QUICK_CHIPS if quick else 50
     small, large = (_campaign(size, 6, "stage", chips) for size in (2.0, 10.0))
     gates = [sum(area_report(campaign.plan.design).gates.values()) for campaign in (small, large)]

@@ -159,7 +159,7 @@ def follows_with_noise(quick: bool) -> Measured:
 
 
 @TOPIC.measure(
-    "noise-cut",
+    "noise-rejection",
     "Noise rejection: rms noise current into each stage over the rms of the ladder's output current within a "
     "step (our definition).",
 )

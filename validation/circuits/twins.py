@@ -183,7 +183,7 @@ def deviations() -> dict[str, float]:
 
 
 @TOPIC.measure(
-    "twins",
+    "ideal-blocks",
     "Currents of all blocks at rest: transistors compared with the ideal blocks in the same netlist, worst block.",
 )
 def twins(quick: bool) -> Measured:

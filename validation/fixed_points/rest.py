@@ -1,4 +1,4 @@
-"""The codes in which a ladder rests, by several routes; how far from them it comes back; other ratios, mismatch."""
+"""The codes in which a ladder rests, by several methods; from how far it returns to them; other ratios, mismatch."""
 
 import numpy as np
 
@@ -50,12 +50,14 @@ def ends(quick: bool) -> Measured:
     "The number of codes that the waveform model keeps, over all 2^N codes, is a(N) = 2 a(N-1) - a(N-2) + a(N-4).",
 )
 def count(quick: bool) -> Measured:
-    most, right, told = 10 if quick else 12, 0, []
+    most, right, counts = 10 if quick else 12, 0, []
     for stages in range(1, most + 1):
         kept = int(survivors(bench(stages), all_codes(stages)).sum())
         right += kept == count_rest_states(stages)
-        told.append(str(kept))
-    return Measured(right, "values of N", Bound.equals(most), {"N": f"1 to {most}", "kept codes": f"{' '.join(told)}"})
+        counts.append(str(kept))
+    return Measured(
+        right, "values of N", Bound.equals(most), {"N": f"1 to {most}", "kept codes": f"{' '.join(counts)}"}
+    )
 
 
 @TOPIC.measure(

@@ -39,18 +39,18 @@ def brief(quick: bool) -> Measured:
     "upsets-long", "Upsets that end on an island when one or two stages are forced until the DPIs have followed."
 )
 def long(quick: bool) -> Measured:
-    told = Counter(upset.long.split()[0] for upset in upsets(bench(8)))
-    total = sum(told.values())
+    ends = Counter(upset.long.split()[0] for upset in upsets(bench(8)))
+    total = sum(ends.values())
     return Measured(
-        told["island"] / total,
+        ends["island"] / total,
         "of upsets",
         Bound(),
         {
             "N": 8,
             "upsets": total,
-            "heal": told["heals"],
-            "move the level": told["moves"],
-            "end on an island": told["island"],
+            "heal": ends["heals"],
+            "move the level": ends["moves"],
+            "end on an island": ends["island"],
         },
     )
 

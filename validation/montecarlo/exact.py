@@ -1,4 +1,4 @@
-"""Exact: a chip by itself, and the law of its answers."""
+"""Exact: a chip by itself, and the distribution of its answers."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from validation.montecarlo.bench import NETWORK, TOPIC, environment, mc_command,
     "simulate-reproduces", "`analogrnn simulate --chip K` with noise gives the answers of chip K of the campaign."
 )
 def simulate_reproduces(quick: bool) -> Measured:
-    """`analogrnn simulate --chip K` against that chip in the file of `analogrnn mc`."""
+    """`analogrnn simulate --chip K` compared with that chip in the file of `analogrnn mc`."""
     chips = 40
     words = ["--cell-size", "4um", "--noise", "on", "--json"]
     differ = compared = 0
@@ -38,15 +38,16 @@ def simulate_reproduces(quick: bool) -> Measured:
 
 
 @TOPIC.measure(
-    "law-of-classes",
+    "class-distribution",
     "Classes under noise are distributed as in a float64 loop with numpy's Gaussians: least p of chi-square "
     "tests per clip.",
 )
-def law_of_classes(quick: bool) -> Measured:
-    """Classes under noise: as campaigns draw it, against a float64 loop with numpy's own Gaussians.
+def class_distribution(quick: bool) -> Measured:
+    """Classes under noise: as campaigns draw it, compared with a float64 loop with numpy's own Gaussians.
 
-    One mismatched chip hears the clips that it is least sure of, many times over; each clip is a chi-square test of two
-    samples of classes. The smallest p of n clips exceeds p0 with probability (1 - p0)^n; five sigma is p0 = 5.7e-7 / n.
+    One mismatched chip is evaluated many times on the clips that it is least sure of; each clip is a chi-square test of
+    two samples of classes. The smallest p of n clips exceeds p0 with probability (1 - p0)^n; five sigma is
+    p0 = 5.7e-7 / n.
     """
     repeats, clips = (400, 6) if quick else (20000, 12)
     study = study_of(1)
@@ -66,7 +67,7 @@ def law_of_classes(quick: bool) -> Measured:
 
 
 def _plain_classes(chip: Chip, x: np.ndarray, seed: int) -> np.ndarray:
-    """The step level in plain numpy: one Gaussian a step and cell, one comparison, one level; presets without noise."""
+    """The step level in plain numpy: one Gaussian per step and cell, one comparison; presets without noise."""
     rng = np.random.Generator(np.random.Philox(key=[seed, 99]))
     ladder, out = chip.ladders[0], chip.layers[-1]
     assert isinstance(out, ChipFeedForward)

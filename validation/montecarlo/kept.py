@@ -155,10 +155,10 @@ def damaged_checkpoint(quick: bool) -> Measured:
     "the same answers.",
 )
 def full_disk(quick: bool) -> Measured:
-    """The kernel itself says ENOSPC for the third chunk, whose file is /dev/full; the run goes on when that is gone."""
+    """The kernel reports ENOSPC for the third chunk, whose file is /dev/full; the run is resumed without it."""
     study = study_of(40, clips=30)
     expected = run_studies([study])[0].classes
-    told = restored = 0
+    named = restored = 0
     with temporary() as folder:
 
         def fill(done: int, of: int) -> None:
@@ -172,7 +172,7 @@ def full_disk(quick: bool) -> Measured:
             with Checkpoint(folder) as checkpoint:
                 run_studies([study], Options(checkpoint=checkpoint, chunk=8, progress=fill))
         except OutputError as error:
-            told = int(str(folder) in str(error) and "No space left" in str(error))
+            named = int(str(folder) in str(error) and "No space left" in str(error))
         kept, counts = restored, []
         with Checkpoint(folder, resume=True) as checkpoint:
             options = Options(checkpoint=checkpoint, progress=lambda done, of: counts.append(done))
@@ -183,5 +183,5 @@ def full_disk(quick: bool) -> Measured:
         "answers differ",
         Bound.equals(0),
         {"finished chips": 16, "used again": counts[0]},
-        also={"error names the path": bool(told), "finished chips are used": counts[0] == kept == 16},
+        also={"error names the path": bool(named), "finished chips are used": counts[0] == kept == 16},
     )

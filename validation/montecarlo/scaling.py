@@ -1,4 +1,4 @@
-"""What campaigns cost against chips, clips, steps and cells, and how they scale over cores and Dask workers.
+"""What campaigns cost as a function of chips, clips, steps and cells, and how they scale over cores and Dask workers.
 
 ./run validate montecarlo --only scaling        # on a machine that does nothing else; about two minutes
 """

@@ -171,7 +171,7 @@ def alone(quick: bool) -> Measured:
 
 
 @TOPIC.measure(
-    "chips-first-misses",
+    "chips-first-errors",
     "Median distance of the candidate from the threshold at the first error of the behavioural model of a "
     "mismatched chip.",
 )

@@ -71,7 +71,7 @@ def _rows(case: str) -> None:
         )
 
     @TOPIC.measure(
-        f"{case}-first-misses",
+        f"{case}-first-errors",
         f"Distance of the candidate from the threshold at the first error of a cell of {network}, worst; the "
         "bound is the stated error of thresholds.",
     )
