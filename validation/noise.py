@@ -270,7 +270,7 @@ def cut(quick: bool) -> Measured:
     limit = noise_rejection(np.linspace(0.02, 1.0, 981)).noise_at(20.0)
     sigma, draws = 0.3, 2_000_000
     slips = int((np.abs(sigma * stream(SEED, "cut").standard_normal(draws)) >= 1.0).sum())
-    computed = float(noise_rejection(np.array([sigma])).cut[0])
+    computed = float(noise_rejection(np.array([sigma])).ratio[0])
     seen = sigma / math.sqrt(slips / draws)
     agrees = abs(seen / computed - 1.0) < 5.0 * 0.5 / math.sqrt(slips)
     chip, _, _ = digits("digits_d16_k2")
