@@ -17,7 +17,7 @@ from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Cmru, Network, Pooling, forward
 from analogrnn.network.files import load
-from analogrnn.schedule import CONTROLS
+from analogrnn.schedule import CONTROLS, Control
 from analogrnn.simulate import ladder_waveforms, simulate, simulate_waveforms
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.ideal_ladder import RUNIT
@@ -60,7 +60,7 @@ def random_ladders(stages: int, cells: int, seed: int) -> tuple[Network, Design]
     return network, map_network(network, load_technology(), options)
 
 
-def _random(level: str, steps: int, cells: int, sizes: range, control: str = "none") -> tuple[int, int]:
+def _random(level: str, steps: int, cells: int, sizes: range, control: Control = "none") -> tuple[int, int]:
     """Steps equal and checked over ladders of all sizes."""
     equal_steps = checked = 0
     for stages in sizes:
@@ -158,7 +158,7 @@ _broken("settle", "1.5 tau between pulses")
 _broken("pulse", "a pulse of half an input time constant")
 
 
-def _control(name: str, level: str) -> None:
+def _control(name: Control, level: str) -> None:
     @TOPIC.measure(
         f"{level}-{name.replace('_', '-')}",
         f"Negative control '{name}': {LEVELS[level]} no longer follows the digital recurrence.",
