@@ -187,7 +187,10 @@ def take(_, table, index):
     if not isinstance(table, Lanes) or not isinstance(index, Lanes) or table.count != index.count:
         raise TypingError(f"take: {index} doesn't index {table}")
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+        features = context.codegen().magic_tuple()[2].split(",")
+        if "+avx2" in features and "+avx512f" not in features and is_float(table) and table.kind.bitwidth == 32:
+            return _take_by_halves(builder, *args)
         # LLVM knows this pattern as a permutation, one instruction where there is one
         out = ir.Constant(vector_of(table), ir.Undefined)
         for j in range(table.count):
@@ -196,6 +199,30 @@ def take(_, table, index):
         return out
 
     return table(table, index), codegen
+
+
+def _take_by_halves(builder: Any, table: Any, index: Any) -> Any:
+    """`take` of 16 lanes of float32 where a register holds 8: two permutations and a selection for each half.
+
+    LLVM would go through memory, lane by lane.
+    """
+    floats, words = ir.VectorType(ir.FloatType(), 8), ir.VectorType(WORD, 8)
+    kind = ir.FunctionType(floats, [floats, words])
+    permute = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.permps")
+
+    def half(value: Any, high: int) -> Any:
+        places = ir.Constant(ir.VectorType(WORD, 8), [WORD(8 * high + j) for j in range(8)])
+        return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), places)
+
+    low, high = half(table, 0), half(table, 1)
+    parts = []
+    for j in range(2):
+        own = half(index, j)
+        above = builder.icmp_signed(">", own, ir.Constant(words, [WORD(7)] * 8))
+        parts.append(
+            builder.select(above, builder.call(permute, [high, own]), builder.call(permute, [low, own]))
+        )
+    return builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(WORD, 16), [WORD(j) for j in range(16)]))
 
 
 @intrinsic
