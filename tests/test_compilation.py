@@ -2,15 +2,17 @@
 
 import os
 
+import numpy as np
 import pytest
 from helpers import clips_for, direct, mapped
 from numba import config
 
 from analogrnn import compilation
-from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.chip import ChipFactory, nominal_chip
 from analogrnn.compilation import kernel_cache
 from analogrnn.errors import MissingDependencyError
 from analogrnn.kernels.ladder_steps import ladder_steps
+from analogrnn.kernels.plain import SMALL
 from analogrnn.simulate import simulate_waveforms
 from analogrnn.simulate.chip_batch import Campaign
 
@@ -46,7 +48,10 @@ def test_without_any_folder_all_that_were_tried_are_named(blocked):
 @pytest.mark.parametrize(
     ("what", "use"),
     [
-        ("a mismatched chip", lambda design, x: draw_chip(design, 1, 0)),
+        (
+            "mismatch of many chips at once",
+            lambda design, x: ChipFactory(design, 1).tables(np.arange(SMALL // 100, dtype=np.uint64)),
+        ),
         ("a campaign of chips", lambda design, x: Campaign(design, x, 1, True, 1.0)),
         (
             "the waveform level of many ladders",

@@ -9,10 +9,9 @@ Source  Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 
         Box & Muller 1958, Annals of Mathematical Statistics 29(2):610
 """
 
-import math
-
 import numpy as np
 
+from analogrnn.kernels.coefficients import BELOW_ONE, LN2_HIGH, LN2_LOW, QUARTER, SQRT2
 from analogrnn.kernels.philox import LOW, philox_lanes, round_keys
 from analogrnn.kernels.simd.compiled import compiled
 from analogrnn.kernels.simd.lanes import converted, divided, ramp, reinterpreted, square_root, store, where
@@ -22,11 +21,6 @@ _0, _2 = _U(0), _U(2)
 _12, _20, _52 = _U(12), _U(20), _U(52)
 _ONE = _U(1023 << 52)  # the bits of 1.0
 _FRACTION = _U((1 << 52) - 1)
-_BELOW_ONE = 1.0 - 2.0**-53
-_LN2_HIGH = 0.6931471803691238  # ln 2 cut to 32 bits, so that its product with an exponent is exact
-_LN2_LOW = math.log(2.0) - _LN2_HIGH + 2.3190468138462996e-17  # and the rest, to 1e-26
-_SQRT2 = math.sqrt(2.0)
-_QUARTER = math.pi / 2.0
 
 
 @compiled(inline="always")
@@ -41,7 +35,7 @@ def _radius(u):
     bits = reinterpreted(u, np.uint64)
     e = converted(reinterpreted(bits >> _52, np.int64) - 1023, np.float64)
     m = reinterpreted((bits & _FRACTION) | _ONE, np.float64)
-    large = m > _SQRT2
+    large = m > SQRT2
     m, e = where(large, 0.5 * m, m), where(large, e + 1.0, e)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
@@ -58,15 +52,15 @@ def _radius(u):
             )
         )
     )
-    return square_root(-2.0 * (e * _LN2_HIGH + (2.0 * (s + s * r) + e * _LN2_LOW)))
+    return square_root(-2.0 * (e * LN2_HIGH + (2.0 * (s + s * r) + e * LN2_LOW)))
 
 
 @compiled(inline="always")
 def normal_pairs(a, b, c, d):
     """Return two independent standard normals (lanes of float64) of four lanes of random words of 32 bits (uint64)."""
-    radius = _radius(_uniform(a, b) - _BELOW_ONE)
+    radius = _radius(_uniform(a, b) - BELOW_ONE)
     # an angle within an eighth of a turn, then one of four quarter turns
-    v = (_uniform(c, d) - 1.5) * _QUARTER
+    v = (_uniform(c, d) - 1.5) * QUARTER
     w = v * v
     sine = v * (
         1

@@ -17,7 +17,7 @@ import numpy as np
 
 from analogrnn.compilation import require_compiler
 from analogrnn.design import Design, Geometry, Ladder, Synapses
-from analogrnn.kernels.draws import device_deviations, device_normals
+from analogrnn.kernels import plain
 from analogrnn.streams import chip_number, stream_key
 from analogrnn.technology import Technology
 
@@ -108,18 +108,23 @@ class DeviceTypes:
     def draw(self, chips: np.ndarray, scale: float = 1.0) -> dict[str, DeviceDraw]:
         """Draw all devices of the chips (C,) uint64; every array gains a leading axis C. `scale` multiplies all.
 
-        Raises MissingDependencyError where numba's compiler is switched off.
+        Raises MissingDependencyError for many chips at once where numba's compiler is switched off.
         """
-        require_compiler("a mismatched chip")
         sizes, sigma_vth, sigma_beta, efficiency = self._elements
         vth, beta, delta = np.empty((3, len(chips), len(efficiency)))
-        device_normals(self.keys, sizes, chips, vth, beta)
-        device_deviations(sigma_vth * scale, sigma_beta * scale, efficiency, vth, beta, delta)
-        draws, start = {}, 0
+        normals, deviations = plain.device_normals, plain.device_deviations
+        if vth.size > plain.SMALL:
+            require_compiler("mismatch of many chips at once")
+            from analogrnn.kernels.draws import device_deviations, device_normals  # noqa: PLC0415 (numba costs 0.5 s)
+
+            normals, deviations = device_normals, device_deviations
+        normals(self.keys, sizes, chips, vth, beta)
+        deviations(sigma_vth * scale, sigma_beta * scale, efficiency, vth, beta, delta)
+        drawn, start = {}, 0
         for size, (name, shape) in zip(sizes, self.shapes.items(), strict=True):
             part, start = slice(start, start + size), start + size
-            draws[name] = DeviceDraw(*(a[:, part].reshape(-1, *shape) for a in (vth, beta, delta)))
-        return draws
+            drawn[name] = DeviceDraw(*(a[:, part].reshape(-1, *shape) for a in (vth, beta, delta)))
+        return drawn
 
     @cached_property
     def _elements(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -244,5 +249,5 @@ def _types(
 
 
 def _one(types: DeviceTypes, chip: int) -> dict[str, DeviceDraw]:
-    draws = types.draw(np.array([chip_number("chip", chip)], dtype=np.uint64))
-    return {name: DeviceDraw(draw.vth[0], draw.beta[0], draw.delta[0]) for name, draw in draws.items()}
+    drawn = types.draw(np.array([chip_number("chip", chip)], dtype=np.uint64))
+    return {name: DeviceDraw(draw.vth[0], draw.beta[0], draw.delta[0]) for name, draw in drawn.items()}

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.chip import nominal_chip
+from analogrnn.chip import ChipFactory, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
-from analogrnn.simulate import Campaign, simulate
+from analogrnn.simulate import simulate
 from analogrnn.streams import chip_number
 
 _BATCH = 16  # chips drawn and stepped at once: tables of a few megabytes, whatever the number of chips
+LITTLE = 2_000_000  # cell-steps that numpy takes less time for than the vector kernels take to load
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ def score_chips(
     if not variability.noise and variability.scale == 0.0:  # every chip is the nominal one
         nominal = simulate(nominal_chip(design), x).classes.astype(np.int16)
         return np.repeat(nominal[None], len(numbers), axis=0)
+    cells = sum(ladder.width for ladder in design.ladders)
+    if len(numbers) * int(np.prod(np.shape(x)[:2])) * cells <= LITTLE:
+        factory, noise = ChipFactory(design, variability.seed, variability.scale), variability.seed
+        runs = [simulate(factory.chip(int(n)), x, noise_seed=noise if variability.noise else None) for n in numbers]
+        return np.stack([run.classes for run in runs]).astype(np.int16)
+    from analogrnn.simulate.chip_batch import Campaign  # noqa: PLC0415 (numba costs half a second)
+
     campaign = Campaign(design, x, variability.seed, variability.noise, variability.scale)
     batches = [numbers[j : j + _BATCH] for j in range(0, len(numbers), _BATCH)]
     if workers == 1 or len(batches) == 1:

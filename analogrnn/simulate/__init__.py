@@ -1,17 +1,7 @@
 """Behavioural simulation of a chip: at the step level for networks and Monte Carlo, and as waveforms."""
 
 from analogrnn.schedule import CONTROLS
-from analogrnn.simulate.chip_batch import Campaign
 from analogrnn.simulate.steps import StepRun, run_ladder, simulate
 from analogrnn.simulate.waveforms import Waveform, ladder_waveforms, simulate_waveforms
 
-__all__ = [
-    "CONTROLS",
-    "Campaign",
-    "StepRun",
-    "Waveform",
-    "ladder_waveforms",
-    "run_ladder",
-    "simulate",
-    "simulate_waveforms",
-]
+__all__ = ["CONTROLS", "StepRun", "Waveform", "ladder_waveforms", "run_ladder", "simulate", "simulate_waveforms"]

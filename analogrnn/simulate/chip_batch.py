@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.chip import ChipFactory, ChipTables, draw_chip
+from analogrnn.chip import ChipFactory, ChipTables
 from analogrnn.compilation import require_compiler
 from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
@@ -77,7 +77,7 @@ class Campaign:
         return found
 
     def _plain(self, number: int) -> np.ndarray:
-        chip = draw_chip(self._design, self._seed, number, scale=self._scale)
+        chip = self._factory.chip(number)
         return simulate(chip, self._value, noise_seed=self._noise).classes
 
     def _readout(

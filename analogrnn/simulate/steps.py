@@ -6,8 +6,7 @@ import numpy as np
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
 from analogrnn.design import Ladder
-from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.kernels.noise_draws import noise_normals
+from analogrnn.kernels import plain
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.streams import NO_CHIP, stream_key
 
@@ -73,7 +72,10 @@ def noise_keys(seed: int, layer: str) -> np.ndarray:
 def noise_draws(seed: int, layer: str, chip: int | None, shape: tuple[int, ...]) -> np.ndarray:
     """(T, S, d) standard normals: of chip, sample, step and cell alone, whatever else is simulated with them."""
     out = np.empty(shape)
-    noise_normals(noise_keys(seed, layer), np.uint64(NO_CHIP if chip is None else chip), out)
+    normals = plain.noise_normals
+    if out.size > plain.SMALL:
+        from analogrnn.kernels.noise_draws import noise_normals as normals  # noqa: PLC0415 (numba costs 0.5 s)
+    normals(noise_keys(seed, layer), np.uint64(NO_CHIP if chip is None else chip), out)
     return out
 
 
@@ -102,5 +104,8 @@ def preset_pulses(ladder: Ladder, unit: np.ndarray) -> np.ndarray:
 
 def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:
     out = np.empty(candidates.shape, dtype=np.int16)
-    ladder_steps(candidates, layer.up, layer.down, layer.ladder.return_to_zero, stages_on, out)
+    steps = plain.ladder_steps
+    if out.size > plain.SMALL:
+        from analogrnn.kernels.ladder_steps import ladder_steps as steps  # noqa: PLC0415 (numba costs 0.5 s)
+    steps(candidates, layer.up, layer.down, layer.ladder.return_to_zero, stages_on, out)
     return out

@@ -8,8 +8,6 @@ from analogrnn.chip import Chip, ChipLadder
 from analogrnn.compilation import require_compiler
 from analogrnn.design import Timing, input_time_constants
 from analogrnn.errors import finite_array
-from analogrnn.kernels.waveform import ladder_waveform
-from analogrnn.kernels.waveform_lanes import LANES, LONGEST, ladders_waveform, rise_polynomials, side_by_side
 from analogrnn.schedule import Control, Schedule, build_schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
 
@@ -47,6 +45,8 @@ def ladder_waveforms(
 
     Raises ParameterError for a control that doesn't exist, or a candidate that is not finite.
     """
+    from analogrnn.kernels.waveform import ladder_waveform  # noqa: PLC0415 (numba costs half a second)
+
     given = finite_array("candidates", candidates, (None,))
     schedule = build_schedule(chip.design, len(given), control)
     timing, ladder = chip.design.timing, layer.ladder
@@ -84,6 +84,8 @@ def simulate_waveforms(
     compiler is switched off.
     """
     require_compiler("the waveform level of many ladders")
+    from analogrnn.kernels.waveform_lanes import LANES  # noqa: PLC0415 (numba costs half a second)
+
     given = finite_array("candidates", candidates, (None, None, layer.ladder.width))
     steps, samples, width = given.shape
     flat = given.reshape(steps, samples * width)
@@ -102,6 +104,8 @@ def _side_by_side(
     chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: Control, kind: type
 ) -> np.ndarray:
     """(T, N, C) the stages of ladders `cells` (C,), which may repeat, for candidates (T, C); C fills the lanes."""
+    from analogrnn.kernels.waveform_lanes import LONGEST, ladders_waveform, rise_polynomials, side_by_side  # noqa: PLC0415 (numba costs half a second)
+
     schedule = build_schedule(chip.design, len(given), control)
     timing, ladder, currents = chip.design.timing, layer.ladder, layer.currents
     t_in = input_time_constants(ladder, chip.design.sizing.cell, chip.design.technology)

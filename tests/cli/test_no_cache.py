@@ -91,8 +91,16 @@ def test_without_the_compiler_the_plain_kernels_answer_the_same(installation, ca
     assert json.loads(said.stdout) == call(*words).json
 
 
-def test_without_the_compiler_a_campaign_is_one_clear_line(installation, tmp_path):
-    said = run(installation, "mc", NETWORK, "--clips", 2, "--chips", 2, "--out", tmp_path, NUMBA_DISABLE_JIT="1")
+def test_without_the_compiler_a_small_campaign_answers_the_same(installation, call):
+    words = ("mc", NETWORK, "--clips", 2, "--chips", 2, "--json")
+    said = run(installation, *words, NUMBA_DISABLE_JIT="1")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout) == call(*words).json
+
+
+def test_without_the_compiler_a_large_campaign_is_one_clear_line(installation, tmp_path):
+    """32 chips on 300 clips: 5 million cell-steps, more than numpy is left to do."""
+    said = run(installation, "mc", NETWORK, "--clips", 300, "--chips", 32, "--out", tmp_path, NUMBA_DISABLE_JIT="1")
     assert said.returncode == 3
     assert "NUMBA_DISABLE_JIT switches numba's compiler off; unset it." in said.stderr
     assert said.stderr.count("\n") == 1

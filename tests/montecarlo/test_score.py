@@ -1,6 +1,8 @@
 """Classes of many chips: those that `simulate` gives each, in whatever company and order they are asked for."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.chip import draw_chip
 from analogrnn.errors import ParameterError
+from analogrnn.montecarlo import score
 from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.network import forward
 from analogrnn.simulate import simulate
@@ -17,6 +20,12 @@ NET = network(cmru("cell", 6, 3))
 DESIGN = mapped(NET, cell_w=3e-6, cell_l=3e-6)  # small devices, so that chips differ
 X = inputs_of(NET, 13, 30, near=0.0)
 KINDS = {name: net for name, net in kinds().items() if name != "not_pooled"}
+
+
+@pytest.fixture(autouse=True, params=[0, score.LITTLE], ids=["lanes", "little"])
+def way(request, monkeypatch):
+    """All of it in vector lanes, and by `simulate`, as little work is done."""
+    monkeypatch.setattr(score, "LITTLE", request.param)
 
 
 def plain(design, x, numbers, variability):
@@ -106,3 +115,23 @@ def test_inputs_that_do_not_fit_the_network_are_refused():
 def test_a_scale_outside_its_range_is_refused(scale):
     with pytest.raises(ParameterError, match=r"Variability\.scale = .* is outside \[0, 100\]"):
         Variability(scale=scale)
+
+
+LITTLE_WORK = """
+import sys
+from analogrnn.library import network_path
+from analogrnn.mapping import map_network
+from analogrnn.montecarlo import Variability, score
+from analogrnn.network.files import load
+from analogrnn.technology import load_technology
+import numpy as np
+design = map_network(load(network_path("digits_d16_k2")), load_technology())
+score.score_chips(design, np.zeros((32, 8, 14)), [0, 1], Variability())
+print("numba" in sys.modules)
+"""
+
+
+def test_little_work_does_not_wait_for_the_compiler():
+    """Two chips on eight clips: numba, which takes seconds to compile, is not even imported."""
+    child = subprocess.run([sys.executable, "-c", LITTLE_WORK], check=True, capture_output=True, text=True)
+    assert child.stdout.split() == ["False"]

@@ -219,9 +219,7 @@ def _take_by_halves(builder: Any, table: Any, index: Any) -> Any:
     for j in range(2):
         own = half(index, j)
         above = builder.icmp_signed(">", own, ir.Constant(words, [WORD(7)] * 8))
-        parts.append(
-            builder.select(above, builder.call(permute, [high, own]), builder.call(permute, [low, own]))
-        )
+        parts.append(builder.select(above, builder.call(permute, [high, own]), builder.call(permute, [low, own])))
     return builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(WORD, 16), [WORD(j) for j in range(16)]))
 
 
