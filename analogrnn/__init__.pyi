@@ -1,7 +1,9 @@
 # The front door: what `import analogrnn as ar` offers. `__init__.py` loads each name from here on its first use.
 
 from . import datasets as datasets
+from . import network as network
 from . import technology as technology
+from . import train as train
 from .agreement.check import Bench as Bench
 from .agreement.check import check_agreement as check_agreement
 from .agreement.compare import Agreement as Agreement
@@ -16,13 +18,16 @@ from .chip import draw_chip as draw_chip
 from .chip import nominal_chip as nominal_chip
 from .datasets import LabelledClips as LabelledClips
 from .design import Design as Design
+from .errors import AnalogrnnError as AnalogrnnError
 from .mapping.circuit import map_network as map_network
 from .mapping.options import MappingOptions as MappingOptions
 from .montecarlo.score import Variability as Variability
 from .montecarlo.statistics import MonteCarlo as MonteCarlo
 from .montecarlo.statistics import yield_above as yield_above
 from .montecarlo.study import run_monte_carlo as run_monte_carlo
+from .network.convert import from_state_dict as from_state_dict
 from .network.files import load_network as load_network
+from .network.files import save_network as save_network
 from .network.forward import forward as forward
 from .network.model import Network as Network
 from .simulate.steps import StepRun as StepRun

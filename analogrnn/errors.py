@@ -15,7 +15,14 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 class AnalogrnnError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    >>> try:
+    ...     ar.load_network("no_such_network")
+    ... except ar.AnalogrnnError as error:
+    ...     print(error.exit_code)
+    2
+    """
 
     exit_code = 2
 

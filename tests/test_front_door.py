@@ -8,16 +8,27 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import analogrnn as ar
 
 ROOT = Path(ar.__file__).parents[1]
-MODULES = {"datasets", "technology"}
+MODULES = {"datasets", "network", "technology", "train"}
 NAMES = sorted(set(ar.__all__) - MODULES)
 SLOW = {"analyze_bits", "analyze_sensitivity"}  # minutes: their calls are only checked against the signature
 SIMULATED = {"run_deck"}  # in ngspice
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "xarray", "torch", "rich"}
+
+
+class Model:
+    """Stands for a trained module of torch: its parameters by name."""
+
+    def state_dict(self):
+        rng = np.random.default_rng(1)
+        cell = {f"cell.{name}": np.ones(4) for name in ("bias", "threshold", "alpha")}
+        readout = {"readout.weight": rng.normal(size=(2, 4)), "readout.bias": np.zeros(2)}
+        return {"cell.weight": rng.normal(size=(4, 3)), **cell, **readout}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +47,7 @@ def world(tmp_path_factory):
         "x": x,
         "labels": labels,
         "study": ar.run_monte_carlo(design, x, labels, chips=2),
+        "model": Model(),
         "folder": tmp_path_factory.mktemp("front_door"),
     }
 

@@ -1,6 +1,8 @@
 """What was trained: layers, cells, encoding and metadata. Knows no ampere."""
 
+from analogrnn.network.convert import from_state_dict
 from analogrnn.network.encoding import InputEncoding
+from analogrnn.network.files import load_network, save_network
 from analogrnn.network.forward import DigitalRun, forward
 from analogrnn.network.layers import AlphaCmru, Cmru, FirstQuadrantBmru, Layer, Linear, Pooling, ReLU
 from analogrnn.network.model import Network
@@ -17,4 +19,7 @@ __all__ = [
     "Pooling",
     "ReLU",
     "forward",
+    "from_state_dict",
+    "load_network",
+    "save_network",
 ]

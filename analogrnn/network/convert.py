@@ -27,11 +27,9 @@ def from_state_dict(
     `prefix`, the name under which its tensors are found (default: `name`). A tensor is `<prefix>.<field>`; `/` serves
     as the separator as well, a leading `params` is dropped, and a Flax `kernel` (D, d) is taken as `weight` (d, D).
 
-        from_state_dict(model.state_dict(), [
-            {"kind": "cmru", "name": "cell", "eps": 1.0, "k_min": -4, "k_max": 4},
-            {"kind": "pooling", "name": "pool", "mode": "last"},
-            {"kind": "linear", "name": "readout"},
-        ])
+    >>> cell = {"kind": "cmru", "name": "cell", "eps": 1.0, "k_min": -4, "k_max": 4}
+    >>> tail = [{"kind": "pooling", "name": "pool", "mode": "last"}, {"kind": "linear", "name": "readout"}]
+    >>> own = ar.from_state_dict(model.state_dict(), [cell, *tail])
 
     Raises NetworkFormatError if a tensor is missing or left over, ParameterError if one has a wrong shape.
     """

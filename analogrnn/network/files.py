@@ -46,8 +46,10 @@ def load_network(source: str | Path) -> Network:
     return load(source if is_path else library.network_path(str(source)))
 
 
-def save(network: Network, path: str | Path) -> None:
+def save_network(network: Network, path: str | Path) -> None:
     """Write `network` to `path`, whole or not at all; the suffix chooses `.safetensors` or `.npz`.
+
+    >>> ar.save_network(network, folder / "mine.safetensors")
 
     Raises OutputError if the file can't be written, NetworkFormatError for another suffix.
     """

@@ -9,7 +9,7 @@ import pytest
 from analogrnn import library
 from analogrnn.mapping import map_network
 from analogrnn.network import Cmru, Linear, Network
-from analogrnn.network.files import load, save
+from analogrnn.network.files import load, save_network
 from analogrnn.spice.ideal_network import network_deck
 from analogrnn.stimulus import random_stimulus
 from analogrnn.technology import load_technology
@@ -65,7 +65,7 @@ def test_json_without_a_file_would_mix_with_the_deck_and_is_refused(call):
 def test_no_name_of_a_layer_makes_two_elements_alike(call, tmp_path, names):
     """The elements of a deck are named after layers; `h_x_0` of one must not be `x_0` of another that is named h."""
     chain = [Cmru(name, np.eye(2), np.zeros(2), np.ones(2), np.ones(2), k_min=0, k_max=2) for name in names]
-    save(Network((*chain, Linear("last", np.ones((1, 2)), [0.0]))), tmp_path / "n.npz")
+    save_network(Network((*chain, Linear("last", np.ones((1, 2)), [0.0]))), tmp_path / "n.npz")
     said = call("export", tmp_path / "n.npz", *RANDOM, "--input-bound", "2")
     assert said.err == ""
     seen, inside = Counter(), False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analogrnn.network import Cmru, Linear, Network, Pooling
-from analogrnn.network.files import save
+from analogrnn.network.files import save_network
 from analogrnn.spice.pdk import find_pdk
 
 from .conftest import NETWORK
@@ -20,7 +20,7 @@ pdk = pytest.mark.pdk
 def small(tmp_path):
     """Two ladders and a readout, and two clips of four steps away from the thresholds."""
     cell = Cmru("cell", np.eye(2), np.zeros(2), np.ones(2), np.ones(2), k_min=0, k_max=2)
-    save(
+    save_network(
         Network((cell, Pooling("pool"), Linear("out", np.array([[1.0, -1.0], [-0.5, 1.0]]), [0.1, 0.0]))),
         tmp_path / "small.npz",
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from analogrnn import library
 from analogrnn.errors import NetworkFormatError, OutputError
 from analogrnn.network import Linear, Network, ReLU
-from analogrnn.network.files import load, save
+from analogrnn.network.files import load, save_network
 
 from .helpers import TENSORS, assert_same_network, networks, small, suffixes, write
 
@@ -20,7 +20,7 @@ from .helpers import TENSORS, assert_same_network, networks, small, suffixes, wr
 
 @suffixes
 def test_a_network_with_every_kind_of_layer_comes_back_to_the_last_bit(tmp_path, suffix):
-    save(small(), tmp_path / f"n{suffix}")
+    save_network(small(), tmp_path / f"n{suffix}")
     assert_same_network(load(tmp_path / f"n{suffix}"), small())
 
 
@@ -29,22 +29,22 @@ def test_a_network_with_every_kind_of_layer_comes_back_to_the_last_bit(tmp_path,
 @given(network=networks())
 def test_any_network_comes_back_to_the_last_bit(tmp_path_factory, suffix, network):
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
-    save(network, path)
+    save_network(network, path)
     assert_same_network(load(path), network)
 
 
 @pytest.mark.parametrize("name", library.shipped("networks", ".safetensors"))
 def test_a_shipped_network_survives_both_formats(tmp_path, name):
     network = load(library.network_path(name))
-    save(network, tmp_path / "a.npz")
-    save(load(tmp_path / "a.npz"), tmp_path / "b.safetensors")
+    save_network(network, tmp_path / "a.npz")
+    save_network(load(tmp_path / "a.npz"), tmp_path / "b.safetensors")
     assert_same_network(load(tmp_path / "b.safetensors"), network)
 
 
 @suffixes
 def test_a_path_may_be_text_and_hold_spaces_and_other_letters(tmp_path, suffix):
     path = str(tmp_path / f"my netwörk *# .control{suffix}")
-    save(small(), path)
+    save_network(small(), path)
     assert_same_network(load(path), small())
 
 
@@ -75,7 +75,7 @@ def test_the_byte_order_of_an_npz_does_not_matter(tmp_path):
 def test_a_save_leaves_one_ordinary_file_and_replaces_an_older_one(tmp_path, suffix):
     path = tmp_path / f"n{suffix}"
     for network in (Network((ReLU("old"),)), small()):
-        save(network, path)
+        save_network(network, path)
         assert [p.name for p in tmp_path.iterdir()] == [path.name]
         assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert_same_network(load(path), small())
@@ -84,7 +84,7 @@ def test_a_save_leaves_one_ordinary_file_and_replaces_an_older_one(tmp_path, suf
 @suffixes
 def test_a_save_that_fails_leaves_the_older_file_as_it_was(tmp_path, suffix, monkeypatch):
     path = tmp_path / f"n{suffix}"
-    save(Network((ReLU("old"),)), path)
+    save_network(Network((ReLU("old"),)), path)
 
     def no_space(source, target):
         raise OSError(28, "No space left on device")
@@ -92,7 +92,7 @@ def test_a_save_that_fails_leaves_the_older_file_as_it_was(tmp_path, suffix, mon
     monkeypatch.setattr(os, "replace", no_space)
     message = rf"^can't write .*n{suffix}: No space left on device; choose another path\."
     with pytest.raises(OutputError, match=message):
-        save(small(), path)
+        save_network(small(), path)
     assert_same_network(load(path), Network((ReLU("old"),)))
 
 
@@ -102,14 +102,14 @@ def test_a_folder_that_can_not_be_written_to_is_an_output_error(tmp_path, suffix
     for folder, reason in (("file", "Not a directory"), ("nowhere", "No such file or directory")):
         message = rf"^can't write .*n{suffix}: {reason}; choose another path\."
         with pytest.raises(OutputError, match=message):
-            save(small(), tmp_path / folder / f"n{suffix}")
+            save_network(small(), tmp_path / folder / f"n{suffix}")
 
 
 @suffixes
 def test_a_folder_of_the_same_name_is_not_overwritten(tmp_path, suffix):
     (tmp_path / f"n{suffix}").mkdir()
     with pytest.raises(OutputError, match=rf"^can't write .*n{suffix}: Is a directory; choose another path\."):
-        save(small(), tmp_path / f"n{suffix}")
+        save_network(small(), tmp_path / f"n{suffix}")
     assert [p.name for p in tmp_path.iterdir()] == [f"n{suffix}"]
 
 
@@ -122,7 +122,7 @@ def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path, suffix):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(OutputError, match=rf"^can't write .*n{suffix}: File too large; choose another path\."):
-            save(large, tmp_path / f"n{suffix}")
+            save_network(large, tmp_path / f"n{suffix}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     assert list(tmp_path.iterdir()) == []
@@ -132,7 +132,7 @@ def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path, suffix):
 def test_another_suffix_is_refused_both_ways(tmp_path, name):
     message = r"ends in '.*'; a network file ends in \.safetensors or \.npz\."
     with pytest.raises(NetworkFormatError, match=message):
-        save(small(), tmp_path / name)
+        save_network(small(), tmp_path / name)
     with pytest.raises(NetworkFormatError, match=message):
         load(tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from analogrnn.errors import NetworkFormatError
 from analogrnn.network import Linear, Network
-from analogrnn.network.files import MAX_BYTES, load, save
+from analogrnn.network.files import MAX_BYTES, load, save_network
 
 from .helpers import TENSORS, assert_same_network, npy, small, suffixes, text_of, write
 
@@ -86,7 +86,7 @@ def test_a_real_zip_bomb_of_many_members_is_refused(tmp_path):
 
 @suffixes
 def test_a_file_that_ends_early_is_refused_wherever_it_ends(tmp_path, suffix):
-    save(small(), tmp_path / f"n{suffix}")
+    save_network(small(), tmp_path / f"n{suffix}")
     whole, cut = (tmp_path / f"n{suffix}").read_bytes(), tmp_path / f"cut{suffix}"
     # closely through the first and the last bytes, and a sample between
     for size in [

@@ -6,7 +6,7 @@ import pytest
 
 from analogrnn import library
 from analogrnn.errors import NetworkFormatError, ParameterError
-from analogrnn.network.files import load, load_network, save
+from analogrnn.network.files import load, load_network, save_network
 
 NAME = "digits_d16_k2"
 
@@ -16,7 +16,7 @@ def test_a_path_and_a_shipped_name_lead_to_the_same_network(tmp_path, kind):
     shipped = load_network(NAME)
     assert shipped.metadata == load(library.network_path(NAME)).metadata
     for suffix in (".safetensors", ".npz"):
-        save(shipped, tmp_path / f"own{suffix}")
+        save_network(shipped, tmp_path / f"own{suffix}")
         assert load_network(kind(tmp_path / f"own{suffix}")).metadata == shipped.metadata
 
 
