@@ -33,6 +33,11 @@ from .network.model import Network as Network
 from .simulate.steps import StepRun as StepRun
 from .simulate.steps import simulate as simulate
 from .spice.engine import run_deck as run_deck
+from .spice.export import export_deck as export_deck
+from .spice.reading import ProbedDeck as ProbedDeck
+from .spice.reading import read_deck as read_deck
+from .spice.transistor_ladder import TransistorOptions as TransistorOptions
+from .spice.transistor_network import chip_setup as chip_setup
 from .technology.files import load_technology as load_technology
 from .technology.records import Technology as Technology
 

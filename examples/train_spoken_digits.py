@@ -55,7 +55,9 @@ def train_one(data: Data, seed: int, plan: ar.train.Plan, args: argparse.Namespa
     levels = args.levels if args.eps > 0.0 else 1
     ladder = ar.train.Ladder(args.eps, -levels, levels, args.surrogate_width)
     start = ar.train.Start(args.alpha, *args.thresholds)
-    model = ar.train.CmruClassifier((data.encoding.width, args.state, 10), ladder, start, ar.train.generator(seed, "init"))
+    model = ar.train.CmruClassifier(
+        (data.encoding.width, args.state, 10), ladder, start, ar.train.generator(seed, "init")
+    )
     began = time.perf_counter()
     result = ar.train.fit(model, ar.train.Examples.of(data.train), ar.train.Examples.of(data.validation), plan, seed)
     seconds = time.perf_counter() - began
@@ -77,12 +79,16 @@ def exact_accuracy(network: ar.Network, clips: ar.LabelledClips) -> float:
     return float(np.mean(ar.forward(network, clips.x).classes == clips.labels))
 
 
-def chip_accuracies(model: ar.train.CmruClassifier, test: ar.train.Examples, args: argparse.Namespace) -> dict[float, float]:
+def chip_accuracies(
+    model: ar.train.CmruClassifier, test: ar.train.Examples, args: argparse.Namespace
+) -> dict[float, float]:
     """Mean test accuracy over `--chips` simulated chips for each spread of the thresholds."""
     found = {}
     for spread in SPREADS:
         amount = ar.train.Variability(spread, args.weight_error, args.weight_error, args.noise)
-        found[spread] = float(ar.train.mismatched_accuracy(model, test.double(), amount, chips=args.chips, seed=1).mean())
+        found[spread] = float(
+            ar.train.mismatched_accuracy(model, test.double(), amount, chips=args.chips, seed=1).mean()
+        )
     return found
 
 

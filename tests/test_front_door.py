@@ -17,7 +17,8 @@ ROOT = Path(ar.__file__).parents[1]
 MODULES = {"datasets", "network", "technology", "train"}
 NAMES = sorted(set(ar.__all__) - MODULES)
 SLOW = {"analyze_bits", "analyze_sensitivity"}  # minutes: their calls are only checked against the signature
-SIMULATED = {"run_deck"}  # in ngspice
+SIMULATED = {"read_deck", "run_deck"}  # in ngspice
+MODELLED = {"chip_setup", "export_deck"}  # with the models of the process
 HEAVY = {"numpy", "numba", "scipy", "matplotlib", "xarray", "torch", "rich"}
 
 
@@ -91,7 +92,7 @@ def test_the_docstring_shows_a_call_that_fits_the_signature(name):
             inspect.signature(getattr(ar, call.func.attr)).bind(*call.args, **keywords)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW | SIMULATED])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW | SIMULATED | MODELLED])
 def test_the_call_in_the_docstring_runs(name, world):
     run_example(name, world)
 
@@ -99,6 +100,12 @@ def test_the_call_in_the_docstring_runs(name, world):
 @pytest.mark.ngspice
 @pytest.mark.parametrize("name", sorted(SIMULATED))
 def test_the_call_in_the_docstring_runs_in_ngspice(name, world):
+    run_example(name, world)
+
+
+@pytest.mark.pdk
+@pytest.mark.parametrize("name", sorted(MODELLED))
+def test_the_call_in_the_docstring_runs_with_the_models(name, world):
     run_example(name, world)
 
 

@@ -13,12 +13,14 @@ from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Network
 from analogrnn.show import counted
 from analogrnn.simulate import simulate
+from analogrnn.spice.export import export_deck
 
 NET = network(cmru("cell", 4, 3))
 DESIGN = mapped(NET)
 X = inputs_of(NET, 12, 3)
 LABELS = np.array([0, 1, 2])
 RECORDS = {
+    "ProbedDeck": export_deck(DESIGN, X[:, :1]),
     "Network": NET,
     "Technology": TECHNOLOGY,
     "Design": DESIGN,

@@ -4,6 +4,7 @@ A run succeeded if the exit status is 0, the log tells of no abort, the raw file
 the deck's stop time. No single one of these is enough: ngspice 39 exits with 0 when the disk is full.
 """
 
+import math
 import os
 import re
 import resource
@@ -17,12 +18,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
-from analogrnn.errors import DeckError, MissingDependencyError, SpiceError, in_range
+from analogrnn.errors import DeckError, MissingDependencyError, ParameterError, SpiceError, in_range
 from analogrnn.spice.deck import Deck
 from analogrnn.spice.outcome import ProcessOutcome, judge
 from analogrnn.spice.raw import Waveforms
@@ -154,20 +156,27 @@ def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
             raise DeckError(f"{where}: {statement[:80]!r} may not be read; allowed: {sorted(reachable) or 'no files'}.")
 
 
+class Runnable(Protocol):
+    """A deck that knows its analysis and the files that it reads, as `export_deck` returns it."""
+
+    def job(self, timeout: float = ...) -> Job: ...
+
+
 def run_deck(
-    deck: str,
+    deck: str | Runnable,
     *,
-    stop_time: float | None,
+    stop_time: float | None = -math.inf,
     ngspice: Ngspice | None = None,
-    timeout: float = 120.0,
+    timeout: float = 600.0,
     files: Mapping[str, str] = MappingProxyType({}),
     allowed_paths: frozenset[Path] = frozenset(),
 ) -> Waveforms:
     """Run `deck` and return the plot of its one analysis (its transient, if `stop_time` is given).
 
-    >>> waves = ar.run_deck("* divider\\nV1 a 0 1\\nR1 a b 1k\\nR2 b 0 1k\\n.op\\n.end\\n", stop_time=None)
+    >>> waves = ar.run_deck(ar.export_deck(design, x[:8, 0], cell=("cell", 3)))
 
-    stop_time      s  where the transient must end; None for .op, .dc, .ac
+    deck              a record of `export_deck`, or the text of a deck
+    stop_time      s  where the transient must end; None for .op, .dc, .ac; needed for text, a record knows it
     timeout        s  of real time
     files             plain name -> text, written beside the deck, which may `.include` them by that name
     allowed_paths     files that the deck may read in place, by path or by plain name (process models)
@@ -175,7 +184,17 @@ def run_deck(
     Raises DeckError for text that may not run, SpiceError for a run that gave no trustworthy result (its `log`
     holds what ngspice said), MissingDependencyError without ngspice.
     """
-    return _run(Job(deck, stop_time, timeout, files, allowed_paths), ngspice or find_ngspice(), threading.Event())
+    if not isinstance(deck, str):
+        own = deck.job(timeout)
+        job = replace(own, files={**own.files, **files}, allowed_paths=own.allowed_paths | allowed_paths)
+    elif stop_time == -math.inf:  # not given
+        raise ParameterError(
+            "run_deck.stop_time is needed for the text of a deck: give the end of its transient in s, or None for "
+            "another analysis."
+        )
+    else:
+        job = Job(deck, stop_time, timeout, files, allowed_paths)
+    return _run(job, ngspice or find_ngspice(), threading.Event())
 
 
 def run_decks(

@@ -8,10 +8,12 @@ import numpy as np
 
 from analogrnn.errors import SpiceError
 from analogrnn.schedule import Schedule
+from analogrnn.show import Rows, Shown
 from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import Job, deck_job
 from analogrnn.spice.ideal_ladder import RUNIT
 from analogrnn.spice.raw import Waveforms
+from analogrnn.units import format_quantity
 
 AVERAGED = 32  # samples of a candidate's window: the integration method leaves a ripple on currents
 
@@ -33,9 +35,11 @@ class LadderProbe:
         return tuple(f"v({self.instance}.a{j + 1})" for j in range(self.stages))
 
 
-@dataclass(frozen=True, eq=False)
-class ProbedDeck:
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbedDeck(Shown):
     """A deck with all that is needed to run it and to read its result.
+
+    >>> deck = ar.export_deck(design, x[:, 0])
 
     supply   V
     unit     A that stand for 1
@@ -55,6 +59,14 @@ class ProbedDeck:
     gain: float = 1.0 / RUNIT
     margin: float = 0.3
     allowed_paths: frozenset[Path] = frozenset()
+
+    def shown(self) -> tuple[str, Rows]:
+        """Its ladders, its clock and its size."""
+        rows = [
+            ("ladders", f"{len(self.probes)}, readout {'included' if self.logits else 'left out'}"),
+            ("transient", f"{format_quantity(self.schedule.duration, 's', 3)}, {len(self.text):,} characters"),
+        ]
+        return f"ProbedDeck: {self.deck.title}", rows
 
     @property
     def text(self) -> str:
@@ -101,6 +113,9 @@ class DeckReading:
 
 def read_deck(deck: ProbedDeck, waves: Waveforms, *, strict: bool = False) -> DeckReading:
     """Sample a run at the read times.
+
+    >>> deck = ar.export_deck(design, x[:8, 0], cell=("cell", 3))
+    >>> stages = ar.read_deck(deck, ar.run_deck(deck)).stages["cell", 3]
 
     Raises ParameterError if a signal is missing, and with `strict` SpiceError for a state node between ON and OFF.
     """

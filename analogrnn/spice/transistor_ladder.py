@@ -37,6 +37,8 @@ MARGIN = 0.2  # of the supply, from its half: a state node beyond is ON or OFF
 class TransistorOptions:
     """How to build a deck and where it runs.
 
+    >>> options = ar.TransistorOptions(corner="ff", temperature=85.0, supply=1.62)
+
     draws, synapse_draws: of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer, so that it is that chip
     """
 

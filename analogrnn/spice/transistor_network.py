@@ -68,6 +68,8 @@ def chip_setup(
 ) -> TransistorSetup:
     """The setup of chip number `chip`: the draws that `chip.draw_chip(design, seed, chip)` makes its tables of.
 
+    >>> setup = ar.chip_setup(design, seed=1, chip=7, options=ar.TransistorOptions(corner="ss"))
+
     `scale` multiplies every deviation, as there.
     """
 
