@@ -12,10 +12,10 @@ _HEAD = """# Validation: what was measured
 
 Which claims about analogrnn were measured, under which conditions, and which of them hold: one table per topic.
 
-Each row is one claim with the value that was measured and the bound that it must satisfy. The second column gives the
-conditions of the measurement and further results. A dash marks a value that is reported without a bound. A claim that
-does not hold stays in its table. The command of a topic measures its rows again and commits them to
-`validation/results/<topic>.json`; `./run validate --page` writes this page from those files.
+Each row is one claim with the value that was measured and the bound that it must satisfy; its conditions and further
+results stand beside it. A dash marks a value that is reported without a bound. A claim that does not hold stays in its
+table. The command of a topic measures its rows again and writes them to `validation/results/<topic>.json`; with
+`--only ROW` it measures one row alone. `./run validate --page` writes this page from those files.
 """
 _VERDICTS = {True: "yes", False: "**no**", None: "-"}
 
@@ -27,8 +27,10 @@ def page() -> str:
         rows = load(topic)
         if rows:
             parts.append(f"\n## {topic}\n\n{question} Measure again with `./run validate {topic}`.\n")
-            parts.append("| claim | conditions and details | measured | bound | holds |\n|---|---|---|---|---|")
-            parts += [_line(row) for row in rows]
+            parts.append(
+                "| row | claim | conditions and details | measured | bound | holds |\n|---|---|---|---|---|---|"
+            )
+            parts += [_line(topic, row) for row in rows]
     return "\n".join([*parts, ""])
 
 
@@ -49,7 +51,14 @@ def _summary() -> str:
     return "\n".join(lines)
 
 
-def _line(row: Claim) -> str:
+def _line(topic: str, row: Claim) -> str:
     """One row of a table; a bar within a text would end its cell."""
-    cells = (row.claim, figures(row.figures), quantity(row.value, row.unit), row.bound_text, _VERDICTS[row.holds])
+    cells = (
+        row.id.removeprefix(f"{topic}-"),
+        row.claim,
+        figures(row.figures),
+        quantity(row.value, row.unit),
+        row.bound_text,
+        _VERDICTS[row.holds],
+    )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -57,10 +57,10 @@ def test_the_page_is_the_one_that_the_committed_results_give():
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_the_page_has_a_line_per_claim_and_five_cells_per_line():
+def test_the_page_has_a_line_per_claim_and_six_cells_per_line():
     lines = [line for line in page().splitlines() if line.endswith(("| yes |", "| **no** |", "| - |"))]
     assert len(lines) == len(ROWS)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {6}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {7}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
 STAGES, AT = 4, 1  # the stage whose own devices deviate
-SIGMAS = 2.0  # to either side: what is left over is no longer the ramps' resolution
+SIGMAS = 2.0  # to either side: a residual is then not the ramps' resolution
 QUICK = ("rth", "mw")
 # these move outputs, lower thresholds, and the shift into a stage that is ON already
 SILENT = ("ralpha", "balpha", "m9", "mol", "rhyst", "bhyst", "m4")
@@ -76,9 +76,9 @@ def _of_a_stage(table: dict[str, np.ndarray], *, first: bool) -> float:
     "other, compared with ngspice's ramps.",
 )
 def devices(quick: bool) -> Measured:
-    """Independent devices: the errors of their shares add as squares to what is left of a threshold's error."""
+    """Independent devices: the errors of their shares add as squares to the residual of a threshold's spread."""
     table = sensitivities(quick)
-    wrong = {name: seen - told for name, (seen, told) in table.items()}
+    wrong = {name: seen - composed for name, (seen, composed) in table.items()}
     whole = {name: seen for name, (seen, _) in table.items()}
     left, spread = (max(_of_a_stage(part, first=first) for first in (True, False)) for part in (wrong, whole))
     share = {name: float(np.abs(wrong[name]).max() / np.abs(whole[name]).max()) for name in table}

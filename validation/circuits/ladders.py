@@ -1,4 +1,4 @@
-"""Transistor ladders against the digital CMRU: long random runs, all corners, and what must fail."""
+"""Transistor ladders compared with the digital CMRU: long random runs, all corners, and what must fail."""
 
 import itertools
 import json

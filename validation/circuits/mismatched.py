@@ -160,13 +160,13 @@ def _predicted(size: str) -> None:
     def measured(quick: bool) -> Measured:
         c = _ramped(size, quick)
         seen = np.concatenate([c.up, c.down], axis=1)
-        told = np.concatenate([c.predicted_up, c.predicted_down], axis=1)
+        predicted = np.concatenate([c.predicted_up, c.predicted_down], axis=1)
         r = [
-            np.corrcoef(seen[ok, k], told[ok, k])[0, 1]
+            np.corrcoef(seen[ok, k], predicted[ok, k])[0, 1]
             for k in range(seen.shape[1])
-            for ok in [np.isfinite(seen[:, k]) & np.isfinite(told[:, k])]
+            for ok in [np.isfinite(seen[:, k]) & np.isfinite(predicted[:, k])]
         ]
-        error = seen - told
+        error = seen - predicted
         error = error - np.nanmean(np.where(np.isfinite(error), error, np.nan), axis=0)
         rms = float(np.sqrt(np.nanmean(np.where(np.isfinite(error), error, np.nan) ** 2)))
         least, bound = float(min(r)), 0.8 if quick else 0.95

@@ -1,4 +1,4 @@
-"""Power of a stage against step time, and where a faster clock makes the ladder fail."""
+"""Power of a stage versus step time, and where a faster clock makes the ladder fail."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ def scaled(period: float) -> Design:
     return ladder_design(STAGES, replace(STANDARD, period=period, unit_current=unit))
 
 
-def hastened(design: Design, factor: float) -> Design:
+def shortened(design: Design, factor: float) -> Design:
     """The same currents in the cells, but all times multiplied by `factor`, beyond what the mapping allows."""
     t = design.timing
     return replace(
@@ -90,11 +90,11 @@ def power_30ms(quick: bool) -> Measured:
     "at unchanged currents makes them fail.",
 )
 def power_curve(quick: bool) -> Measured:
-    """Wrong steps over all mapped step times; beyond them, how far the clock can be hastened."""
+    """Wrong steps over all mapped step times; beyond them, how far the period can be shortened."""
     periods, haste = ((2.5e-3, 10e-3), (1.0, 0.25)) if quick else (PERIODS, HASTE)
     steps = 8 if quick else 40
     asked = [(period, factor) for period in periods for factor in haste]
-    cases = [Case(hastened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
+    cases = [Case(shortened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
     points = []
     for (period, factor), found in zip(asked, good(measure(cases)), strict=True):
         points.append(
@@ -129,10 +129,10 @@ def power_curve(quick: bool) -> Measured:
 
 
 def draw(points: list[dict[str, float]], path: Path) -> None:
-    """Power and failure rate against step time; a line joins one setting of the currents."""
+    """Power and failure rate versus step time; a line joins one setting of the currents."""
     figure = Figure(figsize=(8, 6.2), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1.4, 1.0])
-    figure.suptitle("Standard stage: power and wrong steps against the step time", color=INK)
+    figure.suptitle("Standard stage: power and wrong steps versus the step time", color=INK)
     for mapped in sorted({p["mapped step s"] for p in points}):
         line = [p for p in points if p["mapped step s"] == mapped]
         step = [p["step s"] * 1e3 for p in line]

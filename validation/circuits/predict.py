@@ -1,4 +1,4 @@
-"""What the behavioural model says against ngspice, nominal: thresholds, levels, the DPI's waveform, supply current."""
+"""The behavioural model compared with ngspice, nominal: thresholds, levels, the DPI's waveform, supply current."""
 
 from dataclasses import dataclass
 from functools import lru_cache

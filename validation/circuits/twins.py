@@ -1,4 +1,4 @@
-"""Every block in transistors beside its ideal twin: one netlist of all blocks at rest, run with either library."""
+"""Every block in transistors beside its ideal block: one netlist of all blocks at rest, run with either library."""
 
 from analogrnn import library
 from analogrnn.spice.deck import Deck, Tran, number
@@ -175,7 +175,7 @@ def currents(*, ideal: bool) -> dict[str, float]:
 
 
 def deviations() -> dict[str, float]:
-    """Meter to the transistors' reading less the twin's, over the twin's, or over a unit current if that is zero."""
+    """Meter to the transistors' reading less the ideal one, over the ideal one, or over a unit current if it is 0."""
     ours, theirs = currents(ideal=False), currents(ideal=True)
     return {
         name: (ours[name] - value) / (value if abs(value) > 1e-3 * UNIT else UNIT) for name, value in theirs.items()
@@ -186,7 +186,7 @@ def deviations() -> dict[str, float]:
     "ideal-blocks",
     "Currents of all blocks at rest: transistors compared with the ideal blocks in the same netlist, worst block.",
 )
-def twins(quick: bool) -> Measured:
+def ideal_blocks(quick: bool) -> Measured:
     found = deviations()
     worst = max(found, key=lambda name: abs(found[name]))
     listing = ", ".join(f"{name} {100 * value:+.1f}" for name, value in found.items() if abs(value) > 0.02)

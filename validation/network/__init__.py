@@ -1,4 +1,4 @@
-"""Whole networks on transistors against the digital network, nominal and chip by chip. Decks are run once."""
+"""Whole networks on transistors compared with the digital network, nominal and chip by chip. Decks are run once."""
 
 from validation.network import bmru, chips, hostile, nominal, ramps, speed
 from validation.network.topic import TOPIC

@@ -48,7 +48,7 @@ BODIES = {
 
 @contextmanager
 def simulator(folder: Path, body: str) -> Iterator[None]:
-    """A program that tells ngspice's version and then does `body`, in the place of ngspice."""
+    """A program that prints ngspice's version and then does `body`, in the place of ngspice."""
     path, before = folder / "ngspice", os.environ.get("NGSPICE")
     path.write_text(f'#!/bin/sh\ncase "$1" in --version) echo "ngspice-39"; exit 0;; esac\n{body}\n')
     path.chmod(0o700)
@@ -83,24 +83,24 @@ def _refused_names() -> int:
     return refused
 
 
-def _told_failures(folder: Path, bodies: dict[str, str]) -> int:
-    """One of two clips' simulators fails in each way: the other clip is kept and the failure told."""
+def _reported_failures(folder: Path, bodies: dict[str, str]) -> int:
+    """One of two clips' simulators fails in each way: the other clip is kept and the failure is reported."""
     layer = Cmru("cell", np.ones((1, 1)), np.zeros(1), threshold=np.ones(1), alpha=np.ones(1), k_min=0, k_max=2)
     design = map_network(Network((layer,)), load_technology(), MappingOptions(input_bound=2.0))
-    x, told = np.array([[[2.0], [-2.0]]]), 0
+    x, reported = np.array([[[2.0], [-2.0]]]), 0
     real = find_ngspice().executable
     # the clips differ in their first input current only
     high = f"DC {4.0 * design.unit_current:.10g}"
     for body in bodies.values():
         with simulator(folder, f'if grep -q "{high}" deck.cir; then {body}; exit 1; fi\nexec {real} "$@"'):
             run = run_network(design, x, Simulation(workers=1, timeout=5.0))
-            told += len(run.failures) == 1 and bool(run.ran["cell"][1, 0])
+            reported += len(run.failures) == 1 and bool(run.ran["cell"][1, 0])
         with simulator(folder, body):
             try:
                 run_network(design, x[:, :1], Simulation(workers=1, timeout=2.0))
             except SpiceError:
-                told += 1
-    return told
+                reported += 1
+    return reported
 
 
 @TOPIC.measure(
@@ -111,17 +111,17 @@ def hostile(quick: bool) -> Measured:
     before = set(Path.cwd().iterdir())
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
         texts, names = _refused_texts(), _refused_names()
-        told = _told_failures(Path(name), bodies)
+        reported = _reported_failures(Path(name), bodies)
     left = len(set(Path.cwd().iterdir()) - before)
     of = len(TEXTS) + len(NAMES) + 2 * len(bodies)
     return Measured(
-        (texts + names + told) / of,
+        (texts + names + reported) / of,
         "of cases",
         Bound.equals(1),
         {
             "refused texts": f"{texts} of {len(TEXTS)}",
             "refused names": f"{names} of {len(NAMES)}",
-            "simulator failures (killed, hung, without memory or disk) reported": f"{told} of {2 * len(bodies)}",
+            "simulator failures (killed, hung, without memory or disk) reported": f"{reported} of {2 * len(bodies)}",
             "files left behind": left,
         },
         also={"no files left behind": not left},

@@ -1,4 +1,4 @@
-"""Readings of finished decks on disk, by the digest of deck, models and simulator: a long run that ends early goes on.
+"""Readings of finished decks on disk, by the digest of deck, models and simulator, so that a long run can be resumed.
 
 They lie in validation/.cache/network, which git does not know; delete the folder to measure everything anew.
 """

@@ -1,4 +1,4 @@
-"""Thresholds of mismatched ladders by ramps in ngspice, against the tables of the same chips."""
+"""Thresholds of mismatched ladders by ramps in ngspice, compared with the tables of the same chips."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from validation.network.topic import TOPIC
     "Thresholds of mismatched chips, predicted and by ramps in ngspice: least correlation over chips.",
 )
 def thresholds(quick: bool) -> Measured:
-    """Ramps of every level of one ladder of four a chip, with the draws of that chip."""
+    """Ramps of every level of one ladder of four per chip, with the draws of that chip."""
     stages, chips = (2, 3) if quick else (4, CHIPS)
     design = ladder_design(stages)
     ladder = design.ladders[0]
@@ -39,13 +39,13 @@ def thresholds(quick: bool) -> Measured:
     # the tables are for pulses; a ramp finds the thresholds of a slow line
     slow, pulsed = (made(design, ladder, 0, pulsed=p) for p in (False, True))
     extra = [np.subtract(getattr(slow, way), getattr(pulsed, way))[[0] + [1] * (stages - 1)] for way in ("up", "down")]
-    told = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables]) + np.concatenate(extra)
+    predicted = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables]) + np.concatenate(extra)
     correlations, errors = [], []
     for k in range(2 * stages):
-        ok = np.isfinite(seen[:, k]) & np.isfinite(told[:, k])
+        ok = np.isfinite(seen[:, k]) & np.isfinite(predicted[:, k])
         if ok.sum() > 2:
-            correlations.append(float(np.corrcoef(seen[ok, k], told[ok, k])[0, 1]))
-            errors.append(seen[ok, k] - told[ok, k])
+            correlations.append(float(np.corrcoef(seen[ok, k], predicted[ok, k])[0, 1]))
+            errors.append(seen[ok, k] - predicted[ok, k])
     error = np.concatenate(errors) if errors else np.zeros(1)
     least = min(correlations, default=0.0)
     lost = int((~np.isfinite(seen)).sum())

@@ -138,7 +138,7 @@ def where(quick: bool) -> Measured:
     "of a ten times tighter tolerance.",
 )
 def settings(quick: bool) -> Measured:
-    """The settings of the network decks against the former ones, and against ten times tighter ones."""
+    """The settings of the network decks compared with the former ones and with ten times tighter ones."""
     deck, record = one_slice(quick), one_slice(quick).deck
     assert isinstance(record.analysis, Tran)
     finer = replace(record.analysis, longest=deck.schedule.timing.period / 10.0)
