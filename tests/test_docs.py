@@ -25,7 +25,12 @@ PAGES = [
     *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))),
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+ROOMS = [path.stem for path in (ROOT / "analogrnn").iterdir() if not path.name.startswith("_")]
+FILES = (".py", ".md", ".json", ".ngspice")
 MODULE = re.compile(r"`(analogrnn(?:\.\w+)+)")
+IN_PACKAGE = re.compile(
+    rf"`((?:{'|'.join(ROOMS)})(?:\.[A-Za-z]\w*)+)(?=[`(])"
+)  # named from the package: `network.forward`
 SOURCE = re.compile(r"`([\w/]+\.py)\b")
 TOPIC = re.compile(r"(?:\./run validate|python -m validation) ([a-z][a-z-]*)")
 COMMAND = re.compile(rf"\banalogrnn +({'|'.join(VERBS)})\b([^`#\n]*)")
@@ -67,7 +72,10 @@ def test_every_relative_link_and_image_of_a_page_leads_to_a_file(page):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_module_that_a_page_names_exists(page):
     text = page.read_text(encoding="utf-8")
-    assert [path for path in MODULE.findall(text) if not exists(path)] == []
+    named = MODULE.findall(text) + [
+        f"analogrnn.{path}" for path in IN_PACKAGE.findall(text) if not path.endswith(".py")
+    ]
+    assert [path for path in named if not exists(path)] == []
     # a source file is named from the root of the tree or from the package
     missing = [
         path for path in SOURCE.findall(text) if not any((ROOT / at / path).is_file() for at in (".", "analogrnn"))
