@@ -73,7 +73,7 @@ def test_every_relative_link_and_image_of_a_page_leads_to_a_file(page):
 def test_every_module_that_a_page_names_exists(page):
     text = page.read_text(encoding="utf-8")
     named = MODULE.findall(text) + [
-        f"analogrnn.{path}" for path in IN_PACKAGE.findall(text) if not path.endswith(".py")
+        f"analogrnn.{path}" for path in IN_PACKAGE.findall(text) if not path.endswith(FILES)
     ]
     assert [path for path in named if not exists(path)] == []
     # a source file is named from the root of the tree or from the package
