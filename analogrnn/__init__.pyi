@@ -4,7 +4,7 @@ from . import datasets as datasets
 from . import network as network
 from . import technology as technology
 from . import train as train
-from .agreement.check import Bench as Bench
+from .agreement.check import AgreementSetup as AgreementSetup
 from .agreement.check import check_agreement as check_agreement
 from .agreement.compare import Agreement as Agreement
 from .analysis.bits.search import analyze_bits as analyze_bits

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from analogrnn import bill_of_materials, datasets, library
-from analogrnn.agreement import Agreement, Bench, Progress, check_agreement
+from analogrnn.agreement import Agreement, AgreementSetup, Progress, check_agreement
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError, in_range
@@ -159,7 +159,7 @@ def _write_decks(job: _Job) -> list[str]:
 def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
     """Behavioural waveforms, then ngspice if it is there, against digital."""
     x, say = job.x[:, job.spice_clips], job.narrator.say
-    waveform = check_agreement(job.network, job.design, x, Bench(level="waveform"))
+    waveform = check_agreement(job.network, job.design, x, AgreementSetup(level="waveform"))
     say(
         f"4. behavioural waveforms: {waveform.steps_equal} of {waveform.steps_checked} steps equal to digital on all "
         f"{waveform.stages} stages, {waveform.clips} clips"
@@ -171,7 +171,7 @@ def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
         return waveform, None
     with job.narrator.progress(f"   ngspice {ngspice.version}, every ladder of {waveform.clips} clips") as progress:
         try:
-            spice = check_agreement(job.network, job.design, x, Bench(ngspice=ngspice), progress=progress)
+            spice = check_agreement(job.network, job.design, x, AgreementSetup(ngspice=ngspice), progress=progress)
         except SpiceError as error:
             say(f"   ngspice part failed: {error}")
             return waveform, None

@@ -16,18 +16,18 @@ import numpy as np
 from scipy import stats
 
 from analogrnn import mismatch, supply
+from analogrnn.bench_ladder import bench_ladders, digital_stages
 from analogrnn.chip import draw_chip
 from analogrnn.design import Design
 from analogrnn.errors import MappingError, ParameterError, SpiceError, in_range
-from analogrnn.mapping import MappingOptions, map_network
+from analogrnn.mapping import MappingOptions
 from analogrnn.mapping.inequalities import LEAST_PULSE
-from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
 from analogrnn.spice import transistor_ladder
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.reading import read_deck
-from analogrnn.streams import stream
+from analogrnn.stimulus import Demand, climbs_and_holds
 from analogrnn.technology import Technology
 
 SHIFT, DRIVE, PULSE_RATIO = 2.2, 12.0, 0.25  # the standard stage: I_s in half windows; R; T_p / tau
@@ -38,6 +38,7 @@ LONGEST = 0.5  # of the longest channel: the input line's clamp doubles the leng
 SCALES = (0.3, 6.0)  # range of the search: device width and length over the calibrated device's
 CALIBRATED_SUPPLY = 1.8  # V, of the calibration's decks
 UNITS = (0.02e-9, 4e-9)  # A, range of the search
+STEPS = 40  # about, of the pattern that confirms a size in ngspice
 
 
 @dataclass(frozen=True)
@@ -158,17 +159,6 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
 
 def standard_design(wish: Wish, size: Size, technology: Technology, cells: int = 1) -> Design:
     """`cells` equal standard ladders of threshold 1, each with one input of weight 1, at the shortest pulse allowed."""
-    cell = Cmru(
-        name="rec",
-        weight=np.ones((cells, 1)),
-        bias=np.zeros(cells),
-        threshold=np.ones(cells),
-        alpha=np.full(cells, 0.5),
-        eps=1.0,
-        k_min=0,
-        k_max=wish.stages,
-        initial=np.zeros(cells),
-    )
     pulse = shortest_pulse(wish, size, technology)
     tau, i_tau = pulse / PULSE_RATIO, max(TAU_PART * size.unit_current, LEAST_TAU)
     parasitic = technology.map_parasitic * size.w * size.l
@@ -185,7 +175,8 @@ def standard_design(wish: Wish, size: Size, technology: Technology, cells: int =
         c_dpi=max(i_tau / charge - parasitic, LEAST_C),
         input_bound=wish.move + 2.0,  # no input current near zero: its mirror would be slower than a pulse
     )
-    design = map_network(Network((cell,)), replace(technology, supply=wish.supply), options)
+    supplied = replace(technology, supply=wish.supply)
+    design = bench_ladders((0, wish.stages), supplied, options, (1.0,) * cells)
     period = max(wish.period, design.timing.pulse * 1.01)
     lead = design.timing.lead / design.timing.period * period
     return replace(design, timing=replace(design.timing, period=period, lead=lead))
@@ -224,8 +215,8 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
     """
     design = standard_design(wish, size, technology)
     ladder, pdk = design.ladders[0], find_pdk()
-    candidates = exercise(wish, seed)
-    levels = _digital(candidates, wish.stages)
+    candidates = climbs_and_holds(Demand(wish.hold, wish.move), wish.stages, STEPS, seed)
+    expected = digital_stages(design, candidates)
     decks = [
         transistor_ladder.ladder_transistors(
             design,
@@ -245,30 +236,8 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
             states = read_deck(decks[index], waves, strict=True).stages[decks[index].cell]
         except SpiceError:  # a stage between ON and OFF has not followed
             continue
-        follow += int(np.array_equal(states, np.arange(wish.stages) < levels[:, None]))
+        follow += int(np.array_equal(states, expected))
     return follow
-
-
-def exercise(wish: Wish, seed: int, steps: int = 40) -> np.ndarray:
-    """(steps,) candidates: climbs and descents through every level, with holds at the limit between them."""
-    rng = stream(seed, "sizing", "exercise")
-    ramp = np.repeat([1.0, -1.0], wish.stages)
-    moves = np.concatenate([ramp, rng.choice([-1.0, 1.0], max(steps - 3 * wish.stages, 2))])
-    out = []
-    for move in moves:
-        out.append(move * wish.move)
-        if rng.random() < 0.5:
-            out.append(rng.choice([-1.0, 1.0]) * wish.hold)
-    return np.array(out)
-
-
-def _digital(candidates: np.ndarray, stages: int) -> np.ndarray:
-    level, out = 0, np.empty(len(candidates), dtype=int)
-    for t, candidate in enumerate(candidates):
-        if abs(candidate) >= 1.0:
-            level = min(stages, max(0, level + int(np.sign(candidate))))
-        out[t] = level
-    return out
 
 
 def _at(wish: Wish, scale: float, unit: float, technology: Technology) -> Outcome:

@@ -1,4 +1,6 @@
-"""Inputs that need no data set: random sequences that exercise a ladder."""
+"""Inputs that need no data set: random inputs of a network, and sequences of candidates that move a ladder."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,3 +57,43 @@ def _segment(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
         "over": sign * (3.0 + 7.0 * free),
         "noise": 1.5 * rng.standard_normal(length),
     }[kind]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Candidates within `hold` must hold, those from `move` to `most` must move one level; in half windows."""
+
+    hold: float = 0.5
+    move: float = 1.6
+    most: float = 4.0
+
+
+def climbs_and_holds(demand: Demand, stages: int, steps: int, seed: int) -> np.ndarray:
+    """(T,) moves of `demand.move` through every level, then random ones, some `steps` in all; holds between them."""
+    rng = stream(seed, "sizing", "exercise")
+    ramp = np.repeat([1.0, -1.0], stages)
+    moves = np.concatenate([ramp, rng.choice([-1.0, 1.0], max(steps - 3 * stages, 2))])
+    out = []
+    for move in moves:
+        out.append(move * demand.move)
+        if rng.random() < 0.5:
+            out.append(rng.choice([-1.0, 1.0]) * demand.hold)
+    return np.array(out)
+
+
+def drifting_moves(demand: Demand, stages: int, steps: int, seed: int) -> np.ndarray:
+    """(steps,) to the top and back by `demand.move`, then holds and moves that drift to one end for a while."""
+    rng = stream(seed, "sweep", "exercise")
+    c, drift = np.zeros(steps), 0
+    for t in range(steps):
+        if rng.random() < 0.1:
+            drift = int(rng.choice([-1, 0, 0, 1]))
+        kind, sign = rng.random(), float(rng.choice([-1.0, 1.0]))
+        if kind < 0.4:
+            c[t] = sign * demand.hold * rng.choice([0.0, 0.5, 1.0])
+        else:
+            sign = float(drift) if drift and rng.random() < 0.75 else sign
+            c[t] = sign * rng.choice([demand.move, rng.uniform(demand.move, demand.most), demand.most])
+    climb = np.repeat([demand.move, -demand.move], stages)[:steps]
+    c[: len(climb)] = climb
+    return np.round(c, 3)

@@ -12,7 +12,7 @@ import pytest
 from helpers import BOUND, NEAR, clips_for, cmru, direct, first_quadrant, inputs_of, kinds, mapped, network
 from numpy.testing import assert_array_equal
 
-from analogrnn.agreement import Bench, check_agreement, thermometer
+from analogrnn.agreement import AgreementSetup, check_agreement, thermometer
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Ladder, input_time_constants
 from analogrnn.errors import MappingError, ParameterError
@@ -32,9 +32,9 @@ ngspice = pytest.mark.ngspice
 
 def holds(net, design, x, *, steps=None, **bench):
     """Check agreement, and that it was checked on `steps` steps at least and always on a thermometer code."""
-    found = check_agreement(net, design, x, Bench(**bench))
+    found = check_agreement(net, design, x, AgreementSetup(**bench))
     assert found.failures == ()
-    assert found.first_misses == ()
+    assert found.first_errors == ()
     assert found.thermometer_violations == 0
     assert found.steps_equal == found.steps_checked == x.shape[0] * x.shape[1] * sum(la.width for la in design.ladders)
     assert steps is None or found.steps_checked >= steps
@@ -131,7 +131,7 @@ def test_the_waveform_level_fails_where_the_dpis_have_no_time_to_settle(y):
     short = clocked(design, period=y * design.timing.tau)
     with pytest.raises(MappingError, match=r"'settle' margin is -\d.*lengthen the period"):
         check_ladders(short)
-    found = check_agreement(net, short, clips_for(net, 80, 5), Bench("waveform"))
+    found = check_agreement(net, short, clips_for(net, 80, 5), AgreementSetup("waveform"))
     assert not found.holds
     assert found.steps_equal < 0.9 * found.steps_checked
 
@@ -157,7 +157,7 @@ def test_the_waveform_level_fails_where_the_shift_does_not_outlast_the_pulse(rat
     design = clocked(design, tau=design.timing.pulse / x, period=design.timing.y * design.timing.pulse / x)
     with pytest.raises(MappingError, match=r"'shift' margin is -0\.\d+, not above 0: raise shift_ratio or shorten"):
         check_ladders(design)
-    assert not check_agreement(net, design, clips_for(net, 80, 5), Bench("waveform")).holds
+    assert not check_agreement(net, design, clips_for(net, 80, 5), AgreementSetup("waveform")).holds
 
 
 def test_the_waveform_level_fails_where_a_down_pulse_meets_the_end_of_the_line():
@@ -168,7 +168,7 @@ def test_the_waveform_level_fails_where_a_down_pulse_meets_the_end_of_the_line()
     design = replace(design, layers=(replace(low, i_th=low.i_shift + low.i_base + low.beta),))
     with pytest.raises(MappingError, match=r"'(reset|base)' margin is -0\.2, not above 0: raise base_ratio"):
         check_ladders(design)
-    assert not check_agreement(net, design, clips_for(net, 80, 5), Bench("waveform")).holds
+    assert not check_agreement(net, design, clips_for(net, 80, 5), AgreementSetup("waveform")).holds
 
 
 def test_the_waveform_level_fails_where_the_pulse_is_too_short_for_the_input_node():
@@ -178,17 +178,17 @@ def test_the_waveform_level_fails_where_the_pulse_is_too_short_for_the_input_nod
     short = clocked(design, pulse=float(t_in))
     with pytest.raises(MappingError, match=r"'pulse' margin is -7, not above 0: lengthen the pulse"):
         check_ladders(short)
-    assert not check_agreement(net, short, clips_for(net, 80, 5), Bench("waveform")).holds
+    assert not check_agreement(net, short, clips_for(net, 80, 5), AgreementSetup("waveform")).holds
 
 
 @pytest.mark.parametrize("control", BROKEN)
 @pytest.mark.parametrize("stages", [2, 4, 8])
 def test_the_checker_fails_every_broken_ladder_in_every_clip(stages, control):
     net = direct(stages, d=1, initial=0)
-    found = check_agreement(net, mapped(net), clips_for(net, 60, 3), Bench("waveform", control))
+    found = check_agreement(net, mapped(net), clips_for(net, 60, 3), AgreementSetup("waveform", control))
     assert not found.holds
     assert found.steps_equal < found.steps_checked - 3
-    assert len(found.first_misses) == 3
+    assert len(found.first_errors) == 3
 
 
 @pytest.mark.parametrize(("stages", "index"), [(1, 0), (2, 1), (4, 2), (8, 3), (16, 4)])
@@ -271,7 +271,7 @@ def test_ngspice_fails_every_broken_ladder_as_the_waveform_level_does(control):
     net = direct(4, d=1, k_min=-2, initial=0)
     design, x = mapped(net), clips_for(net, 40, 1)
     for level in ("waveform", "ideal"):
-        found = check_agreement(net, design, x, Bench(level, control))
+        found = check_agreement(net, design, x, AgreementSetup(level, control))
         assert found.failures == ()
         assert not found.holds
         assert found.steps_equal < 0.6 * found.steps_checked

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analogrnn import library
-from analogrnn.agreement import compare, nominal_reference, thermometer
+from analogrnn.agreement import Observed, compare, nominal_reference, thermometer
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import forward
 from analogrnn.network.files import load
@@ -99,7 +99,7 @@ def test_the_small_deck_in_ngspice_is_the_digital_network_at_every_step_and_stag
     text = (NETLISTS / f"{name}.spice").read_text(encoding="ascii")
     reading = read_deck(deck, run_deck(text, stop_time=deck.schedule.duration, timeout=300.0))
     stages = {"cell": np.stack([reading.stages["cell", i] for i in range(16)], axis=1)[:, None]}
-    found = compare("ideal", design, nominal_reference(design, reference), stages)
+    found = compare("ideal", design, nominal_reference(design, reference), Observed(stages))
     assert found.steps_equal == found.steps_checked == SCRIPT["STEPS"] * 16
     assert found.thermometer_violations == 0
     # a stimulus that moved nothing would agree for free

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import TECHNOLOGY, cmru, direct, first_quadrant, linear, mapped, network
 
-from analogrnn.agreement import Bench, check_agreement
+from analogrnn.agreement import AgreementSetup, check_agreement
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, ladder_margins, map_network
 from analogrnn.montecarlo import Variability, run_monte_carlo
@@ -15,7 +15,7 @@ def test_a_ladder_of_more_than_127_stages_counts_on():
     """Stages are counted in 16 bits: in 8, the 128th wraps."""
     net = direct(200, d=1, threshold=0.5)
     x = np.ones((150, 1, 1))
-    found = check_agreement(net, mapped(net), x, Bench("step"))
+    found = check_agreement(net, mapped(net), x, AgreementSetup("step"))
     assert found.steps_equal == found.steps_checked == 150
 
 
@@ -26,7 +26,7 @@ def test_a_preset_first_quadrant_cell_is_still_set_when_the_first_frame_comes():
     net = Network((cell, linear(inputs=1)))
     x = np.ones((4, 1, 1))  # between the thresholds: holds
     assert forward(net, x).states["cell"].all()
-    found = check_agreement(net, mapped(net), x, Bench("ideal"))
+    found = check_agreement(net, mapped(net), x, AgreementSetup("ideal"))
     assert found.holds
 
 
@@ -48,7 +48,7 @@ def test_a_first_quadrant_cell_needs_a_positive_output(alpha):
 def test_logits_of_an_unpooled_network_are_compared_at_the_step_that_a_deck_reads():
     net = Network((cmru(), linear()))
     x = np.tile([[[1.0, -1.0, 0.5]], [[-2.0, 0.3, 1.0]]], (2, 1, 1))
-    found = check_agreement(net, mapped(net), x, Bench("ideal", flat=True))
+    found = check_agreement(net, mapped(net), x, AgreementSetup("ideal", flat=True))
     assert found.classes_equal == 1
     assert found.logit_error < 1e-4  # level error of ngspice at reltol 1e-6; a wrong step is off by whole levels
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import TECHNOLOGY, cmru, first_quadrant, inputs_of, mapped, network
 
-from analogrnn.agreement import Bench, check_agreement
+from analogrnn.agreement import AgreementSetup, check_agreement
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.montecarlo import Variability, run_monte_carlo
 from analogrnn.network import Network
@@ -27,7 +27,7 @@ RECORDS = {
     "Chip": draw_chip(DESIGN, 1, 7),
     "StepRun": simulate(nominal_chip(DESIGN), X),
     "MonteCarlo": run_monte_carlo(DESIGN, X, LABELS, 3, Variability(seed=2, noise=False)),
-    "Agreement": check_agreement(NET, DESIGN, X, Bench(level="step")),
+    "Agreement": check_agreement(NET, DESIGN, X, AgreementSetup(level="step")),
 }
 every_record = pytest.mark.parametrize(("name", "record"), RECORDS.items(), ids=RECORDS)
 

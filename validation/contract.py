@@ -8,7 +8,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from analogrnn import datasets, library
-from analogrnn.agreement import Agreement, Bench, check_agreement, thermometer
+from analogrnn.agreement import Agreement, AgreementSetup, check_agreement, thermometer
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.kernels.waveform import dpi_step
@@ -68,7 +68,7 @@ def _random(level: str, steps: int, cells: int, sizes: range, control: Control =
         layer = network.layers[0]
         assert isinstance(layer, Cmru)
         x = np.clip(ladder_exercise(layer.threshold, steps, stages), -BOUND, BOUND)[:, None, :]
-        found = check_agreement(network, design, x, Bench(level, control))
+        found = check_agreement(network, design, x, AgreementSetup(level, control))
         equal_steps, checked = equal_steps + found.steps_equal, checked + found.steps_checked
     return equal_steps, checked
 
@@ -77,7 +77,7 @@ def _random(level: str, steps: int, cells: int, sizes: range, control: Control =
     "step-clips", "The step level gives the same stages as the digital network on all test clips of both networks."
 )
 def step_clips(quick: bool) -> Measured:
-    found = [check_agreement(n, d, x, Bench("step")) for n, d, x, _ in map(_digits, NETWORKS)]
+    found = [check_agreement(n, d, x, AgreementSetup("step")) for n, d, x, _ in map(_digits, NETWORKS)]
     return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips": 300})
 
 
@@ -86,7 +86,10 @@ def step_clips(quick: bool) -> Measured:
 )
 def waveform_clips(quick: bool) -> Measured:
     clips = 4 if quick else 60
-    found = [check_agreement(n, d, x[:, :: 300 // clips], Bench("waveform")) for n, d, x, _ in map(_digits, NETWORKS)]
+    found = [
+        check_agreement(n, d, x[:, :: 300 // clips], AgreementSetup("waveform"))
+        for n, d, x, _ in map(_digits, NETWORKS)
+    ]
     return equal(sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips per network": clips})
 
 
@@ -98,7 +101,7 @@ def ngspice_clips(quick: bool) -> Measured:
     for name in NETWORKS[:1] if quick else NETWORKS:
         network, design, x, _ = _digits(name)
         chosen = np.linspace(0, x.shape[1] - 1, 3).astype(int)[: 1 if quick else None]
-        found.append(check_agreement(network, design, x[:, chosen], Bench("ideal")))
+        found.append(check_agreement(network, design, x[:, chosen], AgreementSetup("ideal")))
     return equal(
         sum(a.steps_equal for a in found), sum(a.steps_checked for a in found), {"clips per network": len(chosen)}
     )
@@ -109,7 +112,7 @@ def ngspice_clips(quick: bool) -> Measured:
 )
 def ngspice_flat(quick: bool) -> Measured:
     network, design, x, _ = _digits("digits_d16_k2" if quick else "digits_d32_k4")
-    found = check_agreement(network, design, x[:8, :1] if quick else x[:, :1], Bench("ideal", flat=True))
+    found = check_agreement(network, design, x[:8, :1] if quick else x[:, :1], AgreementSetup("ideal", flat=True))
     return equal(found.steps_equal, found.steps_checked, {"largest logit error": f"{found.logit_error:.1e} units"})
 
 
@@ -149,7 +152,7 @@ def _broken(name: str, claim: str) -> None:
         layer = network.layers[0]
         assert isinstance(layer, Cmru)
         x = ladder_exercise(layer.threshold, 200, 3)[:, None, :]
-        found = check_agreement(network, replace(design, timing=timing), x, Bench("waveform"))
+        found = check_agreement(network, replace(design, timing=timing), x, AgreementSetup("waveform"))
         return unequal(found.steps_equal, found.steps_checked)
 
 

@@ -1,26 +1,38 @@
-"""Do two levels of description agree? At every step, on every stage, or not at all.
+"""Do two levels of description agree at every step, on every stage?
 
 The digital recurrence gives each cell's level; a ladder agrees at a step if its stages show exactly that level as a
-thermometer code (stages 1..n ON, the others OFF). A missed step shifts a ladder for the rest of a clip, so the first
-miss of each cell and clip is told apart from what follows it. A mismatched chip is held against the behavioural model
-of the same chip.
+thermometer code (stages 1..n ON, the others OFF). A wrong step shifts a ladder for the rest of a clip, so the first
+error of each cell and clip is reported apart from the errors that follow it. A mismatched chip is compared with the
+behavioural model of the same chip.
 """
 
-from analogrnn.agreement.check import LEVELS, Bench, check_agreement, reference_of, simulation_of
-from analogrnn.agreement.compare import Agreement, Bound, Miss, Reference, Spread, Wanted, compare, thermometer
+from analogrnn.agreement.check import LEVELS, AgreementSetup, Level, check_agreement, reference_of, simulation_of
+from analogrnn.agreement.compare import (
+    Agreement,
+    AgreementBound,
+    FirstError,
+    Observed,
+    Reference,
+    ReferenceLayer,
+    Spread,
+    compare,
+    thermometer,
+)
 from analogrnn.agreement.reference import chip_reference, nominal_reference
 from analogrnn.spice.run_network import Progress
 
 __all__ = [
     "LEVELS",
     "Agreement",
-    "Bench",
-    "Bound",
-    "Miss",
+    "AgreementBound",
+    "AgreementSetup",
+    "FirstError",
+    "Level",
+    "Observed",
     "Progress",
     "Reference",
+    "ReferenceLayer",
     "Spread",
-    "Wanted",
     "check_agreement",
     "chip_reference",
     "compare",

@@ -13,7 +13,7 @@ NEAR = 0.25  # of its threshold: a preset pulse, which should pass it by all of 
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class ReferenceLayer:
     """What one layer of ladders should do.
 
     candidates, states (levels k), outputs (T, S, d) in trained units, outputs counted from all-OFF;
@@ -29,9 +29,9 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a run is held against; logits (S, classes) at the last step."""
+    """What a run is compared with; logits (S, classes) at the last step."""
 
-    layers: dict[str, Wanted]
+    layers: dict[str, ReferenceLayer]
     logits: np.ndarray
 
     @property
@@ -41,7 +41,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Miss:
+class FirstError:
     """The first step at which a cell left its reference level in a clip.
 
     candidate  of that step; at the first step that of a preset pulse before it, if its threshold is nearer and the
@@ -72,12 +72,16 @@ class Miss:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """When a comparison holds: least shares of equal stage-steps and classes, largest distance of a first miss."""
+class AgreementBound:
+    """When a comparison holds.
+
+    stage_steps, classes  least shares of equal ones
+    first_error           largest distance of a first error from its threshold, over the threshold
+    """
 
     stage_steps: float = 1.0
     classes: float = 1.0
-    miss: float = 0.0
+    first_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,10 @@ class Spread:
 class Agreement(Shown):
     """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step one stage.
 
-    >>> holds = ar.check_agreement(network, design, x, ar.Bench(level="waveform")).holds
+    >>> holds = ar.check_agreement(network, design, x, ar.AgreementSetup(level="waveform")).holds
 
-    candidate         against the cell's threshold (half window), `candidate_error` the largest in units
-    output            against the full output of the cell
+    candidate         over the cell's threshold (half window), `candidate_error` the largest in units
+    output            over the full output of the cell
     """
 
     level: str
@@ -113,7 +117,7 @@ class Agreement(Shown):
     steps_checked: int
     steps_equal: int
     thermometer_violations: int
-    first_misses: tuple[Miss, ...]
+    first_errors: tuple[FirstError, ...]
     stage_steps_checked: int = 0
     stage_steps_equal: int = 0
     undecided: int = 0
@@ -124,7 +128,7 @@ class Agreement(Shown):
     classes_equal: int | None = None
     classes_checked: int | None = None
     failures: tuple[str, ...] = ()
-    bound: Bound = Bound()
+    bound: AgreementBound = AgreementBound()
     readings: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def shown(self) -> tuple[str, Rows]:
@@ -132,7 +136,7 @@ class Agreement(Shown):
         classes = "" if self.classes_equal is None else f", {self.classes_equal} of {self.classes_checked} classes"
         rows = [
             ("steps equal on every stage", f"{self.steps_equal:,} of {self.steps_checked:,}{classes}"),
-            ("failed runs", f"{len(self.failures)}; first errors: {len(self.first_misses)}"),
+            ("failed runs", f"{len(self.failures)}; first errors: {len(self.first_errors)}"),
         ]
         verdict = "agrees" if self.holds else "disagrees"
         return f"Agreement: level {self.level} {verdict} on {counted(self.clips, 'clip')}", rows
@@ -141,23 +145,23 @@ class Agreement(Shown):
     def holds(self) -> bool:
         if self.failures or not self.steps_checked:
             return False
-        if self.bound == Bound():
+        if self.bound == AgreementBound():
             return self.steps_equal == self.steps_checked
         classes = (
             self.classes_checked is None
             or self.classes_equal is None
             or (self.classes_equal >= self.bound.classes * self.classes_checked)
         )
-        near = all(miss.distance <= self.bound.miss for miss in self.first_misses)
+        near = all(error.distance <= self.bound.first_error for error in self.first_errors)
         return classes and near and self.stage_steps_equal >= self.bound.stage_steps * self.stage_steps_checked
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the readings, ready for JSON."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("readings", "first_misses")}
+        plain = {name: value for name, value in vars(self).items() if name not in ("readings", "first_errors")}
         for name in ("candidate", "output", "bound"):
             plain[name] = None if plain[name] is None else dict(vars(plain[name]))
         plain["failures"] = list(self.failures)
-        return plain | {"first_misses": [miss.as_dict() for miss in self.first_misses], "holds": self.holds}
+        return plain | {"first_errors": [error.as_dict() for error in self.first_errors], "holds": self.holds}
 
 
 def thermometer(levels: np.ndarray, ladder: Ladder) -> np.ndarray:
@@ -166,90 +170,133 @@ def thermometer(levels: np.ndarray, ladder: Ladder) -> np.ndarray:
     return np.asarray(stages_on[..., None] > np.arange(ladder.stages))
 
 
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What one level of description gave.
+
+    stages  layer -> (T, S, d, N) bool
+    run     the runs of ngspice behind them, with their currents; None: all cells ran and every stage is ON or OFF
+    logits  (S, classes) at the last step, NaN where not known; None: the level has none
+    """
+
+    stages: dict[str, np.ndarray]
+    run: NetworkRun | None = None
+    logits: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, run: NetworkRun) -> "Observed":
+        """What ngspice gave."""
+        return cls(run.stages, run, run.logits)
+
+    def ran(self, ladder: Ladder) -> np.ndarray:
+        """(S, d) which ladders of a layer ran."""
+        stages = self.stages[ladder.name]
+        return np.ones(stages.shape[1:3], dtype=bool) if self.run is None else self.run.ran[ladder.name]
+
+    def decided(self, ladder: Ladder) -> np.ndarray:
+        """(T, S, d, N) which stages were clearly ON or OFF."""
+        stages = self.stages[ladder.name]
+        return np.ones(stages.shape, dtype=bool) if self.run is None else self.run.decided[ladder.name]
+
+
 def compare(
-    level: str,
-    design: Design,
-    reference: Reference,
-    stages: dict[str, np.ndarray],
-    run: NetworkRun | None = None,
-    **extra: Any,
+    level: str, design: Design, reference: Reference, observed: Observed, bound: AgreementBound = AgreementBound()
 ) -> Agreement:
-    """Compare stages[layer] (T, S, d, N), bool, with the reference; with `run`, its currents and classes too.
+    """Compare the stages with those of the reference, and the currents and classes where they are known.
 
     Cells that did not run are left out.
     """
-    totals = np.zeros(5, dtype=int)  # steps, equal, not a code, stage-steps equal, undecided
-    stage_steps = 0
-    misses: list[Miss] = []
-    for ladder in design.ladders:
-        found, wanted = stages[ladder.name], reference.layers[ladder.name]
-        known = np.ones(wanted.states.shape[1:], dtype=bool) if run is None else run.ran[ladder.name]
-        decided = np.ones(found.shape, dtype=bool) if run is None else run.decided[ladder.name]
-        right = (found == thermometer(wanted.states, ladder)) & decided
-        same = right.all(axis=-1) | ~known
-        code = (np.diff(found.astype(int), axis=-1) > 0).any(axis=-1)
-        totals += [
-            len(same) * int(known.sum()),
-            int((same & known).sum()),
-            int((code & known).sum()),
-            int((right & known[..., None]).sum()),
-            int((~decided & known[..., None]).sum()),
-        ]
-        stage_steps += len(same) * int(known.sum()) * ladder.stages
-        preset = ladder.i_preset / (ladder.synapses.scale * design.unit_current)
-        for clip, cell in np.argwhere(~same.all(axis=0)):
-            at = int(np.argmin(same[:, clip, cell])), int(clip), int(cell)
-            misses.append(_miss(ladder, wanted, found, run, at, preset))
-    if run is not None:
-        extra = _currents(design, reference, run) | extra
-    clips = next(iter(reference.layers.values())).states.shape[1]
+    layers = [(ladder, reference.layers[ladder.name]) for ladder in design.ladders]
+    counts = [_count(ladder, layer, observed) for ladder, layer in layers]
+    errors = [
+        _first_error(design, ladder, layer, observed, (int(np.argmin(count.same[:, clip, cell])), int(clip), int(cell)))
+        for (ladder, layer), count in zip(layers, counts, strict=True)
+        for clip, cell in np.argwhere(~count.same.all(axis=0))
+    ]
+    run = observed.run
+    currents = _CurrentErrors() if run is None else _current_errors(design, reference, run)
+    classes = _class_errors(reference, observed.logits)
     return Agreement(
         level,
-        clips,
-        design.stages,
-        int(totals[0]),
-        int(totals[1]),
-        int(totals[2]),
-        tuple(misses),
-        stage_steps_checked=stage_steps,
-        stage_steps_equal=int(totals[3]),
-        undecided=int(totals[4]),
-        readings=stages,
-        **extra,
+        clips=layers[0][1].states.shape[1],
+        stages=design.stages,
+        steps_checked=sum(count.steps for count in counts),
+        steps_equal=sum(count.equal for count in counts),
+        thermometer_violations=sum(count.violations for count in counts),
+        first_errors=tuple(errors),
+        stage_steps_checked=sum(count.stage_steps for count in counts),
+        stage_steps_equal=sum(count.stage_steps_equal for count in counts),
+        undecided=sum(count.undecided for count in counts),
+        candidate_error=currents.units,
+        candidate=currents.candidate,
+        output=currents.output,
+        logit_error=classes.logit,
+        classes_equal=classes.equal,
+        classes_checked=classes.checked,
+        failures=() if run is None else run.failures,
+        bound=bound,
+        readings=observed.stages,
     )
 
 
-def _miss(
-    ladder: Ladder,
-    wanted: Wanted,
-    found: np.ndarray,
-    run: NetworkRun | None,
-    at: tuple[int, int, int],
-    preset: np.ndarray,
-) -> Miss:
-    """`preset` (d,): what a preset pulse is, in trained units."""
-    step, _, cell = at
-    before = wanted.states[step - 1][at[1:]] if step else ladder.initial[cell]
+@dataclass(frozen=True, eq=False)
+class _Count:
+    """The counts of one layer; same (T, S, d): every stage right, or the ladder did not run."""
+
+    same: np.ndarray
+    steps: int
+    equal: int
+    violations: int
+    stage_steps: int
+    stage_steps_equal: int
+    undecided: int
+
+
+def _count(ladder: Ladder, layer: ReferenceLayer, observed: Observed) -> _Count:
+    found, known, decided = observed.stages[ladder.name], observed.ran(ladder), observed.decided(ladder)
+    right = (found == thermometer(layer.states, ladder)) & decided
+    same = right.all(axis=-1) | ~known
+    violated = (np.diff(found.astype(int), axis=-1) > 0).any(axis=-1)
+    steps = len(same) * int(known.sum())
+    return _Count(
+        same,
+        steps,
+        int((same & known).sum()),
+        int((violated & known).sum()),
+        steps * ladder.stages,
+        int((right & known[..., None]).sum()),
+        int((~decided & known[..., None]).sum()),
+    )
+
+
+def _first_error(
+    design: Design, ladder: Ladder, layer: ReferenceLayer, observed: Observed, at: tuple[int, int, int]
+) -> FirstError:
+    """The error at step, clip, cell."""
+    (step, clip, cell), found = at, observed.stages[ladder.name]
+    before = layer.states[step - 1, clip, cell] if step else ladder.initial[cell]
     on = round((float(before) - ladder.k_min) / ladder.level_step)
-    candidate = float(wanted.candidates[at])
-    reach = [(candidate, t) for t in (*wanted.up[cell, on : on + 1], *wanted.down[cell, max(on - 1, 0) : on])]
-    low = found[at].sum() < thermometer(wanted.states[at], ladder).sum()
+    candidate = float(layer.candidates[at])
+    reach = [(candidate, t) for t in (*layer.up[cell, on : on + 1], *layer.down[cell, max(on - 1, 0) : on])]
+    low = found[at].sum() < thermometer(layer.states[at], ladder).sum()
     if step == 0 and low:  # one of the presets before it may not have set its stage
-        presets = wanted.up[cell, : ladder.preset_pulses[cell]]
-        reach += [(float(preset[cell]), t) for t in presets if abs(preset[cell] - t) < NEAR * abs(t)]
+        preset = float(ladder.i_preset[cell] / (ladder.synapses.scale[cell] * design.unit_current))
+        presets = layer.up[cell, : ladder.preset_pulses[cell]]
+        reach += [(preset, t) for t in presets if abs(preset - t) < NEAR * abs(t)]
     acted, nearest = min(
         (pair for pair in reach if np.isfinite(pair[1])),
         key=lambda pair: abs(pair[0] - pair[1]),
         default=(candidate, np.nan),
     )
+    run = observed.run
     # of a preset no candidate was measured
     measured = float(run.candidates[ladder.name][at]) if run is not None and acted == candidate else float("nan")
-    return Miss(
+    return FirstError(
         ladder.name,
         cell,
-        at[1],
+        clip,
         step,
-        int(wanted.states[at]),
+        int(layer.states[at]),
         tuple(bool(b) for b in found[at]),
         acted,
         float(nearest),
@@ -257,32 +304,52 @@ def _miss(
     )
 
 
-def _currents(design: Design, reference: Reference, run: NetworkRun) -> dict[str, Any]:
-    """Errors of candidates, outputs and logits, and the classes."""
+@dataclass(frozen=True)
+class _CurrentErrors:
+    """Of candidates and outputs, None where nothing is known; `units` is the largest of a candidate, in units."""
+
+    units: float | None = None
+    candidate: Spread | None = None
+    output: Spread | None = None
+
+
+def _current_errors(design: Design, reference: Reference, run: NetworkRun) -> _CurrentErrors:
     in_units, candidates, outputs = [], [], []
     for ladder in design.ladders:
-        wanted = reference.layers[ladder.name]
-        error = run.candidates[ladder.name] - wanted.candidates
+        layer = reference.layers[ladder.name]
+        error = run.candidates[ladder.name] - layer.candidates
         half = ladder.beta / (ladder.synapses.scale * design.unit_current)
         in_units.append(error.ravel())
         candidates.append((error / half).ravel())
-        # a cell that missed a step gives another level: that is no error of its currents
-        right = (run.stages[ladder.name] == thermometer(wanted.states, ladder)).all(axis=-1)
+        # a wrong cell gives another level: that is no error of its currents
+        right = (run.stages[ladder.name] == thermometer(layer.states, ladder)).all(axis=-1)
         full = ladder.i_alpha * ladder.stages / design.unit_current
-        wrong = run.outputs[ladder.name] / design.unit_current - wanted.outputs
+        wrong = run.outputs[ladder.name] / design.unit_current - layer.outputs
         outputs.append(np.where(right, wrong / full, np.nan).ravel())
     units = Spread.of(np.concatenate(in_units), "units")
-    found: dict[str, Any] = {
-        "candidate_error": None if units is None else units.largest,
-        "candidate": Spread.of(np.concatenate(candidates), "of the threshold"),
-        "output": Spread.of(np.concatenate(outputs), "of full scale"),
-        "failures": run.failures,
-    }
-    known = np.isfinite(run.logits).all(axis=1) if run.logits.shape[1] else np.zeros(len(run.logits), dtype=bool)
-    if known.any():
-        found |= {
-            "logit_error": float(np.abs(run.logits - reference.logits)[known].max()),
-            "classes_equal": int((run.classes == reference.classes)[known].sum()),
-            "classes_checked": int(known.sum()),
-        }
-    return found
+    return _CurrentErrors(
+        None if units is None else units.largest,
+        Spread.of(np.concatenate(candidates), "of the threshold"),
+        Spread.of(np.concatenate(outputs), "of full scale"),
+    )
+
+
+@dataclass(frozen=True)
+class _ClassErrors:
+    """None where no logits are known."""
+
+    logit: float | None = None
+    equal: int | None = None
+    checked: int | None = None
+
+
+def _class_errors(reference: Reference, logits: np.ndarray | None) -> _ClassErrors:
+    """Largest error of the logits (S, classes), equal classes and how many were compared."""
+    if logits is None or not logits.shape[1]:
+        return _ClassErrors()
+    known = np.isfinite(logits).all(axis=1)
+    if not known.any():
+        return _ClassErrors()
+    error = np.abs(logits - reference.logits)[known]
+    equal = np.argmax(logits[known], axis=1) == reference.classes[known]
+    return _ClassErrors(float(error.max()), int(equal.sum()), int(known.sum()))

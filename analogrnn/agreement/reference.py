@@ -1,8 +1,8 @@
-"""What a run is held against: the digital network, or the behavioural model of one manufactured chip."""
+"""What a run is compared with: the digital network, or the behavioural model of one manufactured chip."""
 
 import numpy as np
 
-from analogrnn.agreement.compare import Reference, Wanted
+from analogrnn.agreement.compare import Reference, ReferenceLayer
 from analogrnn.chip import Chip
 from analogrnn.design import Design
 from analogrnn.network import DigitalRun
@@ -15,7 +15,7 @@ def nominal_reference(design: Design, run: DigitalRun) -> Reference:
     for ladder in design.ladders:
         up, down = (np.repeat(ladder.threshold[:, side, None], ladder.stages, axis=1) for side in (1, 0))
         outputs = run.outputs[ladder.name] - ladder.alpha * ladder.k_min
-        layers[ladder.name] = Wanted(run.candidates[ladder.name], run.states[ladder.name], outputs, up, down)
+        layers[ladder.name] = ReferenceLayer(run.candidates[ladder.name], run.states[ladder.name], outputs, up, down)
     return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])
 
 
@@ -27,5 +27,5 @@ def chip_reference(chip: Chip, x: np.ndarray) -> Reference:
         levels = run.levels[layer.name]
         on = ((levels - layer.ladder.k_min) // layer.ladder.level_step).astype(int)
         outputs = layer.output[np.arange(layer.ladder.width), on] - layer.ladder.alpha * layer.ladder.k_min
-        layers[layer.name] = Wanted(run.candidates[layer.name], levels, outputs, layer.up, layer.down)
+        layers[layer.name] = ReferenceLayer(run.candidates[layer.name], levels, outputs, layer.up, layer.down)
     return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])

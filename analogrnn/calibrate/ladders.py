@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from analogrnn.bench_ladder import bench_ladders
 from analogrnn.calibrate.bench import ZERO_CELSIUS, CalibrationBench, Numbers, Probe, Setup
 from analogrnn.design import Design
-from analogrnn.mapping import MappingOptions, map_network
-from analogrnn.network import Cmru, Network
+from analogrnn.mapping import MappingOptions
 from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
@@ -76,17 +76,6 @@ def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Techno
 def bench_design(bench: CalibrationBench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
     """Two ladders with one input of weight 1, levels 0..stages: half windows of 1 and of WIDE unit currents."""
     setup = bench.setup
-    cell = Cmru(
-        name="rec",
-        weight=np.ones((2, 1)),
-        bias=np.zeros(2),
-        threshold=np.array([1.0, WIDE]),
-        alpha=np.full(2, 0.5),
-        eps=1.0,
-        k_min=0,
-        k_max=stages,
-        initial=np.zeros(2),
-    )
     options = MappingOptions(
         unit_current=unit,
         cell_w=setup.device.w,
@@ -99,7 +88,7 @@ def bench_design(bench: CalibrationBench, technology: Technology, unit: float, s
         pulse_settle=setup.pulse_settle,
         input_bound=6.0,
     )
-    return map_network(Network((cell,)), technology, options)
+    return bench_ladders((0, stages), technology, options, (1.0, WIDE))
 
 
 def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, cell: int = 0) -> Probe:

@@ -1,9 +1,10 @@
 """`analogrnn agree NET`."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from analogrnn.agreement import LEVELS, Agreement, Bench, Bound, check_agreement
+from analogrnn.agreement import LEVELS, Agreement, AgreementSetup, check_agreement
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.numbers import number, whole
@@ -14,7 +15,7 @@ from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
 from analogrnn.units import parse
 
-SHOWN = 10  # first misses
+SHOWN = 10  # first errors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--level",
         choices=LEVELS,
         default="ideal",
-        help="what to hold against digital (default ideal); transistor runs the foundry's models, a "
+        help="what to compare with the digital network (default ideal); transistor runs the foundry's models, a "
         "second or two for each ladder and clip, best with --stage standard",
     )
     parser.add_argument("--control", choices=CONTROLS, default="none", help="break the ladder on purpose")
-    parser.add_argument("--flat", action="store_true", help="one deck a clip, readout included, not one a ladder")
+    parser.add_argument("--flat", action="store_true", help="one deck per clip, readout included, not one per ladder")
     parser.add_argument(
-        "--chip", type=whole, metavar="K", help="mismatched chip number K under --seed, held against its own fast model"
+        "--chip",
+        type=whole,
+        metavar="K",
+        help="mismatched chip number K under --seed, compared with its own behavioural model",
     )
     add_conditions(parser)
     bound = parser.add_argument_group("bounds of the transistor level; the others must agree at every step")
@@ -42,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--least-classes", type=number, metavar="X", help="share of clips with the same class (0.99; 0.9)"
     )
     bound.add_argument(
-        "--miss-within",
+        "--first-error-within",
         type=number,
         metavar="X",
-        help="largest distance of a first miss from its threshold, over the threshold (default 0.02; a chip: any)",
+        help="largest distance of a first error from its threshold, over the threshold (default 0.02; a chip: any)",
     )
-    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one per CPU)")
     parser.add_argument("--timeout", metavar="s", default="3600s", help="of one simulator run (default 3600s)")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write agreement.json and a picture of the worst cell"
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
     ngspice = find_ngspice() if args.level in ("ideal", "transistor") else None
-    bench = Bench(
+    setup = AgreementSetup(
         args.level,
         args.control,
         args.flat,
@@ -70,31 +74,31 @@ def run(args: argparse.Namespace) -> int:
         conditions_of(args),
         timeout=parse(args.timeout, "s", owner="--timeout"),
     )
-    bench = _with_bound(args, bench)
+    setup = _with_bound(args, setup)
     with ui.progress(f"{args.level}, {inputs.x.shape[1]} clips") as progress:
-        found = check_agreement(network, design, inputs.x, bench, progress=progress)
+        found = check_agreement(network, design, inputs.x, setup, progress=progress)
     verdict = "agrees" if found.holds else "DISAGREES"
     name = network.name if args.chip is None else f"{network.name}, chip {args.chip}"
     ui.table(f"{name}: {verdict}", _rows(found, inputs))
     answer = found.as_dict()
-    for miss in answer["first_misses"]:
-        miss["clip_index"] = int(inputs.indices[miss["clip"]])
+    for error in answer["first_errors"]:
+        error["clip_index"] = int(inputs.indices[error["clip"]])
     if args.out is not None:
         from analogrnn.figures.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
         write_json(make_folder(args.out) / "agreement.json", answer)
-        cell = draw_agreement(network, design, (inputs.x, inputs.indices), bench, found, args.out / "worst_cell.png")
+        cell = draw_agreement(network, design, (inputs.x, inputs.indices), setup, found, args.out / "worst_cell.png")
         ui.say(f"{args.out / 'agreement.json'}, worst_cell.png ({cell})")
     ui.result(answer)
     return 0 if found.holds else 1
 
 
-def _with_bound(args: argparse.Namespace, bench: Bench) -> Bench:
-    typed = {"stage_steps": args.least_steps, "classes": args.least_classes, "miss": args.miss_within}
+def _with_bound(args: argparse.Namespace, setup: AgreementSetup) -> AgreementSetup:
+    typed = {"stage_steps": args.least_steps, "classes": args.least_classes, "first_error": args.first_error_within}
     typed = {name: value for name, value in typed.items() if value is not None}
     if not typed:
-        return bench
-    return Bench(**{**vars(bench), "bound": Bound(**{**vars(bench.wanted), **typed})})
+        return setup
+    return replace(setup, bound=replace(setup.deciding_bound, **typed))
 
 
 def _rows(found: Agreement, inputs: Clips) -> list[tuple[str, str]]:
@@ -115,15 +119,15 @@ def _rows(found: Agreement, inputs: Clips) -> list[tuple[str, str]]:
         rows.append(("largest logit error (units)", f"{found.logit_error:.3g}"))
     if found.classes_equal is not None:
         rows.append(("same class", f"{found.classes_equal} of {found.classes_checked or found.clips}"))
-    for miss in found.first_misses[:SHOWN]:
-        on = "".join("1" if stage else "0" for stage in miss.stages)
+    for error in found.first_errors[:SHOWN]:
+        on = "".join("1" if stage else "0" for stage in error.stages)
         rows.append(
             (
-                f"first miss of {miss.layer}[{miss.cell}], clip {int(inputs.indices[miss.clip])}",
-                f"step {miss.step}: digital level {miss.digital}, stages {on}, candidate {miss.candidate:.6g}, "
-                f"threshold {miss.threshold:.6g} ({100 * miss.distance:.2g} % off)",
+                f"first error of {error.layer}[{error.cell}], clip {int(inputs.indices[error.clip])}",
+                f"step {error.step}: digital level {error.digital}, stages {on}, candidate {error.candidate:.6g}, "
+                f"threshold {error.threshold:.6g} ({100 * error.distance:.2g} % off)",
             )
         )
-    if len(found.first_misses) > SHOWN:
-        rows.append(("more first misses", str(len(found.first_misses) - SHOWN)))
+    if len(found.first_errors) > SHOWN:
+        rows.append(("more first errors", str(len(found.first_errors) - SHOWN)))
     return rows + [("failed", failure) for failure in found.failures]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.agreement import Agreement, Bench, Reference, reference_of, simulation_of, thermometer
+from analogrnn.agreement import Agreement, AgreementSetup, Reference, reference_of, simulation_of, thermometer
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.figures import plots
@@ -76,15 +76,20 @@ def _digital_trace(states: np.ndarray, initial: float, schedule: Schedule) -> pl
 
 
 def draw_agreement(
-    network: Network, design: Design, clips: tuple[np.ndarray, np.ndarray], bench: Bench, found: Agreement, path: Path
+    network: Network,
+    design: Design,
+    clips: tuple[np.ndarray, np.ndarray],
+    setup: AgreementSetup,
+    found: Agreement,
+    path: Path,
 ) -> str:
-    """The worst cell of a comparison: the first miss farthest from its threshold; without one, the nearest candidate.
+    """The worst cell of a comparison: the first error farthest from its threshold; without one, the nearest candidate.
 
     `clips` are x (T, S, D) and their numbers in the set. SPICE levels run that cell once more for its waveforms.
     Returns what was drawn, in words.
     """
     x, numbers = clips
-    reference = reference_of(network, design, x, bench)
+    reference = reference_of(network, design, x, setup)
     (name, cell, clip), step = _worst(design, reference, found)
     ladder, wanted = next(item for item in design.ladders if item.name == name), reference.layers[name]
     stages = found.readings[name][:, clip, cell]
@@ -92,8 +97,8 @@ def draw_agreement(
     pulses, end = design.timing.lead + np.arange(len(x)) * design.timing.period, len(x) * design.timing.period
     held = np.append(np.repeat(pulses, 2)[1:], end)  # a step is level from its pulse to the next
     states = plots.Trace(held, 1.0 - np.repeat(stages.astype(float), 2, axis=0))
-    if bench.level in ("ideal", "transistor"):
-        deck, waves = run_cell(design, x[:, clip], (ladder, cell), simulation_of(design, bench))
+    if setup.level in ("ideal", "transistor"):
+        deck, waves = run_cell(design, x[:, clip], (ladder, cell), simulation_of(design, setup))
         unit = float(ladder.synapses.scale[cell]) * design.unit_current
         made = read_deck(deck, waves).candidates[name, cell] / unit
         nodes = [waves[node] for node in deck.probes[name, cell].states]
@@ -101,10 +106,10 @@ def draw_agreement(
         states = plots.Trace(waves.axis - start, np.stack(nodes, axis=1) / deck.supply)
     level = ladder.k_min + ladder.level_step * (states.value < 0.5).sum(axis=1)
     edges = np.concatenate([wanted.up[cell], wanted.down[cell]])
-    chip = "" if bench.chip is None else f", chip {bench.chip}"
+    chip = "" if setup.chip is None else f", chip {setup.chip}"
     picture = plots.CellPicture(
-        title=f"{design.name}: {name}[{cell}] on clip {numbers[clip]}, level {bench.level}{chip}",
-        label={"ideal": "ngspice, ideal", "transistor": "ngspice, transistors"}.get(bench.level, bench.level),
+        title=f"{design.name}: {name}[{cell}] on clip {numbers[clip]}, level {setup.level}{chip}",
+        label={"ideal": "ngspice, ideal", "transistor": "ngspice, transistors"}.get(setup.level, setup.level),
         pulses=pulses,
         end=end,
         wanted=wanted.candidates[:, clip, cell],
@@ -114,17 +119,17 @@ def draw_agreement(
         found=plots.Trace(states.time, level),
         states=states,
         on=thermometer(wanted.states[:, clip, cell], ladder),
-        miss=step,
+        first_error=step,
     )
     plots.cell_agreement(picture, path)
     return f"{name}[{cell}], clip {numbers[clip]}"
 
 
 def _worst(design: Design, reference: Reference, found: Agreement) -> tuple[tuple[str, int, int], int | None]:
-    """(layer, cell, clip) and the step of its first miss."""
-    if found.first_misses:
-        miss = max(found.first_misses, key=lambda item: item.distance)
-        return (miss.layer, miss.cell, miss.clip), miss.step
+    """(layer, cell, clip) and the step of its first error."""
+    if found.first_errors:
+        error = max(found.first_errors, key=lambda item: item.distance)
+        return (error.layer, error.cell, error.clip), error.step
     nearest = []
     for ladder in design.ladders:
         wanted = reference.layers[ladder.name]

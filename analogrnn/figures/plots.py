@@ -244,7 +244,7 @@ class CellPicture:
     thresholds    those of the candidate, (n,)
     levels        (T,) of the reference; found: level over time in s
     states        stage nodes over time, volts over the supply (P, N); on (T, N) where the reference has them ON
-    miss          step of the first miss, None without one
+    first_error   step of the first error, None without one
     """
 
     title: str
@@ -258,7 +258,7 @@ class CellPicture:
     found: Trace
     states: Trace
     on: np.ndarray
-    miss: int | None
+    first_error: int | None
 
 
 def cell_agreement(picture: CellPicture, path: Path) -> None:
@@ -308,8 +308,8 @@ def cell_agreement(picture: CellPicture, path: Path) -> None:
     bottom.set_yticks([n + 0.4 for n in range(count)], [f"stage {n + 1}" for n in range(count)])
     bottom.set(xlabel="time since the first frame (ms)", xlim=(0.0, end))
     for axes in (top, middle, bottom):
-        if picture.miss is not None:
-            axes.axvline(at[picture.miss], color="#b3261e", lw=1.2, ls=":", label="first miss")
+        if picture.first_error is not None:
+            axes.axvline(at[picture.first_error], color="#b3261e", lw=1.2, ls=":", label="first error")
         legend_above(axes, columns=5)
     save_figure(figure, path)
 

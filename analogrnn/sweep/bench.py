@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analogrnn.cells import cmru_loop
+from analogrnn.bench_ladder import bench_ladders, digital_stages
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
-from analogrnn.mapping import MappingOptions, map_network, stage_options
-from analogrnn.network import Cmru, Network
+from analogrnn.mapping import stage_options
 from analogrnn.spice.deck import Deck, Tran
 from analogrnn.spice.engine import Job
 from analogrnn.spice.pdk import Pdk
@@ -21,12 +20,11 @@ from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import ProbedDeck, read_deck
 from analogrnn.spice.sources import piecewise_linear
 from analogrnn.spice.transistor_ladder import TransistorOptions, ladder_transistors
-from analogrnn.streams import stream
-from analogrnn.sweep.specs import Bench, Condition
+from analogrnn.stimulus import Demand, drifting_moves
+from analogrnn.sweep.specs import Condition, SweepBench
 from analogrnn.technology import Technology
 
 BOUND = 6.0  # largest candidate, beta
-ALPHA = 0.5
 RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
 CLIMB = 2.0  # beta, moves between the ramps
 RAMP_POINTS = 20  # a step, at least: with 5, down thresholds came out late by up to 0.02 beta
@@ -74,53 +72,26 @@ class Found:
     down: np.ndarray
 
 
-def bench_design(bench: Bench, technology: Technology, cells: int = 1) -> Design:
+def bench_design(bench: SweepBench, technology: Technology, cells: int = 1) -> Design:
     """The ladders of a bench. Raises MappingError if they can't be built."""
     options = replace(stage_options(bench.stage, bench.period), input_bound=BOUND)
-    return ladder_design(bench.stages, technology, options, cells)
+    return bench_ladders(levels_about_zero(bench.stages), technology, options, (1.0,) * cells)
 
 
-def ladder_design(stages: int, technology: Technology, options: MappingOptions, cells: int = 1) -> Design:
-    """`cells` equal ladders, their levels about zero, that start at their bottom."""
+def levels_about_zero(stages: int) -> tuple[int, int]:
+    """k_min and k_max of a ladder whose levels lie about zero."""
     low = -(stages // 2)
-    layer = Cmru(
-        "rec",
-        np.ones((cells, 1)),
-        np.zeros(cells),
-        threshold=np.ones(cells),
-        alpha=np.full(cells, ALPHA),
-        k_min=low,
-        k_max=low + stages,
-        initial=np.full(cells, float(low)),
-    )
-    return map_network(Network((layer,)), technology, options)
+    return low, low + stages
 
 
-def exercise(bench: Bench) -> np.ndarray:
-    """(steps,) candidates in beta: to the top and back, then holds of up to `hold`, moves of `move` to `most`."""
-    rng = stream(bench.seed, "sweep", "exercise")
-    c, drift = np.zeros(bench.steps), 0
-    for t in range(bench.steps):
-        if rng.random() < 0.1:
-            drift = int(rng.choice([-1, 0, 0, 1]))
-        kind, sign = rng.random(), float(rng.choice([-1.0, 1.0]))
-        if kind < 0.4:
-            c[t] = sign * bench.hold * rng.choice([0.0, 0.5, 1.0])
-        else:
-            sign = float(drift) if drift and rng.random() < 0.75 else sign
-            c[t] = sign * rng.choice([bench.move, rng.uniform(bench.move, bench.most), bench.most])
-    climb = np.repeat([bench.move, -bench.move], bench.stages)[: bench.steps]
-    c[: len(climb)] = climb
-    return np.round(c, 3)
-
-
-def build(bench: Bench, condition: Condition, technology: Technology, pdk: Pdk) -> Build:
+def build(bench: SweepBench, condition: Condition, technology: Technology, pdk: Pdk) -> Build:
     """The deck of one condition. Raises MappingError, and ParameterError for a step shorter than the pulse."""
     design = bench_design(bench, technology)
     if bench.step is not None:
-        design = _hastened(design, bench.step)
+        design = _with_period(design, bench.step)
     options = TransistorOptions(corner=condition.corner, temperature=condition.temperature, supply=condition.supply)
-    candidates = exercise(bench)
+    demand = Demand(bench.hold, bench.move, bench.most)
+    candidates = drifting_moves(demand, bench.stages, bench.steps, bench.seed)
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], pdk, options)
     return with_ramps(design, candidates, deck, Slope())
 
@@ -133,7 +104,7 @@ def with_ramps(design: Design, candidates: np.ndarray, deck: ProbedDeck, slope: 
     return Build(design, candidates, deck.with_deck(stimulus.on(deck.deck)), tuple(stimulus.ramps))
 
 
-def _hastened(design: Design, step: float) -> Design:
+def _with_period(design: Design, step: float) -> Design:
     """The same circuit and pulses with another step time; the inputs keep leading by the same part of it."""
     timing = design.timing
     lead = timing.lead * step / timing.period
@@ -227,13 +198,6 @@ def read(made: Build, waves: Waveforms) -> Found:
         for name in (f"i(v.{probe.instance}.vstages)", probe.output)
     )
     return Found(right, total, drawn * deck.supply, output, up, down)
-
-
-def digital_stages(design: Design, candidates: np.ndarray) -> np.ndarray:
-    """(T, N) which stages are ON in the digital CMRU."""
-    ladder = design.ladders[0]
-    states = cmru_loop(candidates[:, None], np.ones(1), ladder.initial, k_min=ladder.k_min, k_max=ladder.k_max)
-    return np.asarray(states[:, :1] - ladder.k_min > np.arange(ladder.stages))
 
 
 def _by_level(values: np.ndarray, on: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from analogrnn.noise import candidate_noise
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.sweep.bench import Found, bench_design, build, read
-from analogrnn.sweep.specs import PARAMETERS, Bench, Condition, Spec, SpecFile
+from analogrnn.sweep.specs import PARAMETERS, Condition, Spec, SpecFile, SweepBench
 from analogrnn.technology import Technology
 
 
@@ -82,7 +82,7 @@ def run_sweep(
     return SweepReport(file, tuple(judge(spec, ordered, file.nominal) for spec in file.specs), ordered)
 
 
-def parameters(bench: Bench, design: Design, found: Found, deviations: np.ndarray) -> dict[str, np.ndarray]:
+def parameters(bench: SweepBench, design: Design, found: Found, deviations: np.ndarray) -> dict[str, np.ndarray]:
     """Every parameter of `PARAMETERS` from one run; NaN where something could not be measured.
 
     deviations (ladders, 2, N): of the up and down thresholds of drawn ladders from the nominal ones, in beta
@@ -138,7 +138,7 @@ def judge(spec: Spec, measurements: tuple[Measurement, ...], nominal: Condition)
     return Row(spec, least, most, typical, str(low.condition), str(high.condition), len(mine), tuple(reasons))
 
 
-def _deviations(bench: Bench, technology: Technology) -> np.ndarray:
+def _deviations(bench: SweepBench, technology: Technology) -> np.ndarray:
     """(ladders, 2, N) what mismatch adds to the up and down thresholds, in beta."""
     layer = draw_chip(bench_design(bench, technology, bench.ladders), bench.seed, 0).ladders[0]
     down = np.where(np.isfinite(layer.down), layer.down, -np.inf)

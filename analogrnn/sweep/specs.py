@@ -53,7 +53,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Bench:
+class SweepBench:
     """What is built: one ladder of weight 1. `step`: run its clock this fast (s), whatever it was mapped for."""
 
     stage: str = "standard"
@@ -91,7 +91,7 @@ class Spec:
 @dataclass(frozen=True)
 class SpecFile:
     name: str
-    bench: Bench
+    bench: SweepBench
     conditions: tuple[Condition, ...]
     nominal: Condition
     specs: tuple[Spec, ...]
@@ -136,9 +136,9 @@ def _known(owner: str, given: Mapping[str, Any], known: set[str]) -> None:
         raise ParameterError(f"{owner} has unknown keys {extra}; known: {sorted(known)}.")
 
 
-def _bench(owner: str, given: Mapping[str, Any]) -> Bench:
+def _bench(owner: str, given: Mapping[str, Any]) -> SweepBench:
     owner = f"{owner} [bench]"
-    _known(owner, given, set(Bench.__dataclass_fields__))
+    _known(owner, given, set(SweepBench.__dataclass_fields__))
     values: dict[str, Any] = {}
     stage = given.get("stage", "standard")
     if stage not in STAGES:
@@ -158,7 +158,7 @@ def _bench(owner: str, given: Mapping[str, Any]) -> Bench:
             if not isinstance(given[key], int) or isinstance(given[key], bool):
                 raise ParameterError(f"{owner} {key} = {given[key]!r} is not a whole number.")
             values[key] = int(in_range(f"{owner} {key}", given[key], low, high))
-    bench = Bench(stage=stage, **values)
+    bench = SweepBench(stage=stage, **values)
     if bench.most < bench.move:
         raise ParameterError(f"{owner} most = {bench.most:g} is below move = {bench.move:g}; moves go up to most.")
     return bench

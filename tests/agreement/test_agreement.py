@@ -10,7 +10,16 @@ import pytest
 from helpers import clips_for, cmru, direct, inputs_of, mapped, network
 from numpy.testing import assert_array_equal
 
-from analogrnn.agreement import Agreement, Bench, Bound, check_agreement, compare, nominal_reference, thermometer
+from analogrnn.agreement import (
+    Agreement,
+    AgreementBound,
+    AgreementSetup,
+    Observed,
+    check_agreement,
+    compare,
+    nominal_reference,
+    thermometer,
+)
 from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError
 from analogrnn.network import forward
 from analogrnn.spice.engine import find_ngspice
@@ -28,14 +37,14 @@ def right():
     return thermometer(REFERENCE.states["cell"], LADDER)
 
 
-def compared(stages, **extra):
-    return compare("waveform", DESIGN, WANTED, {"cell": stages}, **extra)
+def compared(stages, run=None, bound=AgreementBound()):  # noqa: B008 (frozen)
+    return compare("waveform", DESIGN, WANTED, Observed({"cell": stages}, run), bound)
 
 
 def test_the_digital_stages_themselves_agree():
     found = compared(right())
     assert (found.steps_checked, found.steps_equal, found.thermometer_violations) == (180, 180, 0)
-    assert found.first_misses == ()
+    assert found.first_errors == ()
     assert (found.clips, found.stages) == (3, 8)
     assert found.holds
 
@@ -48,11 +57,11 @@ def test_a_single_flipped_stage_is_found(where):
     step, clip, cell, _ = where
     assert not found.holds
     assert found.steps_equal == found.steps_checked - 1
-    (miss,) = found.first_misses
-    assert (miss.layer, miss.cell, miss.clip, miss.step) == ("cell", cell, clip, step)
-    assert miss.digital == REFERENCE.states["cell"][step, clip, cell]
-    assert miss.candidate == X[step, clip, cell]
-    assert_array_equal(miss.stages, stages[step, clip, cell])
+    (error,) = found.first_errors
+    assert (error.layer, error.cell, error.clip, error.step) == ("cell", cell, clip, step)
+    assert error.digital == REFERENCE.states["cell"][step, clip, cell]
+    assert error.candidate == X[step, clip, cell]
+    assert_array_equal(error.stages, stages[step, clip, cell])
 
 
 def test_the_level_of_another_code_with_as_many_stages_on_does_not_pass():
@@ -65,17 +74,17 @@ def test_the_level_of_another_code_with_as_many_stages_on_does_not_pass():
     assert found.thermometer_violations == 1
 
 
-def test_the_first_miss_is_told_apart_from_what_follows_it():
+def test_the_first_error_is_reported_apart_from_what_follows_it():
     """A missed step shifts a ladder for the rest of the clip: one cause, many wrong steps."""
     stages = right()
     stages[10:, 1, 0] = ~stages[10:, 1, 0]
     stages[25:, 2, 1] = ~stages[25:, 2, 1]
     found = compared(stages)
-    assert [(m.clip, m.cell, m.step) for m in found.first_misses] == [(1, 0, 10), (2, 1, 25)]
+    assert [(m.clip, m.cell, m.step) for m in found.first_errors] == [(1, 0, 10), (2, 1, 25)]
     assert found.steps_equal == found.steps_checked - 20 - 5
 
 
-def test_a_miss_names_the_nearest_threshold_that_could_move_the_cell():
+def test_a_first_error_names_the_nearest_threshold_that_could_move_the_cell():
     """Inside the ladder both can; at its top no candidate can move it but one below the lower threshold."""
     stages, states = right(), REFERENCE.states["cell"][:, 0, 0]
     before = np.concatenate([[NET.layers[0].initial[0]], states[:-1]])
@@ -84,9 +93,9 @@ def test_a_miss_names_the_nearest_threshold_that_could_move_the_cell():
     for step, expected in ((inside, threshold), (top, -threshold)):
         wrong = stages.copy()
         wrong[step, 0, 0, 0] ^= True
-        (miss,) = compared(wrong).first_misses
-        assert miss.threshold == expected
-        assert miss.distance == pytest.approx(abs(X[step, 0, 0] - expected) / threshold)
+        (error,) = compared(wrong).first_errors
+        assert error.threshold == expected
+        assert error.distance == pytest.approx(abs(X[step, 0, 0] - expected) / threshold)
 
 
 def test_a_level_too_low_from_the_start_is_told_of_the_preset_that_failed():
@@ -99,12 +108,12 @@ def test_a_level_too_low_from_the_start_is_told_of_the_preset_that_failed():
     reference = replace(reference, layers={"cell": layer})
     wrong = thermometer(layer.states, LADDER)
     wrong[:, 0, 0] = False
-    (miss,) = compare("waveform", DESIGN, reference, {"cell": wrong}).first_misses
-    assert (miss.step, miss.candidate, miss.threshold) == (0, pytest.approx(2.0 * half), pytest.approx(1.97 * half))
+    (error,) = compare("waveform", DESIGN, reference, Observed({"cell": wrong})).first_errors
+    assert (error.step, error.candidate, error.threshold) == (0, pytest.approx(2.0 * half), pytest.approx(1.97 * half))
     # too high a level is no preset that failed
     wrong[:, 0, 0] = True
-    (miss,) = compare("waveform", DESIGN, reference, {"cell": wrong}).first_misses
-    assert miss.candidate == pytest.approx(-2.7 * half)
+    (error,) = compare("waveform", DESIGN, reference, Observed({"cell": wrong})).first_errors
+    assert error.candidate == pytest.approx(-2.7 * half)
 
 
 def seen(stages, **changes):
@@ -127,10 +136,10 @@ def test_a_stage_that_is_neither_on_nor_off_is_not_right():
     found = compared(right(), run=seen(right(), decided=decided))
     assert found.undecided == 1
     assert (found.steps_equal, found.stage_steps_equal) == (found.steps_checked - 1, found.stage_steps_checked - 1)
-    assert found.first_misses[0].step == 5
+    assert found.first_errors[0].step == 5
 
 
-def test_currents_are_held_against_the_reference():
+def test_currents_are_compared_with_the_reference():
     """A tenth of the threshold on one candidate, a fiftieth of full scale on an output; a wrong level is none of it."""
     run = seen(right())
     half, full = NET.layers[0].threshold[1], DESIGN.ladders[0].i_alpha[1] * 4
@@ -148,15 +157,16 @@ def test_currents_are_held_against_the_reference():
 
 
 def test_transistors_hold_within_their_bound_and_not_beyond():
-    """One stage-step in 720 is within 0.99; a first miss must lie near its threshold; classes count."""
+    """One stage-step in 720 is within 0.99; a first error must lie near its threshold; classes count."""
     stages = right()
     stages[20:, 0, 0, 1] ^= True  # ten stage-steps of 720
-    far = compared(stages, bound=Bound(0.98, 0.0, np.inf))
+    far = compared(stages, bound=AgreementBound(0.98, 0.0, np.inf))
     assert far.stage_steps_equal == far.stage_steps_checked - 10
     assert far.holds
-    assert not compared(stages, bound=Bound(0.99, 0.0, np.inf)).holds
-    assert not compared(stages, bound=Bound(0.98, 0.0, 0.99 * far.first_misses[0].distance)).holds
-    assert not compared(stages, bound=Bound(0.98, 1.0, np.inf), classes_equal=2, classes_checked=3).holds
+    assert not compared(stages, bound=AgreementBound(0.99, 0.0, np.inf)).holds
+    assert not compared(stages, bound=AgreementBound(0.98, 0.0, 0.99 * far.first_errors[0].distance)).holds
+    by_classes = compared(stages, bound=AgreementBound(0.98, 1.0, np.inf))
+    assert not replace(by_classes, classes_equal=2, classes_checked=3).holds
 
 
 def test_cells_that_were_not_run_are_left_out():
@@ -165,7 +175,7 @@ def test_cells_that_were_not_run_are_left_out():
     ran = np.array([[True, True], [False, True], [True, True]])
     found = compared(stages, run=seen(stages, ran=ran))
     assert (found.steps_checked, found.steps_equal) == (150, 150)
-    assert found.first_misses == ()
+    assert found.first_errors == ()
     assert found.holds
 
 
@@ -176,7 +186,7 @@ def test_nothing_compared_is_no_agreement():
 
 
 def test_no_clips_are_no_agreement():
-    assert not check_agreement(NET, DESIGN, X[:, :0], Bench("waveform")).holds
+    assert not check_agreement(NET, DESIGN, X[:, :0], AgreementSetup("waveform")).holds
 
 
 def test_a_run_with_a_failure_does_not_hold_even_if_all_else_is_equal():
@@ -188,25 +198,29 @@ def test_a_result_goes_into_json_and_says_whether_it_holds():
     stages[4, 0, 1, 0] ^= True
     found = json.loads(json.dumps(compared(stages).as_dict()))
     assert found["holds"] is False
-    assert found["first_misses"][0]["step"] == 4
+    assert found["first_errors"][0]["step"] == 4
     assert "readings" not in found
 
 
 @pytest.mark.parametrize("level", ["digital", "transistors", ""])
 def test_a_level_that_does_not_exist_is_refused(level):
-    with pytest.raises(ParameterError, match=rf"Bench\.level = '{level}' is unknown; known: \['step', 'waveform',"):
-        Bench(level)
+    with pytest.raises(
+        ParameterError, match=rf"AgreementSetup\.level = '{level}' is unknown; known: \['step', 'waveform',"
+    ):
+        AgreementSetup(level)
 
 
 def test_the_step_level_has_nothing_to_break():
-    with pytest.raises(ParameterError, match="Bench: the step level has no waveforms to break; use level 'waveform'"):
-        Bench("step", "no_dpi")
+    with pytest.raises(
+        ParameterError, match="AgreementSetup: the step level has no waveforms to break; use level 'waveform'"
+    ):
+        AgreementSetup("step", "no_dpi")
 
 
 @pytest.mark.parametrize("level", ["waveform", "ideal"])
 def test_a_control_that_does_not_exist_is_refused(level):
     with pytest.raises(ParameterError, match="control = 'no_luck' is unknown; known:"):
-        check_agreement(NET, DESIGN, X, Bench(level, "no_luck"))
+        check_agreement(NET, DESIGN, X, AgreementSetup(level, "no_luck"))
 
 
 @pytest.mark.parametrize("level", ["step", "ideal"])
@@ -214,12 +228,12 @@ def test_inputs_that_the_circuit_can_t_carry_are_refused(level):
     x = X.copy()
     x[0, 0, 1] = -1000.0
     with pytest.raises(ParameterError, match=r"= -1000 is below -20: its current would be negative"):
-        check_agreement(NET, DESIGN, x, Bench(level))
+        check_agreement(NET, DESIGN, x, AgreementSetup(level))
 
 
 def test_a_run_without_steps_is_refused():
     with pytest.raises(ParameterError, match="x has no steps; give at least one"):
-        check_agreement(NET, DESIGN, X[:0], Bench("waveform"))
+        check_agreement(NET, DESIGN, X[:0], AgreementSetup("waveform"))
 
 
 def test_thermometer_codes_fill_from_the_bottom():
@@ -257,25 +271,25 @@ def test_a_run_that_fails_is_reported_and_the_others_are_still_compared(monkeypa
     # the deck of the second ladder of a clip is the only one that holds its subcircuit
     body = f'if grep -q xladder_cell_1.a1 deck.cir; then echo broken; exit 1; fi\nexec {real} "$@"'
     monkeypatch.setenv("NGSPICE", str(simulator(tmp_path, body)))
-    found = check_agreement(NET, DESIGN, X[:, :2], Bench(workers=2))
+    found = check_agreement(NET, DESIGN, X[:, :2], AgreementSetup(workers=2))
     assert len(found.failures) == 2
     assert sorted(text.split(":")[0] for text in found.failures) == ["clip 0, cell[1]", "clip 1, cell[1]"]
     assert (found.steps_checked, found.steps_equal) == (60, 60)
-    assert found.first_misses == ()
+    assert found.first_errors == ()
     assert not found.holds
 
 
 @pytest.mark.ngspice
 def test_progress_counts_every_deck():
     told = []
-    check_agreement(NET, DESIGN, X[:3], Bench(workers=2), progress=lambda done, of: told.append((done, of)))
+    check_agreement(NET, DESIGN, X[:3], AgreementSetup(workers=2), progress=lambda done, of: told.append((done, of)))
     assert told == [(n, 6) for n in range(1, 7)]
     assert os.environ.get("NGSPICE") is None or find_ngspice()
 
 
 @pytest.mark.ngspice
 def test_the_number_of_workers_does_not_change_the_result():
-    one, two = (check_agreement(NET, DESIGN, X[:6], Bench(workers=workers)) for workers in (1, 2))
+    one, two = (check_agreement(NET, DESIGN, X[:6], AgreementSetup(workers=workers)) for workers in (1, 2))
     assert_array_equal(one.readings["cell"], two.readings["cell"])
     assert one.candidate_error == two.candidate_error
 
@@ -283,5 +297,5 @@ def test_the_number_of_workers_does_not_change_the_result():
 @pytest.mark.parametrize("level", ["step"])
 def test_classes_and_logits_of_the_step_level_are_compared_too(level):
     net = network(cmru())
-    found = check_agreement(net, mapped(net), inputs_of(net, 10, 4), Bench(level))
+    found = check_agreement(net, mapped(net), inputs_of(net, 10, 4), AgreementSetup(level))
     assert (found.classes_equal, found.logit_error) == (4, 0.0)

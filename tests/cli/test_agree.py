@@ -16,7 +16,7 @@ KEYS = {
     "stage_steps_equal",
     "thermometer_violations",
     "undecided",
-    "first_misses",
+    "first_errors",
     "candidate_error",
     "candidate",
     "output",
@@ -38,7 +38,7 @@ def test_the_behavioural_levels_agree_at_every_step(call, level):
     assert (answer["clips"], answer["stages"]) == (5, 64)
     assert answer["steps_equal"] == answer["steps_checked"] == 5 * 32 * 16  # clips, steps, ladders
     assert answer["thermometer_violations"] == 0
-    assert answer["first_misses"] == answer["failures"] == []
+    assert answer["first_errors"] == answer["failures"] == []
     assert answer["holds"] is True
 
 
@@ -69,7 +69,7 @@ def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, contr
     answer = said.json
     assert answer["holds"] is False
     assert answer["steps_equal"] < answer["steps_checked"]
-    first = answer["first_misses"][0]
+    first = answer["first_errors"][0]
     assert set(first) == {
         "layer",
         "cell",
@@ -87,7 +87,7 @@ def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, contr
     assert told.code == 1
     assert told.err == ""
     assert f"{NETWORK}: DISAGREES" in told.out
-    assert f"first miss of cell[{first['cell']}], clip" in told.out
+    assert f"first error of cell[{first['cell']}], clip" in told.out
 
 
 @pytest.mark.ngspice
@@ -105,8 +105,8 @@ def test_a_clip_is_named_by_its_number_in_the_set(call):
 
 def test_more_misses_than_fit_are_counted(call):
     said = call("agree", NETWORK, "--level", "waveform", "--clips", "2", "--control", "no_dpi")
-    assert said.out.count("first miss of") == 10
-    assert "more first misses" in said.out
+    assert said.out.count("first error of") == 10
+    assert "more first errors" in said.out
 
 
 def test_without_a_simulator_only_the_levels_that_need_none_run(call, inputs, no_simulator):
@@ -135,7 +135,7 @@ def test_runs_that_fail_are_told_and_their_cells_are_left_out_of_the_count(call,
     answer = said.json
     assert answer["holds"] is False
     assert answer["steps_equal"] == answer["steps_checked"] == 6 * 14
-    assert answer["first_misses"] == []
+    assert answer["first_errors"] == []
     assert answer["thermometer_violations"] == 0
     failures = sorted(answer["failures"])
     assert [failure.split(":")[0] for failure in failures] == ["clip 0, cell[11]", "clip 0, cell[3]"]

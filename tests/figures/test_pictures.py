@@ -3,7 +3,7 @@
 import numpy as np
 from helpers import clips_for, direct, mapped
 
-from analogrnn.agreement import Bench, check_agreement
+from analogrnn.agreement import AgreementSetup, check_agreement
 from analogrnn.chip import nominal_chip
 from analogrnn.figures import pictures, plots
 from analogrnn.network import forward
@@ -33,7 +33,7 @@ def test_the_circuits_level_of_an_agreement_holds_from_its_pulse_to_the_next(tmp
     seen = []
     monkeypatch.setattr(plots, "cell_agreement", lambda picture, path: seen.append(picture))
     net = direct(4, k_min=-2, initial=0.0)
-    design, x, bench = mapped(net), clips_for(net, 40, 1), Bench("step")
+    design, x, bench = mapped(net), clips_for(net, 40, 1), AgreementSetup("step")
     found = check_agreement(net, design, x, bench)
     pictures.draw_agreement(net, design, (x, np.arange(1)), bench, found, tmp_path / "x.png")
     picture, timing = seen[0], design.timing

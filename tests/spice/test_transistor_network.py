@@ -9,7 +9,7 @@ import pytest
 from helpers import BOUND, TECHNOLOGY, cmru, direct, first_quadrant, inputs_of, linear, network
 from numpy.testing import assert_allclose
 
-from analogrnn.agreement import Bench, Bound, check_agreement
+from analogrnn.agreement import AgreementBound, AgreementSetup, check_agreement
 from analogrnn.chip import draw_chip
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, map_network
@@ -173,7 +173,7 @@ def test_a_whole_network_in_one_deck_is_the_digital_one(net):
     """Away from thresholds every stage is right; classes too; candidates and outputs within 2 %."""
     design = small(net)
     x = np.clip(inputs_of(net, 4, 1, near=NEAR), -3.0, 3.0)
-    found = check_agreement(net, design, x, Bench("transistor", flat=True, bound=Bound()))
+    found = check_agreement(net, design, x, AgreementSetup("transistor", flat=True, bound=AgreementBound()))
     assert found.steps_equal == found.steps_checked > 0
     assert found.undecided == 0
     assert found.classes_equal == found.classes_checked == 1

@@ -7,28 +7,18 @@ import numpy as np
 import pytest
 from helpers import TECHNOLOGY
 
+from analogrnn.bench_ladder import bench_ladders, digital_stages
 from analogrnn.errors import OutputError, ParameterError, SpiceError
 from analogrnn.figures.sweep import draw_sweep
 from analogrnn.mapping import MappingOptions
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.transistor_ladder import ladder_transistors
+from analogrnn.stimulus import Demand, drifting_moves
 from analogrnn.sweep import PARAMETERS, Condition, Spec, read_specs, run_sweep
-from analogrnn.sweep.bench import (
-    BOUND,
-    Found,
-    Ramp,
-    Slope,
-    bench_design,
-    crossing,
-    digital_stages,
-    exercise,
-    ladder_design,
-    read,
-    with_ramps,
-)
+from analogrnn.sweep.bench import BOUND, Found, Ramp, Slope, bench_design, crossing, levels_about_zero, read, with_ramps
 from analogrnn.sweep.run import Measurement, SweepReport, judge, parameters
-from analogrnn.sweep.specs import Bench, parse_specs
+from analogrnn.sweep.specs import SweepBench, parse_specs
 from analogrnn.sweep.table import as_dict, cells, markdown
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -163,7 +153,7 @@ def test_what_could_not_be_measured_or_run_fails():
 
 
 def test_margins_and_yield_are_those_of_the_thresholds():
-    bench = Bench(stages=2, ladders=2)
+    bench = SweepBench(stages=2, ladders=2)
     design = bench_design(bench, TECHNOLOGY)
     found = Found(
         np.array([True, False]),
@@ -186,9 +176,10 @@ def test_margins_and_yield_are_those_of_the_thresholds():
     assert np.isnan(lost["mismatch_yield"][0])
 
 
-def test_the_exercise_keeps_to_the_demand_and_reaches_every_level():
-    bench = Bench(steps=16)
-    c = exercise(bench)
+def test_the_random_steps_keep_to_the_demand_and_reach_every_level():
+    bench = SweepBench(steps=16)
+    demand = Demand(bench.hold, bench.move, bench.most)
+    c = drifting_moves(demand, bench.stages, bench.steps, bench.seed)
     assert np.all((np.abs(c) <= bench.hold) | ((np.abs(c) >= bench.move) & (np.abs(c) <= bench.most)))
     levels = digital_stages(bench_design(bench, TECHNOLOGY), c).sum(axis=1)
     assert set(levels) == set(range(5))
@@ -279,7 +270,7 @@ def test_a_clock_too_fast_fails_by_its_steps():
 @pytest.mark.pdk
 def test_ramps_find_the_same_threshold_at_every_inner_level():
     """Inner stages are alike: what tells them apart is the resolution of the ramps, 0.02 beta with few time points."""
-    design = ladder_design(4, TECHNOLOGY, replace(MappingOptions.standard(), input_bound=BOUND))
+    design = bench_ladders(levels_about_zero(4), TECHNOLOGY, replace(MappingOptions.standard(), input_bound=BOUND))
     candidates = np.zeros(2)
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], find_pdk())
     build = with_ramps(design, candidates, deck, Slope(3.0, 3.0))

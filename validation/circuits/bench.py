@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from analogrnn.bench_ladder import bench_ladders
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import MappingOptions
@@ -16,6 +17,7 @@ from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.transistor_ladder import TransistorOptions, ladder_transistors
+from analogrnn.stimulus import Demand
 from analogrnn.sweep import bench
 from analogrnn.technology import load_technology
 
@@ -28,19 +30,10 @@ SLOPE = bench.Slope(3.0, 3.0)  # the end of a ramp stands, so that the ladder ru
 
 def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
     """One ladder of `stages`, its levels about zero, that starts at its bottom."""
-    return bench.ladder_design(stages, load_technology(), options)
+    return bench_ladders(bench.levels_about_zero(stages), load_technology(), options)
 
 
-@dataclass(frozen=True)
-class Demand:
-    """Candidates within `hold` must hold, those from `move` to `most` must move one level; in beta."""
-
-    hold: float = 0.5
-    move: float = 1.6
-    most: float = 4.0
-
-
-def exercise(steps: int, stages: int, seed: int, demand: Demand | None = None) -> np.ndarray:
+def random_moves(steps: int, stages: int, seed: int, demand: Demand | None = None) -> np.ndarray:
     """(T,) candidates: holds at zero and below, moves of the least and of random size, drifts into both ends."""
     demand = demand or Demand()
     rng = np.random.Generator(np.random.Philox(key=[seed, stages]))

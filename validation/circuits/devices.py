@@ -14,8 +14,9 @@ from analogrnn.mismatch import (
     threshold_deviations,
 )
 from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.stimulus import Demand
 from validation.bounds import Bound
-from validation.circuits.bench import Case, Demand, exercise, good, ladder_design, measure
+from validation.circuits.bench import Case, good, ladder_design, measure, random_moves
 from validation.circuits.topic import TOPIC
 from validation.claims import Measured
 
@@ -33,7 +34,7 @@ def sensitivities(quick: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     types = ladder_types(design, design.ladders[0], 1)
     names = QUICK if quick else tuple(n for n in (*LADDER_DEVICES, *STAGE_DEVICES) if n not in SILENT)
     drawn = [(deviating(types, name, -SIGMAS), deviating(types, name, SIGMAS)) for name in names]
-    pulses = exercise(4, STAGES, 0, Demand(hold=0.0, move=2.0, most=2.2))
+    pulses = random_moves(4, STAGES, 0, Demand(hold=0.0, move=2.0, most=2.2))
     found = good(
         measure([Case(design, pulses, TransistorOptions(draws=draws), ramps=True) for pair in drawn for draws in pair])
     )

@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import datasets, library
+from analogrnn.bench_ladder import bench_ladders
 from analogrnn.calibrate.stairs import Staircases
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import STAGES, map_network, stage_options
-from analogrnn.network import Cmru, Network
 from analogrnn.network.files import load
 from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.engine import run_deck, run_decks
@@ -32,18 +32,8 @@ CORE, FRAMES = "digits_d16_k2", 10
 
 def two_ladders(stage: str) -> Design:
     """Ladders of four with half windows of 1 and of WIDER unit currents under one clock."""
-    layer = Cmru(
-        "rec",
-        np.ones((2, 1)),
-        np.zeros(2),
-        threshold=np.array([1.0, WIDER]),
-        alpha=np.full(2, 0.5),
-        k_min=0,
-        k_max=4,
-        initial=np.zeros(2),
-    )
     options = replace(stage_options(stage), input_bound=BOUND)
-    return map_network(Network((layer,)), load_technology(), options)
+    return bench_ladders((0, 4), load_technology(), options, (1.0, WIDER))
 
 
 @TOPIC.measure(

@@ -12,18 +12,18 @@ from analogrnn.noise import candidate_noise
 from analogrnn.schedule import CONTROLS, Control
 from analogrnn.spice.pdk import PROCESS_CORNERS
 from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.stimulus import Demand
 from validation.bounds import Bound
 from validation.circuits.bench import (
     DEFAULT,
     STANDARD,
     Case,
-    Demand,
     Found,
-    exercise,
     good,
     ladder_design,
     mean_known,
     measure,
+    random_moves,
 )
 from validation.circuits.topic import TOPIC
 from validation.claims import RESULTS, Measured, equal, unequal
@@ -40,7 +40,7 @@ def long_run(mapping: str, stages: int, steps: int) -> Found:
     """One ladder over random candidates; 1,000 steps are cut into four runs with their own resets."""
     parts = 4 if steps >= 400 else 1
     design = ladder_design(stages, MAPPINGS[mapping])
-    found = good(measure([Case(design, exercise(steps // parts, stages, seed)) for seed in range(1, parts + 1)]))
+    found = good(measure([Case(design, random_moves(steps // parts, stages, seed)) for seed in range(1, parts + 1)]))
     return replace(
         found[0],
         right=np.concatenate([f.right for f in found]),
@@ -82,7 +82,7 @@ def corners(quick: bool) -> list[dict[str, object]]:
     cases = [
         Case(
             design,
-            exercise(24, stages, 7, demand),
+            random_moves(24, stages, 7, demand),
             TransistorOptions(corner=corner, temperature=temperature, supply=supply),
             ramps=True,
         )
@@ -158,7 +158,7 @@ for _key, _unit in (
 
 
 def _controlled(quick: bool) -> np.ndarray:
-    return exercise(32, STAGES, 1, HARD)[: 10 if quick else None]
+    return random_moves(32, STAGES, 1, HARD)[: 10 if quick else None]
 
 
 def _control(name: Control) -> None:

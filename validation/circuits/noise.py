@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn import library
+from analogrnn.bench_ladder import digital_stages
 from analogrnn.errors import SpiceError
 from analogrnn.noise import candidate_noise
 from analogrnn.schedule import READ_AT
@@ -16,7 +17,6 @@ from analogrnn.spice.pdk import find_pdk, model_lines
 from analogrnn.spice.raw import read_raw
 from analogrnn.spice.reading import read_deck
 from analogrnn.spice.transistor_ladder import block_name
-from analogrnn.sweep.bench import digital_stages
 from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, WORKERS, Case, build, ladder_design
 from validation.circuits.topic import TOPIC

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analogrnn.design import Design
 from analogrnn.figures.plots import BLUE, GREY, INK, ORANGE
 from validation.bounds import Bound
-from validation.circuits.bench import STANDARD, Case, exercise, good, ladder_design, mean_known, measure
+from validation.circuits.bench import STANDARD, Case, good, ladder_design, mean_known, measure, random_moves
 from validation.circuits.ladders import long_run
 from validation.circuits.topic import TOPIC
 from validation.claims import RESULTS, Measured
@@ -68,7 +68,7 @@ def power_10ms(quick: bool) -> Measured:
     "power-30ms", "Mean power of a standard stage at 30 ms per step while all random steps follow the digital ladder."
 )
 def power_30ms(quick: bool) -> Measured:
-    found = good(measure([Case(scaled(30e-3), exercise(12 if quick else 250, STAGES, 1))]))[0]
+    found = good(measure([Case(scaled(30e-3), random_moves(12 if quick else 250, STAGES, 1))]))[0]
     value, rest = found.power / STAGES * 1e9, float(mean_known(found.by_level)) / STAGES * 1e9
     return Measured(
         value,
@@ -94,7 +94,7 @@ def power_curve(quick: bool) -> Measured:
     periods, haste = ((2.5e-3, 10e-3), (1.0, 0.25)) if quick else (PERIODS, HASTE)
     steps = 8 if quick else 40
     asked = [(period, factor) for period in periods for factor in haste]
-    cases = [Case(shortened(scaled(period), factor), exercise(steps, STAGES, 2)) for period, factor in asked]
+    cases = [Case(shortened(scaled(period), factor), random_moves(steps, STAGES, 2)) for period, factor in asked]
     points = []
     for (period, factor), found in zip(asked, good(measure(cases)), strict=True):
         points.append(

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import datasets, library
-from analogrnn.agreement import Agreement, Bench, check_agreement
+from analogrnn.agreement import Agreement, AgreementSetup, check_agreement
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import FirstQuadrantBmru, Linear, Network, Pooling
 from analogrnn.network.files import load
@@ -28,7 +28,9 @@ def signed(quick: bool) -> Agreement:
     x = network.encoding(datasets.spoken_digits("test").features)
     given = x[:4, :1] if quick else x[:, spread_clips(x.shape[1], 10)]
     design = map_network(network, load_technology(), PUBLISHED)
-    return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
+    return check_agreement(
+        network, design, given, AgreementSetup("transistor", workers=WORKERS, memory=memory_of(quick))
+    )
 
 
 def first_quadrant_network() -> tuple[Network, np.ndarray]:
@@ -49,12 +51,14 @@ def first_quadrant(quick: bool) -> Agreement:
     network, x = first_quadrant_network()
     design = map_network(network, load_technology(), replace(PUBLISHED, input_bound=3.0))
     given = x[:6, :1] if quick else x
-    return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
+    return check_agreement(
+        network, design, given, AgreementSetup("transistor", workers=WORKERS, memory=memory_of(quick))
+    )
 
 
 def _row(a: Agreement) -> Measured:
     share = a.stage_steps_equal / max(a.stage_steps_checked, 1)
-    worst = max((miss.distance for miss in a.first_misses), default=0.0)
+    worst = max((error.distance for error in a.first_errors), default=0.0)
     return Measured(
         share,
         "of stage-steps",
@@ -65,7 +69,7 @@ def _row(a: Agreement) -> Measured:
             "device size": "2 x 18 um",
             "clips": a.clips,
             "equal stage-steps": f"{a.stage_steps_equal:,} of {a.stage_steps_checked:,}",
-            "first errors": len(a.first_misses),
+            "first errors": len(a.first_errors),
             "farthest from its threshold": f"{100 * worst:.2g} %",
             "same class": f"{a.classes_equal} of {a.classes_checked}",
         },

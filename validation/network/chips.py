@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analogrnn.agreement import Agreement, Reference, compare, thermometer
+from analogrnn.agreement import Agreement, Observed, Reference, compare, thermometer
 from analogrnn.agreement.reference import chip_reference
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
@@ -47,7 +47,7 @@ def hear(chip: int, clips: np.ndarray, *, quick: bool) -> Heard:
     setup = chip_setup(design, SEED, chip)
     run = run_network(design, given, Simulation(setup, workers=WORKERS, memory=memory_of(quick)))
     reference = chip_reference(draw_chip(design, SEED, chip), given)
-    found = compare("transistor", design, reference, run.stages, run)
+    found = compare("transistor", design, reference, Observed.of(run))
     return Heard(run, reference, chip_reference(nominal_chip(design), given), found, labels[clips])
 
 
@@ -175,15 +175,15 @@ def alone(quick: bool) -> Measured:
     "Median distance of the candidate from the threshold at the first error of the behavioural model of a "
     "mismatched chip.",
 )
-def first_misses(quick: bool) -> Measured:
-    """A cell at the right level is no miss of a threshold: one of its state nodes was between high and low."""
+def first_errors(quick: bool) -> Measured:
+    """A cell at the right level is no error of a threshold: one of its state nodes was between high and low."""
     _, design, _, _ = digits("digits_d16_k2", quick=quick)
     heard = campaign(quick)
-    found = [miss for h in heard for miss in h.found.first_misses]
-    wrong = [miss for miss in found if any(thermometer(np.array(miss.digital), design.ladders[0]) != miss.stages)]
+    found = [error for h in heard for error in h.found.first_errors]
+    wrong = [error for error in found if any(thermometer(np.array(error.digital), design.ladders[0]) != error.stages)]
     # a chip's threshold may lie near zero: in half windows, not over the threshold
     half = design.ladders[0].threshold[:, 1]
-    far = np.array([abs(miss.candidate - miss.threshold) / half[miss.cell] for miss in wrong] or [0.0])
+    far = np.array([abs(error.candidate - error.threshold) / half[error.cell] for error in wrong] or [0.0])
     undecided = sum(h.found.undecided for h in heard)
     return Measured(
         float(np.median(far)),

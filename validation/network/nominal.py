@@ -1,10 +1,10 @@
-"""Nominal networks: every stage at every step, classes, first misses; and that a flat deck gives what slices give."""
+"""Nominal networks: every stage at every step, classes, first errors; and that a flat deck gives what slices give."""
 
 from functools import lru_cache
 
 import numpy as np
 
-from analogrnn.agreement import Agreement, Bench, check_agreement
+from analogrnn.agreement import Agreement, AgreementSetup, check_agreement
 from analogrnn.design import Design
 from analogrnn.spice.run_network import NetworkRun, Simulation, run_network
 from analogrnn.spice.transistor_network import TransistorSetup
@@ -23,7 +23,9 @@ def agreement(case: str, quick: bool) -> Agreement:
     name, count, spread = CASES[case]
     network, design, x, _ = digits(name, quick=quick)
     given = x[:4, :1] if quick else x[:, spread_clips(x.shape[1], spread)[:count]]
-    return check_agreement(network, design, given, Bench("transistor", workers=WORKERS, memory=memory_of(quick)))
+    return check_agreement(
+        network, design, given, AgreementSetup("transistor", workers=WORKERS, memory=memory_of(quick))
+    )
 
 
 def conditions(a: Agreement) -> Figures:
@@ -77,7 +79,7 @@ def _rows(case: str) -> None:
     )
     def misses(quick: bool) -> Measured:
         a = agreement(case, quick)
-        far = sorted((miss.distance for miss in a.first_misses), reverse=True)
+        far = sorted((error.distance for error in a.first_errors), reverse=True)
         worst = far[0] if far else 0.0
         median = float(np.median(far)) if far else 0.0
         return Measured(

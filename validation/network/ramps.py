@@ -7,8 +7,9 @@ from analogrnn.errors import SpiceError
 from analogrnn.mismatch import draw_ladder
 from analogrnn.spice.biases import made
 from analogrnn.spice.transistor_ladder import TransistorOptions
+from analogrnn.stimulus import Demand
 from validation.bounds import Bound
-from validation.circuits.bench import Case, Demand, Found, exercise, ladder_design, measure
+from validation.circuits.bench import Case, Found, ladder_design, measure, random_moves
 from validation.claims import Measured
 from validation.network.chips import CHIPS, SEED
 from validation.network.topic import TOPIC
@@ -26,7 +27,7 @@ def thresholds(quick: bool) -> Measured:
     cases = [
         Case(
             design,
-            exercise(4, stages, chip, Demand(hold=0.0, move=2.0, most=2.2)),
+            random_moves(4, stages, chip, Demand(hold=0.0, move=2.0, most=2.2)),
             TransistorOptions(draws=draw_ladder(design, ladder, SEED, chip)),
             ramps=True,
         )
