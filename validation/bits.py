@@ -58,7 +58,7 @@ def _minimal(name: str, label: str, convention: Convention, settings: Settings) 
             "accuracy",
             Bound() if shown else Bound.at_least(-0.01),
             {
-                "steps": convention.grid,
+                "step sizes": convention.grid,
                 "clips": report.test.clips,
                 "standard error": f"{report.test.error:.4f}",
                 "McNemar p": f"{report.test.p_value:.2g}",

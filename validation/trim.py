@@ -73,8 +73,8 @@ def _yield(size_um: float, least: float) -> None:
                 "good chips before": f"{before} (95 % interval {low_b:.3f} to {high_b:.3f})",
                 "good chips after": f"{after} ({low:.3f} to {high:.3f})",
                 "mean accuracy before": f"{campaign.before.mean():.3f}",
-                "after": f"{campaign.after.mean():.3f}",
-                "worst": f"{campaign.after.min():.3f}",
+                "mean accuracy after": f"{campaign.after.mean():.3f}",
+                "worst accuracy after": f"{campaign.after.min():.3f}",
             },
         )
 
@@ -118,8 +118,8 @@ def _sharing(sharing: str, words: str, least: float) -> None:
                 "chips": len(campaign.chips),
                 "DACs": campaign.plan.dacs,
                 "mean accuracy before": f"{campaign.before.mean():.3f}",
-                "after": f"{campaign.after.mean():.3f}",
-                "digital": f"{campaign.digital:.3f}",
+                "mean accuracy after": f"{campaign.after.mean():.3f}",
+                "digital accuracy": f"{campaign.digital:.3f}",
             },
         )
 

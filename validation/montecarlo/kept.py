@@ -117,8 +117,7 @@ def workers_and_chunks(quick: bool) -> Measured:
 
 @TOPIC.measure(
     "damaged-checkpoint",
-    "A checkpoint file with one flipped bit, or cut short, is refused with its name: damaged files taken, or "
-    "refused unnamed.",
+    "A checkpoint file with a flipped bit, or cut short, is refused by name: files that are used or refused unnamed.",
 )
 def damaged_checkpoint(quick: bool) -> Measured:
     """Every tenth damage cuts the file, the others flip one bit; each must be refused with the name of the file."""
