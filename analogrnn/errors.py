@@ -99,6 +99,9 @@ def identifier(owner: str, name: object) -> str:
 def in_range(owner: str, value: float, low: float, high: float, unit: str = "", *, hint: str = "") -> float:
     """Return `value` as a float if low <= value <= high, else raise ParameterError with both limits and `hint`."""
     try:
+        # float() takes text, a bool, and the real part of a complex number
+        if type(value) not in (int, float) and (value is np.ma.masked or np.asarray(value).dtype.kind not in "iuf"):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{owner} = {value!r} is not a number{_tail(hint)}") from None
@@ -109,13 +112,11 @@ def in_range(owner: str, value: float, low: float, high: float, unit: str = "", 
 
 
 def finite_array(owner: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return `value` as a read-only float64 array of `shape` (None = any length), else raise ParameterError."""
-    try:
-        array = np.array(value, dtype=np.float64 if not np.iscomplexobj(value) else None).astype(
-            np.float64, casting="safe"
-        )
-    except (TypeError, ValueError, OverflowError):
-        raise ParameterError(f"{owner} is not an array of numbers; give shape {_shape(shape)}.") from None
+    """Return `value` as a read-only float64 array of `shape` (None = any length), else raise ParameterError.
+
+    Whole and floating-point numbers are widened, bfloat16 as well. See `plain_array` for what is refused.
+    """
+    array = plain_array(owner, value, f"; give shape {_shape(shape)}")
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         raise ParameterError(f"{owner} has shape {array.shape}; expected {_shape(shape)}.")
     bad = np.argwhere(~np.isfinite(array))
@@ -127,6 +128,78 @@ def finite_array(owner: str, value: Any, shape: tuple[int | None, ...]) -> np.nd
         )
     array.setflags(write=False)
     return array
+
+
+def plain_array(owner: str, value: Any, hint: str = "") -> np.ndarray:
+    """Return `value` (an array, a tensor of torch or JAX, or nested lists) as a new float64 array of its values.
+
+    Raises ParameterError for what would lose something on the way: masked, complex, sparse, quantised or object
+    arrays, tensors without values, dates, text, quantities with a unit, and numbers that float64 can't hold.
+    """
+    try:
+        array = np.asarray(_host(owner, value))
+    except AnalogrnnError:
+        raise
+    except Exception as error:  # foreign arrays convert by their own code, which may raise anything
+        reason = f" ({type(error).__name__})" if not isinstance(error, TypeError | ValueError) else ""
+        raise ParameterError(f"{owner} is not an array of numbers{reason}{hint}.") from None
+    if array.dtype.name == "bfloat16":  # of ml_dtypes, which comes with JAX
+        array = array.astype(np.float32)
+    kind = array.dtype.kind
+    if kind not in "biuf":
+        why = _KINDS.get(kind, "It has type {}; convert it to float32").format(array.dtype)
+        raise ParameterError(f"{owner} is not an array of numbers{hint}. {why}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide = array.astype(np.float64)
+        exact = array.dtype.itemsize < 8 or kind == "b" or array.dtype == wide.dtype
+        if not exact and not np.array_equal(wide.astype(array.dtype), array, kind == "f"):
+            raise ParameterError(f"{owner} has values of type {array.dtype} that float64 can't hold; round them first.")
+    return wide
+
+
+_KINDS = {
+    "c": "It is complex ({}); take the part that is meant",
+    "M": "It holds dates ({})",
+    "m": "It holds durations ({}); divide by np.timedelta64(1, 's')",
+    "O": "It holds Python objects",
+    "U": "It holds text",
+    "S": "It holds text",
+    "T": "It holds text",
+}
+
+
+def _host(owner: str, value: Any) -> Any:
+    """`value` as something of this machine that numpy reads without loss. torch is not imported for it."""
+    if isinstance(value, list | tuple):
+        return [item if isinstance(item, int | float) else _host(owner, item) for item in value]
+    if isinstance(value, np.ma.MaskedArray) or value is np.ma.masked:
+        raise ParameterError(
+            f"{owner} is a masked array; replace what is masked, as with .filled(0), and drop the mask."
+        )
+    if (isinstance(value, np.ndarray) and hasattr(value, "unit")) or type(value).__module__.startswith("pint"):
+        raise ParameterError(f"{owner} carries a unit; give plain numbers.")
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise ParameterError(f"{owner} is sparse; call its .toarray().")
+    if hasattr(value, "layout") and hasattr(value, "is_quantized"):
+        return _torch(owner, value)
+    # other tensors are detached and moved by their own methods
+    for method in ("detach", "cpu"):
+        value = getattr(value, method, lambda v=value: v)()
+    return value
+
+
+def _torch(owner: str, tensor: Any) -> Any:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_quantized:
+        raise ParameterError(f"{owner} is quantised ({dtype}); call its .dequantize().")
+    if tensor.is_meta:
+        raise ParameterError(f"{owner} is on the device 'meta', which holds no values; load them first.")
+    if str(tensor.layout) != "torch.strided":
+        raise ParameterError(f"{owner} is sparse ({tensor.layout}); call its .to_dense().")
+    if dtype.startswith("float8"):
+        raise ParameterError(f"{owner} has type {dtype}, whose scale is kept elsewhere; convert it to float32 with it.")
+    plain = tensor.detach().cpu()
+    return (plain.float() if dtype == "bfloat16" else plain.resolve_conj().resolve_neg()).numpy()
 
 
 def only_keys(owner: str, given: Mapping[str, Any], allowed: set[str]) -> None:

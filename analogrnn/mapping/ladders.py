@@ -130,8 +130,8 @@ def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
     if len(bad):
         i = int(bad[0])
         raise MappingError(
-            f"{layer.name}.initial[{i}] = {layer.initial[i]:g} is not a level of the ladder "
-            f"{allowed.tolist()}; round it."
+            f"{layer.name}.initial[{i}] = {float(layer.initial[i])!r} is not exactly a level of the ladder "
+            f"{allowed.tolist()}; round it, as with np.rint(initial)."
         )
     _check_alpha(layer)
 

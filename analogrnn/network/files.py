@@ -1,6 +1,7 @@
 """Network files: `.safetensors`, or `.npz` with the same tensors. Never pickle.
 
-Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32 or float16). The
+Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32, float16
+or, in safetensors, bfloat16). The
 safetensors metadata, or in an `.npz` the 0-d text array `__metadata__`, hold three text entries:
 
     format    "analogrnn-network"
@@ -20,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import deserialize, safe_open
 from safetensors.numpy import save as save_safetensors
 
 from analogrnn import library
-from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError
+from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError, plain_array
 from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import LAYER_TYPES, Layer
 from analogrnn.network.model import Network
@@ -33,6 +34,7 @@ FORMAT, VERSION = "analogrnn-network", 1
 MAX_BYTES = 1 << 30
 SUFFIXES = (".safetensors", ".npz")
 _META = "__metadata__"
+_FLOATS = ("F64", "F32", "F16", "BF16")  # types of tensors in a .safetensors file, all read as float64
 
 
 def load_network(source: str | Path) -> Network:
@@ -120,7 +122,7 @@ def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> d
 def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
     if text.get("format") != FORMAT:
         raise NetworkFormatError(f"format = {text.get('format')!r} is not {FORMAT!r}; save it with this package.")
-    if text.get("version") != str(VERSION):
+    if text.get("version") not in (str(VERSION), VERSION) or isinstance(text.get("version"), bool | float):
         raise NetworkFormatError(
             f"format version {text.get('version')!r} is unknown here (this version reads {VERSION}); "
             "update analogrnn, or save it again with an older one."
@@ -155,6 +157,8 @@ def _record(cls: type, prefix: str, scalars: dict[str, Any], left: dict[str, np.
     given = dict(scalars)
     for name in known:
         if f"{prefix}.{name}" in left:
+            if name in given:
+                raise NetworkFormatError(f"tensor {prefix}.{name} is given among the scalars as well; keep one.")
             given[name] = left.pop(f"{prefix}.{name}")
     unknown = sorted(set(given) - known)
     if unknown:
@@ -169,7 +173,20 @@ def _record(cls: type, prefix: str, scalars: dict[str, Any], left: dict[str, np.
 def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     with safe_open(str(source), framework="np") as file:
         text = file.metadata() or {}
-        return {name: _float(name, file.get_tensor(name)) for name in file.keys()}, text  # noqa: SIM118
+        types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        for name, kind in types.items():
+            if kind.startswith("F") and kind not in _FLOATS:
+                raise NetworkFormatError(
+                    f"tensor {name!r} has type {kind}; a network file holds {', '.join(_FLOATS)}: save it as float32."
+                )
+        found = {name: _float(name, file.get_tensor(name)) for name, kind in types.items() if kind != "BF16"}
+    if "BF16" in types.values():
+        # numpy has no such type: the upper half of a float32
+        for name, view in deserialize(source.read_bytes()):
+            if view["dtype"] == "BF16":
+                upper = np.frombuffer(view["data"], "<u2").astype(np.uint32)
+                found[name] = (upper << 16).view(np.float32).astype(np.float64).reshape(view["shape"])
+    return found, text
 
 
 def _read_npz(source: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -201,7 +218,7 @@ def _check_member(source: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo)
 def _float(name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f":
         raise NetworkFormatError(f"tensor {name!r} has type {array.dtype}; weights are floating-point numbers.")
-    return array.astype(np.float64)
+    return plain_array(f"tensor {name!r}", array)
 
 
 def _suffix(path: Path) -> str:

@@ -113,7 +113,8 @@ class Cmru(_Weighted):
         if self.threshold_weight is not None:
             shape = (self.width, self.inputs)
             array = finite_array(f"{self.name}.threshold_weight", self.threshold_weight, shape)
-            object.__setattr__(self, "threshold_weight", array)
+            # weights of zero are constant thresholds
+            object.__setattr__(self, "threshold_weight", array if array.any() else None)
 
     def _check_ladder(self) -> None:
         for name in ("k_min", "k_max"):

@@ -49,11 +49,14 @@ def test_a_ladder_without_an_end_is_refused(ladder):
 
 
 def test_an_initial_state_between_levels_is_refused():
-    refused(network(cmru(initial=[0.0, 0.5])), r"cell\.initial\[1\] = 0\.5 is not a level .*-1, 0, 1.*round it")
+    refused(
+        network(cmru(initial=[0.0, 1.0000001])),
+        r"cell\.initial\[1\] = 1\.0000001 is not exactly a level .*-1, 0, 1.*round it",
+    )
     # the BMRU has no level 0
     refused(
         network(cmru(eps=0.0, ladder=(-1, 1), initial=[1.0, 0.0])),
-        r"cell\.initial\[1\] = 0 is not a level of the ladder \[-1, 1\]",
+        r"cell\.initial\[1\] = 0\.0 is not exactly a level of the ladder \[-1, 1\]",
     )
 
 

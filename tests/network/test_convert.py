@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.errors import NetworkFormatError, ParameterError
 from analogrnn.network import Cmru, InputEncoding, Linear, forward
@@ -186,3 +186,94 @@ def test_a_tensor_that_is_not_finite_is_named_with_its_place():
     tensors["cell.weight"][2, 1] = np.inf
     with pytest.raises(ParameterError, match=r"^cell\.weight has 1 value\(s\) that are not finite.* inf at \[2, 1\]"):
         from_state_dict(tensors, LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: list(t.items()), r"the tensors are a list, not a mapping from names; give model\.state_dict\(\)"),
+        (
+            lambda t: {tuple(k.split(".")): v for k, v in t.items()},
+            r"key \('cell', 'weight'\) is a tuple; join it with",
+        ),
+        (lambda t: {1: t["cell.bias"]}, r"tensor key 1 is not text; give names such as 'cell\.weight'"),
+        (
+            lambda t: {"state_dict": t, "epoch": 3},
+            r"a whole checkpoint: give tensors\['state_dict'\]\. Found: state_dict, e",
+        ),
+        (lambda t: {"epoch": 3, "model": t}, r"this looks like a whole checkpoint: give tensors\['model'\]"),
+        (lambda t: {"state": {0: t}, "param_groups": []}, "this looks like the state of an optimizer: give model"),
+        (lambda t: {"cell": {"weight": 1}}, "this looks like a nested tree: flatten it, with names joined by"),
+        (
+            lambda t: {f"module.{k}": v for k, v in t.items()},
+            r"All start with 'module\.' \(torch\.nn\.DataParallel puts",
+        ),
+        (lambda t: {f"_orig_mod.{k}": v for k, v in t.items()}, r"All start with '_orig_mod\.' \(torch\.compile puts"),
+        (
+            lambda t: {f"mine.{k}": v for k, v in t.items()},
+            r"Found: mine\.cell\.weight, .* All start with 'mine\.': remove",
+        ),
+        (
+            lambda t: t | {"optimizer.lr": 1.0},
+            r"belongs to no layer; .* Some belong to an optimizer: give model\.state_d",
+        ),
+        (lambda t: {}, "layer 'cell' is incomplete: .*Found: nothing"),
+    ],
+)
+def test_a_checkpoint_in_another_shape_is_told_with_its_keys_and_the_likely_cause(change, message):
+    with pytest.raises(NetworkFormatError, match=message):
+        from_state_dict(change(parameters()), LAYERS)
+
+
+def test_a_tensor_does_not_override_the_spec_in_silence():
+    with pytest.raises(NetworkFormatError, match=r"^tensor 'cell\.k_max' is 2, but the layer's spec has 4; drop one"):
+        from_state_dict(parameters() | {"cell.k_max": np.array(2)}, LAYERS)
+    with pytest.raises(NetworkFormatError, match=r"^tensor 'cell\.eps' is an array of shape \(1,\), but"):
+        from_state_dict(parameters() | {"cell.eps": np.array([1.0])}, LAYERS)
+    same = from_state_dict(parameters() | {"cell.k_max": np.array(4)}, LAYERS)
+    alone = [{k: v for k, v in LAYERS[0].items() if k != "k_max"}, *LAYERS[1:]]
+    found = from_state_dict(parameters() | {"cell.k_max": np.array(3)}, alone)
+    assert (same.layer("cell").k_max, found.layer("cell").k_max) == (4, 3)
+
+
+def test_a_masked_or_complex_tensor_is_named():
+    for bad in (np.ma.masked_array(np.zeros(4), [0, 1, 0, 0]), np.zeros(4, complex)):
+        with pytest.raises(ParameterError, match=r"^tensor 'cell\.bias' is "):
+            from_state_dict(parameters() | {"cell.bias": bad}, LAYERS)
+
+
+def test_the_logarithm_of_alpha_and_thresholds_without_a_sign_are_those_of_our_trainer():
+    tensors = parameters()
+    tensors["cell.log_alpha"] = np.log(tensors.pop("cell.alpha") * 0.5)
+    tensors["cell.threshold"] = -tensors["cell.threshold"]
+    cell = from_state_dict(tensors, LAYERS).layer("cell")
+    assert_allclose(cell.alpha, 0.5, rtol=1e-15)  # a logarithm, an exponential
+    assert_array_equal(cell.threshold, 0.5)
+    with pytest.raises(NetworkFormatError, match="has both a log_alpha and an alpha; keep one"):
+        from_state_dict(tensors | {"cell.alpha": np.ones(4)}, LAYERS)
+
+
+@pytest.mark.torch
+def test_the_state_dict_of_our_trainer_is_the_network_of_its_export():
+    import torch
+
+    from analogrnn.train.export import to_network
+    from analogrnn.train.layers import CmruClassifier, Start
+    from analogrnn.train.surrogate import Ladder
+
+    model = CmruClassifier((3, 4, 2), Ladder(eps=1.0, k_min=-4, k_max=4), Start(), torch.Generator().manual_seed(0))
+    model = model.double()
+    ours, theirs = from_state_dict(model.state_dict(), LAYERS), to_network(model)
+    for layer in ("cell", "readout"):
+        for field in ("weight", "bias", "threshold", "alpha", "initial"):
+            if hasattr(ours.layer(layer), field):
+                # two libraries' exponentials may differ in the last bit
+                assert_allclose(getattr(ours.layer(layer), field), getattr(theirs.layer(layer), field), rtol=1e-15)
+    half = from_state_dict({k: v.bfloat16() for k, v in model.state_dict().items()}, LAYERS)
+    # bfloat16 keeps 8 bits
+    assert_allclose(half.layer("cell").weight, ours.layer("cell").weight, rtol=2.0**-8)
+
+
+def test_weights_of_zero_for_the_thresholds_are_constant_thresholds():
+    network = from_state_dict(parameters() | {"cell.threshold_weight": np.zeros((4, 3))}, LAYERS)
+    assert network.layer("cell").threshold_weight is None

@@ -7,6 +7,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from safetensors import safe_open
 
 from analogrnn.errors import NetworkFormatError
 from analogrnn.network import Linear, Network
@@ -218,11 +220,33 @@ def test_no_flipped_bit_in_a_compressed_npz_gets_past_as_another_error(tmp_path,
     assert refused > len(tried) / 2
 
 
-@pytest.mark.parametrize(("dtype", "size"), [("BF16", 2), ("F8_E4M3", 1), ("F8_E5M2", 1), ("F8_E8M0", 1)])
-def test_a_number_type_that_numpy_lacks_is_refused(tmp_path, dtype, size):
-    header = {"__metadata__": text_of(), "fc.bias": {"dtype": dtype, "shape": [1], "data_offsets": [0, size]}}
+def write_one(path, dtype, data):
+    header = {"__metadata__": text_of(), "fc.bias": {"dtype": dtype, "shape": [1], "data_offsets": [0, len(data)]}}
     body = json.dumps(header).encode()
-    path = tmp_path / "n.safetensors"
-    path.write_bytes(struct.pack("<Q", len(body)) + body + bytes(size))
-    with pytest.raises(NetworkFormatError, match=r"n\.safetensors is damaged or not a network file \(.*\); export it"):
-        load(path)
+    path.write_bytes(struct.pack("<Q", len(body)) + body + data)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "F8_E8M0"])
+def test_a_number_type_whose_scale_is_elsewhere_is_refused(tmp_path, dtype):
+    with pytest.raises(NetworkFormatError, match=rf"tensor 'fc\.bias' has type {dtype}; a network file holds F64, F32"):
+        load(write_one(tmp_path / "n.safetensors", dtype, b"\0"))
+
+
+def test_bfloat16_is_widened_exactly(tmp_path):
+    """A bfloat16 is the upper half of a float32: sign, 8 bits of exponent, 7 of mantissa."""
+    network = Network((Linear("fc", [[1.5, -2.0]], [0.0078125]),))
+    save(network, tmp_path / "n.safetensors")
+    with safe_open(tmp_path / "n.safetensors", "np") as file:
+        text = file.metadata()
+    halves = {"fc.weight": ([1, 2], [0x3FC0, 0xC000]), "fc.bias": ([1], [0x3C00])}
+    header, data = {"__metadata__": text}, b""
+    for name, (shape, words) in halves.items():
+        part = np.array(words, "<u2").tobytes()
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    body = json.dumps(header).encode()
+    (tmp_path / "b.safetensors").write_bytes(struct.pack("<Q", len(body)) + body + data)
+    layer = load(tmp_path / "b.safetensors").layer("fc")
+    assert_array_equal(layer.weight, network.layers[0].weight)
+    assert_array_equal(layer.bias, network.layers[0].bias)

@@ -1,5 +1,7 @@
 """Network files of another version or format, and incomplete ones, are refused with what to do."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -119,4 +121,20 @@ def test_a_tensor_that_belongs_to_no_layer_is_named(tmp_path, suffix, extra):
 def test_a_tensor_of_a_wrong_shape_is_refused_with_the_right_one(tmp_path, suffix):
     path = write(tmp_path / f"n{suffix}", TENSORS | {"fc.bias": np.ones(2)})
     with pytest.raises(NetworkFormatError, match=rf"n{suffix}: fc\.bias has shape \(2,\); expected \(1,\)\."):
+        load(path)
+
+
+def test_a_version_that_is_a_number_is_accepted_and_a_truth_value_is_not(tmp_path):
+    """JSON by another hand may hold `1`; the text of a .safetensors file can't."""
+    assert load(write(tmp_path / "n.npz", text=text_of(version=1))).layers
+    with pytest.raises(NetworkFormatError, match="format version True is unknown here"):
+        load(write(tmp_path / "n.npz", text=text_of(version=True)))
+
+
+@suffixes
+def test_a_tensor_that_is_a_scalar_too_is_refused(tmp_path, suffix):
+    body = json.loads(text_of()["network"])
+    body["layers"][0]["bias"] = [1.0]
+    path = write(tmp_path / f"n{suffix}", text=text_of(network=json.dumps(body)))
+    with pytest.raises(NetworkFormatError, match=r"tensor fc\.bias is given among the scalars as well; keep one"):
         load(path)

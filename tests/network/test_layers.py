@@ -148,7 +148,7 @@ def test_letters_digits_and_underscores_make_a_name(name):
         (np.array(W) + 2j, r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         (np.array(W) + 0j, r"\.weight is not an array of numbers; give shape \(any, any\)\."),
         ([[1.0], [1.0, 2.0]], r"\.weight is not an array of numbers; give shape \(any, any\)\."),
-        (None, r"\.weight has shape \(\); expected \(any, any\)\."),
+        (None, r"\.weight is not an array of numbers; give shape \(any, any\)\. It holds Python objects\."),
         (
             [[1.0, 2.0, np.nan], [1.0, 1.0, np.inf]],
             r"\.weight has 2 value\(s\) that are not finite, the first nan at \[0, 2\]; "
