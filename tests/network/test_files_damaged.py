@@ -236,7 +236,7 @@ def test_a_number_type_whose_scale_is_elsewhere_is_refused(tmp_path, dtype):
 def test_bfloat16_is_widened_exactly(tmp_path):
     """A bfloat16 is the upper half of a float32: sign, 8 bits of exponent, 7 of mantissa."""
     network = Network((Linear("fc", [[1.5, -2.0]], [0.0078125]),))
-    save(network, tmp_path / "n.safetensors")
+    save_network(network, tmp_path / "n.safetensors")
     with safe_open(tmp_path / "n.safetensors", "np") as file:
         text = file.metadata()
     halves = {"fc.weight": ([1, 2], [0x3FC0, 0xC000]), "fc.bias": ([1], [0x3C00])}
