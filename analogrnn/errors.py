@@ -100,7 +100,9 @@ def in_range(owner: str, value: float, low: float, high: float, unit: str = "", 
     """Return `value` as a float if low <= value <= high, else raise ParameterError with both limits and `hint`."""
     try:
         # float() takes text, a bool, and the real part of a complex number
-        if type(value) not in (int, float) and (value is np.ma.masked or np.asarray(value).dtype.kind not in "iuf"):
+        if type(value) not in (int, float) and (
+            isinstance(value, np.ma.MaskedArray) or np.asarray(value).dtype.kind not in "iuf"
+        ):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -182,7 +182,7 @@ def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], dict[str, st
         found = {name: _float(name, file.get_tensor(name)) for name, kind in types.items() if kind != "BF16"}
     if "BF16" in types.values():
         # numpy has no such type: the upper half of a float32
-        for name, view in deserialize(source.read_bytes()):
+        for name, view in deserialize(source.read_bytes()):  # type: ignore[no-untyped-call]
             if view["dtype"] == "BF16":
                 upper = np.frombuffer(view["data"], "<u2").astype(np.uint32)
                 found[name] = (upper << 16).view(np.float32).astype(np.float64).reshape(view["shape"])
