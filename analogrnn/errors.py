@@ -99,10 +99,7 @@ def identifier(owner: str, name: object) -> str:
 def in_range(owner: str, value: float, low: float, high: float, unit: str = "", *, hint: str = "") -> float:
     """Return `value` as a float if low <= value <= high, else raise ParameterError with both limits and `hint`."""
     try:
-        # float() takes text, a bool, and the real part of a complex number
-        if type(value) not in (int, float) and (
-            isinstance(value, np.ma.MaskedArray) or np.asarray(value).dtype.kind not in "iuf"
-        ):
+        if not _is_real(value):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -111,6 +108,13 @@ def in_range(owner: str, value: float, low: float, high: float, unit: str = "", 
         space = f" {unit}" if unit else ""
         raise ParameterError(f"{owner} = {number:g}{space} is outside [{low:g}, {high:g}]{space}{_tail(hint)}")
     return number
+
+
+def _is_real(value: Any) -> bool:
+    """Whether `value` is a real number: float() also takes text, truth values and the real part of a complex one."""
+    if type(value) in (int, float):
+        return True
+    return not isinstance(value, np.ma.MaskedArray) and np.asarray(value).dtype.kind in "iuf"
 
 
 def finite_array(owner: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
