@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 
 from analogrnn import datasets, library
 from analogrnn.agreement import Agreement, AgreementSetup, check_agreement, thermometer
+from analogrnn.agreement.check import Level
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.kernels.waveform import dpi_step
@@ -29,7 +30,7 @@ from validation.claims import Measured, Topic, equal, unequal
 
 TOPIC = Topic("contract")
 NETWORKS = ("digits_d16_k2", "digits_d32_k4")
-LEVELS = {"waveform": "the waveform level", "ideal": "ngspice with ideal cells"}
+LEVELS: dict[Level, str] = {"waveform": "the waveform level", "ideal": "ngspice with ideal cells"}
 BOUND = 12.0  # largest input of the random ladders, in units
 
 
@@ -60,7 +61,7 @@ def random_ladders(stages: int, cells: int, seed: int) -> tuple[Network, Design]
     return network, map_network(network, load_technology(), options)
 
 
-def _random(level: str, steps: int, cells: int, sizes: range, control: Control = "none") -> tuple[int, int]:
+def _random(level: Level, steps: int, cells: int, sizes: range, control: Control = "none") -> tuple[int, int]:
     """Steps equal and checked over ladders of all sizes."""
     equal_steps = checked = 0
     for stages in sizes:
@@ -161,7 +162,7 @@ _broken("settle", "1.5 tau between pulses")
 _broken("pulse", "a pulse of half an input time constant")
 
 
-def _control(name: Control, level: str) -> None:
+def _control(name: Control, level: Level) -> None:
     @TOPIC.measure(
         f"{level}-{name.replace('_', '-')}",
         f"Negative control '{name}': {LEVELS[level]} no longer follows the digital recurrence.",
@@ -171,7 +172,7 @@ def _control(name: Control, level: str) -> None:
         return unequal(*_random(level, steps, cells, range(4, 5), control=name))
 
 
-for _level in ("waveform", "ideal"):
+for _level in LEVELS:
     for _name in CONTROLS[1:]:
         _control(_name, _level)
 

@@ -77,7 +77,7 @@ def _rows(case: str) -> None:
         f"Distance of the candidate from the threshold at the first error of a cell of {network}, worst; the "
         "bound is the stated error of thresholds.",
     )
-    def misses(quick: bool) -> Measured:
+    def first_errors(quick: bool) -> Measured:
         a = agreement(case, quick)
         far = sorted((error.distance for error in a.first_errors), reverse=True)
         worst = far[0] if far else 0.0
