@@ -52,7 +52,7 @@ def _minimal(name: str, label: str, convention: Convention, settings: Settings) 
         report = analyze_bits(design, clips["validation"], clips["test"], convention, settings=settings)
         if report.test is None:
             return Measured(float("nan"), "accuracy", Bound.at_least(-0.01), {"failure": report.warnings[0]})
-        words = ", ".join(f"{group} {bits}" for group, bits in report.words.items())
+        words = ", ".join(f"{group} {bits}" for group, bits in report.word_lengths.items())
         return Measured(
             report.test.difference,
             "accuracy",
@@ -178,6 +178,6 @@ def warnings(quick: bool) -> Measured:
         drift, design=replace(drift.design, layers=(replace(ladder, threshold=moved), *drift.design.layers[1:]))
     )
     texts = " ".join(warnings_of(drift, x))
-    caught += ["cell[4] drifts to the top" in texts, "cell[4] is pinned at the top" in texts]
+    caught += ["cell[4] drifts to the top" in texts, "cell[4] is saturated at the top" in texts]
     caught.append(not warnings_of(quantise(design, dict.fromkeys(groups_of(design), 12)), x))
     return Measured(sum(caught), "cases right", Bound.equals(len(caught)), {"cases": len(caught)})

@@ -27,7 +27,7 @@ def fixed_point_reference(quantised: Quantised, x: np.ndarray) -> tuple[np.ndarr
     ladder, readout = quantised.original.ladders[0], quantised.original.layers[1]
     codes = {group: item for (_, group), item in quantised.codes.items()}
     scale, unit = ladder.synapses.scale, quantised.original.unit_current
-    inputs = fixed(x, quantised.input_lsb, quantised.words["inputs"])
+    inputs = fixed(x, quantised.input_lsb, quantised.word_lengths["inputs"])
     weight = fixed(ladder.synapses.ratio, codes["weights"].lsb, codes["weights"].bits)
     offset = np.full(x.shape[2], quantised.input_limit * quantised.input_lsb)
     carried = (weight() / scale[:, None]) @ offset

@@ -1,4 +1,4 @@
-"""Pictures of `bits`: accuracy over word lengths, one panel a group."""
+"""Figures of `bits`: accuracy over word length, one panel per group."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ COLUMNS = 4
 
 
 def accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
-    """Validation and test accuracy over the bits of each group alone, and of all groups together."""
+    """Validation and test accuracy over the word length of each group alone, and of all groups together."""
     panels = (*report.groups, report.together)
     rows = math.ceil(len(panels) / COLUMNS)
     figure = Figure(figsize=(11.0, 2.5 * rows + 0.9), layout="constrained")
@@ -55,10 +55,10 @@ def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
     for bits in group.refused:
         axes.plot(bits, 3.0, "x", color=ORANGE, ms=6)
     axes.plot([], [], "x", color=ORANGE, ms=6, label="can't be built (breaks the ladder)")
-    chosen = report.words.get(group.group)
+    chosen = report.word_lengths.get(group.group)
     axes.axvline(group.minimal or np.nan, color=INK, lw=1, ls=":", label="shortest within the bound, alone")
     axes.axvline(chosen or np.nan, color=ORANGE, lw=1.4, label="chosen, all together")
-    name = "all groups, equal words" if group.group == "all" else group.group
+    name = "all groups, equal word lengths" if group.group == "all" else group.group
     picked = f": {chosen} bits" if chosen else ""
     axes.set_title(f"{name}{picked}", fontsize=9, color=INK, loc="left")
     axes.spines[["top", "right"]].set_visible(False)

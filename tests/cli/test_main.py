@@ -77,7 +77,10 @@ def test_a_bare_number_is_read_whole_or_refused_with_its_flag(call, words, named
         (("map", NETWORK, "--c-dpi", "0,5pF"), "--c-dpi = '0,5pF' is not a quantity in F"),
         (("size", "--supply", "1,8V"), "--supply = '1,8V' is not a quantity in V"),
         (("simulate", NETWORK, "--clips", "1_0"), "--clips = '1_0': give a number of clips"),
-        (("analyze", "bits", NETWORK, "--words", "all=\u00b2"), "--words = 'all=\u00b2': write group=bits"),
+        (
+            ("analyze", "bits", NETWORK, "--word-lengths", "all=\u00b2"),
+            "--word-lengths = 'all=\u00b2': write group=bits",
+        ),
         (("analyze", "power", NETWORK, "--budget", "0,5uW"), "--budget = '0,5uW' is not a quantity in W"),
         (("analyze", "power", NETWORK, "--scaling", "4_0"), "--scaling = '4_0' is not a whole number"),
         (("analyze", "noise", NETWORK, "--sigmas", "0.1_5"), "--sigmas = '0.1_5': write numbers in beta"),

@@ -1,16 +1,16 @@
-"""The integer twin of a quantised Design: whole numbers only, for those who build it in logic.
+"""The integer model of a quantised Design: the same network in integer arithmetic, for an implementation in logic.
 
-Every value is code x 2^e. A layer's accumulator has one least step 2^a, a the least exponent of its products, biases
-and thresholds; products shift left onto it, biases and thresholds are stored on it. So nothing is ever rounded after
-the input DACs, and
+Every value is code x 2^e. The accumulator of a layer has one least step, 2^a, where a is the least exponent of its
+products, biases and thresholds. Products are shifted left onto this step; biases and thresholds are stored on it.
+Nothing is rounded after the input DACs. Therefore
 
-    levels and logits x 2^-a are equal to those of the float simulation of the same words, bit for bit:
+    levels, and logits x 2^a, equal those of the float simulation with the same word lengths, bit for bit.
 
-each of its sums is a whole multiple of 2^a, and as long as the worst case is below 2^53 x 2^a no order of summation
-and no fused product rounds. The worst case also sizes the accumulator: |acc| <= (sum |w| x_max) << s + |b|, and x_max
-is known because inputs are codes and outputs of ladders are levels.
+Each sum of the float simulation is a whole multiple of 2^a. As long as the worst case is below 2^53 x 2^a, no order of
+summation and no fused product rounds. The worst case also sizes the accumulator: |acc| <= (sum |w| x_max) << s + |b|,
+and x_max is known because inputs are codes and outputs of ladders are levels.
 
-Yates, "Fixed-point arithmetic: an introduction" (2009) has the rules for products and sums that are used here.
+Source  R. Yates, "Fixed-point arithmetic: an introduction" (2009): rules for products and sums
 """
 
 from dataclasses import dataclass, field
@@ -29,9 +29,11 @@ EXACT = 53  # bits of a float64's significand
 
 @dataclass(frozen=True, eq=False)
 class IntegerLayer:
-    """One layer in whole numbers; W x << shift + bias on the least step 2^exponent.
+    """One layer in integers: (W x << shift) + bias, in units of 2^exponent.
 
-    `up`, `down` (d, N), `preset` (pulses, d) and `output` (d, N + 1) are empty for a feed-forward layer.
+    `up` and `down` (d, N) are thresholds, `stuck` (d, N) marks those that cannot be reached, `preset` (pulses, d) holds
+    the candidates of the preset and `output` (d, N + 1) the output of each level. They are empty for a feed-forward
+    layer. `rectify` sets negative sums to 0. `rest`: the candidate returns to zero between steps.
     """
 
     name: str
@@ -61,7 +63,7 @@ class IntegerLayer:
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A network in whole numbers; inputs are codes of `Quantised.input_codes`, logits count 2^logit_exponent."""
+    """A network in integers: inputs are codes of `Quantised.input_codes`; logits are in units of 2^logit_exponent."""
 
     name: str
     layers: tuple[IntegerLayer, ...]
@@ -70,7 +72,7 @@ class IntegerNetwork:
     logit_exponent: int
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything that a build in logic needs, as named arrays for an .npz file."""
+        """Everything that an implementation in logic needs, as named arrays for an .npz file."""
         found: dict[str, np.ndarray] = {
             "input_limit": np.array(self.input_limit),
             "logit_exponent": np.array(self.logit_exponent),
@@ -84,7 +86,7 @@ class IntegerNetwork:
 
 @dataclass(frozen=True, eq=False)
 class IntegerRun:
-    """accumulators and levels by layer, (T, S, d); logits (S, classes) int64, in units of 2^logit_exponent."""
+    """Accumulators and levels of each layer, (T, S, d); logits (S, classes) int64, in units of 2^logit_exponent."""
 
     accumulators: dict[str, np.ndarray]
     levels: dict[str, np.ndarray]
@@ -96,14 +98,15 @@ class IntegerRun:
 
 
 def integer_network(quantised: Quantised) -> IntegerNetwork:
-    """The integer twin of a Design of which every group has a word length.
+    """The integer model of a Design in which every group has a word length.
 
-    Raises ParameterError if a group has none, a least step is no power of two, or an accumulator would pass 53 bits.
+    Raises ParameterError if a group has no word length, if a least step is not a power of two, or if a layer's worst
+    case exceeds 53 bits.
     """
-    missing = [group for group in groups_of(quantised.design) if group not in quantised.words]
+    missing = [group for group in groups_of(quantised.design) if group not in quantised.word_lengths]
     if missing:
         raise ParameterError(
-            f"the integer twin needs whole numbers throughout, but {missing} have no word length; "
+            f"the integer model needs whole numbers throughout, but {missing} have no word length; "
             "name bits for all groups."
         )
     exponent = int(exponent_of(quantised.input_lsb))
@@ -121,15 +124,19 @@ def integer_network(quantised: Quantised) -> IntegerNetwork:
 
 
 def save_codes(quantised: Quantised, path: Path) -> None:
-    """Write all codes and least steps as an .npz file, and the integer twin where there is one. Raises OutputError."""
+    """Write all codes and least steps as an .npz file, and the arrays of the integer model if there is one.
+
+    Arrays are named `<layer>.<group>.code`, `<layer>.<group>.lsb` and `integer.<layer>.<array>`. Raises OutputError if
+    the file can't be written.
+    """
     arrays: dict[str, np.ndarray] = {}
     for (layer, group), codes in quantised.codes.items():
         arrays |= {f"{layer}.{group}.code": codes.code, f"{layer}.{group}.lsb": codes.lsb}
     if quantised.input_lsb:
         arrays["inputs.lsb"] = np.array(quantised.input_lsb)
-    whole = set(groups_of(quantised.design)) <= set(quantised.words)
+    whole = set(groups_of(quantised.design)) <= set(quantised.word_lengths)
     if whole and quantised.convention.grid == "binary":
-        arrays |= {f"twin.{name}": value for name, value in integer_network(quantised).arrays().items()}
+        arrays |= {f"integer.{name}": value for name, value in integer_network(quantised).arrays().items()}
     try:
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -138,9 +145,9 @@ def save_codes(quantised: Quantised, path: Path) -> None:
 
 
 def run_integer(network: IntegerNetwork, codes: np.ndarray) -> IntegerRun:
-    """Run the twin on input codes (T, S, D), whole numbers within the DAC's range.
+    """Run the integer model on input codes (T, S, D), whole numbers within the DAC's range.
 
-    Raises ParameterError for another shape, a code that is not whole, or one out of range.
+    Raises ParameterError for another shape, or for a code that is not a whole number or out of range.
     """
     value = _checked_codes(network, codes)
     accumulators: dict[str, np.ndarray] = {}
@@ -183,7 +190,7 @@ def _feed_forward(quantised: Quantised, layer: FeedForward, exponent: int, most:
 def _ladder(
     quantised: Quantised, ladder: Ladder, exponent: int, most: np.ndarray
 ) -> tuple[IntegerLayer, int, np.ndarray]:
-    """The layer, and exponent and largest code of what it puts out. Accumulators are in the unit of a ladder's row."""
+    """The layer, and the exponent and largest code of its output. Accumulators are in the unit of a ladder's row."""
     name, scale = ladder.name, ladder.synapses.scale[:, None]
     chip = next(layer for layer in quantised.chip().ladders if layer.name == name)
     used = [group for group in ("bias", "threshold", "width", "base", "shift") if (name, group) in quantised.codes]
@@ -237,7 +244,7 @@ def _affine(
     if bound.bit_length() > EXACT:
         raise ParameterError(
             f"{name} needs an accumulator of {bound.bit_length() + 1} bits, above {EXACT + 1}; "
-            "use shorter words, or one reference a layer."
+            "use shorter word lengths, or one reference per layer."
         )
     small = np.int8 if np.abs(codes).max() <= np.iinfo(np.int8).max else np.int16
     return IntegerLayer(name, codes.astype(small), shift, whole.astype(_accumulator(bound)), least, bound, rectify)
@@ -250,7 +257,7 @@ def _accumulator(bound: int) -> type[np.signedinteger]:
 def _whole(value: np.ndarray, exponent: int) -> np.ndarray:
     """value / 2^exponent as int64; the values are whole multiples of it by construction."""
     scaled = np.ldexp(value, -exponent)
-    assert np.array_equal(scaled, np.rint(scaled)), "a value is no multiple of its least step"
+    assert np.array_equal(scaled, np.rint(scaled)), "a value is not a multiple of its least step"
     return scaled.astype(np.int64)
 
 
@@ -262,7 +269,7 @@ def _checked_codes(network: IntegerNetwork, codes: np.ndarray) -> np.ndarray:
     if len(bad):
         at = tuple(int(n) for n in bad[0])
         raise ParameterError(
-            f"codes{list(at)} = {value[at]:g} is no whole number within {network.input_limit}: "
-            "encode inputs by Quantised.input_codes."
+            f"codes{list(at)} = {value[at]:g} is not a whole number within {network.input_limit}: "
+            "encode inputs with Quantised.input_codes."
         )
     return value.astype(np.int64)

@@ -1,14 +1,17 @@
-"""A Design in words of given lengths: weights as whole unit mirrors, currents and inputs as DAC codes.
+"""Quantisation of a Design to given word lengths: weights as whole unit mirrors, currents and inputs as DAC codes.
 
-One DAC a group and layer, one reference current a DAC:
+There is one DAC per group and layer, and one reference current per DAC:
 
     value = code x lsb,   |code| <= 2^(bits-1) - 1 signed (the sign chooses the rail),   0..2^bits - 1 unsigned
 
-The least step is the smallest power of two at which the layer's largest value still rounds to a code (`binary`: k = 2^f
-unit devices in the diode, p in the mirror, ratio p/k; all steps of a layer align by shifts), or the largest value over
-the largest code (`full`: the DAC's reference is tuned). Rounding is to nearest, ties to even.
+The least step (lsb) depends on the grid:
 
-All currents are in the unit of a ladder's row, scale x unit current, in which half windows lie in [1, 2).
+    binary  the smallest power of two at which the layer's largest value still rounds to a code. A ratio is p/k, with
+            p unit devices in the mirror and k = 2^f in the diode. All steps of a layer align by shifts
+    full    largest value / largest code: the reference of the DAC is tuned
+
+Rounding is to nearest, ties to even. All currents are in the unit of a ladder's row, scale x unit current, in which
+half windows lie in [1, 2).
 """
 
 from collections.abc import Mapping
@@ -21,32 +24,33 @@ from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError, in_range
 
 GROUPS = {
-    "inputs": "input DACs, one code a step and input",
+    "inputs": "input DACs, one code per step and input",
     "weights": "mirrors into the ladders",
     "bias": "bias currents of the candidates",
     "threshold": "I_th of the cells",
     "width": "I_hyst, the width of the window",
     "base": "standing current of the input line",
-    "shift": "I_s, what a DPI adds to its neighbours",
+    "shift": "I_s, the current that a DPI adds to its neighbours",
     "output": "output current of one level",
     "readout_weights": "mirrors of the feed-forward layers",
     "readout_bias": "bias currents of the feed-forward layers",
 }
 SIGNED = {"inputs", "weights", "bias", "readout_weights", "readout_bias"}
-MOST = 16  # bits; sums of such products are exact in float64 and fit 64-bit accumulators
+MAX_BITS = 16  # bits; sums of such products are exact in float64 and fit 64-bit accumulators
 GRIDS, REFERENCES, BIASES = ("binary", "full"), ("layer", "row"), ("circuit", "trained")
 
-Words = Mapping[str, int]  # bits by group; a group that is not named stays as trained
+WordLengths = Mapping[str, int]  # bits of each group; a group that is not named stays as trained
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How values become codes.
+    """How values become codes. Raises ParameterError for an unknown choice.
 
-    reference  `layer`: one least step for all mirrors of a layer; `row`: one for each row
-    compensate choose the threshold after shift and standing current, and the width after the threshold, so that
-               rounding of the first leaves the window where it was
-    bias       `circuit`: the code carries the input offset as well; `trained`: the trained bias alone (logic)
+    grid       `binary`: the least step is a power of two; `full`: it is the largest value over the largest code
+    reference  `layer`: one least step for all mirrors of a layer; `row`: one least step per row
+    compensate True: I_th is rounded after shift and standing current, and I_hyst after I_th, each to the value that
+               preserves its threshold; False: each current is rounded by itself
+    bias       `circuit`: the code includes the input offset; `trained`: the trained bias alone, as in logic
     """
 
     grid: str = "binary"
@@ -61,8 +65,8 @@ class Convention:
 
 
 @dataclass(frozen=True, eq=False)
-class Codes:
-    """Whole numbers and their least step: value = code x lsb. `lsb` is one number, or (d, 1) with a step a row."""
+class QuantisedArray:
+    """Codes and their least step: value = code x lsb. `lsb` is one number, or (d, 1) with one step per row."""
 
     code: np.ndarray
     lsb: np.ndarray
@@ -81,16 +85,17 @@ class Codes:
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
-    """A Design in words: `design` carries the rounded values, `codes` by (layer, group) the numbers to program.
+    """A quantised Design: `design` has the rounded values; `codes` has the numbers to program, by (layer, group).
 
-    `input_lsb` is 0 if the inputs are not quantised. `codes` has no entry for what stays as trained.
+    `original` is the Design as trained. `input_lsb` is 0 if the inputs are not quantised. `codes` has no entry for a
+    group that stays as trained.
     """
 
     design: Design
     original: Design
-    words: dict[str, int]
+    word_lengths: dict[str, int]
     convention: Convention
-    codes: dict[tuple[str, str], Codes]
+    codes: dict[tuple[str, str], QuantisedArray]
     input_lsb: float = 0.0
     input_limit: int = field(default=0, metadata={"doc": "largest input code, either sign"})
 
@@ -99,13 +104,13 @@ class Quantised:
         return nominal_chip(self.design)
 
     def input_codes(self, x: np.ndarray) -> np.ndarray:
-        """DAC codes, int64, of encoded inputs x of any shape. Raises ParameterError if the inputs have no words."""
+        """DAC codes, int64, of encoded inputs x of any shape. Raises ParameterError if inputs have no word length."""
         if not self.input_lsb:
             raise ParameterError("the inputs have no word length; name bits for 'inputs'.")
         return np.clip(np.rint(np.asarray(x) / self.input_lsb), -self.input_limit, self.input_limit).astype(np.int64)
 
     def inputs(self, x: np.ndarray) -> np.ndarray:
-        """What the DACs make of encoded inputs x."""
+        """Encoded inputs x after the DACs: rounded to codes, in the unit of x."""
         return self.input_codes(x) * self.input_lsb if self.input_lsb else x
 
     def storage(self) -> int:
@@ -126,33 +131,35 @@ def groups_of(design: Design) -> tuple[str, ...]:
 
 
 def least_bits(group: str) -> int:
-    """The shortest word that tells two values apart: a sign and a digit, or a digit."""
+    """The shortest word length that distinguishes two values: a sign and a digit, or a digit."""
     return 2 if group in SIGNED else 1
 
 
 def largest_code(bits: int, *, signed: bool) -> int:
-    """Full scale: sign and magnitude, so that both rails reach as far; or unsigned."""
+    """Largest code of `bits`: sign and magnitude, so that both rails have the same range; or unsigned."""
     return int(2 ** (bits - 1) - 1) if signed else int(2**bits - 1)
 
 
-def to_codes(value: np.ndarray, bits: int, *, signed: bool, grid: str = "binary", by_row: bool = False) -> Codes:
-    """Round values to nearest codes; with `by_row`, (d, D) values get one least step a row."""
+def to_codes(
+    value: np.ndarray, bits: int, *, signed: bool, grid: str = "binary", by_row: bool = False
+) -> QuantisedArray:
+    """Round values to the nearest codes; with `by_row`, (d, D) values have one least step per row."""
     limit = largest_code(bits, signed=signed)
     size = np.abs(value)
     most = size.max(axis=1, keepdims=True) if by_row else np.asarray(size.max())
     lsb = np.where(most > 0.0, most, 1.0) / limit if grid == "full" else _binary_lsb(most, limit)
     code = np.clip(np.rint(value / lsb), -limit if signed else 0, limit).astype(np.int64)
-    return Codes(code, lsb, bits, signed)
+    return QuantisedArray(code, lsb, bits, signed)
 
 
-def quantise(design: Design, words: Words, convention: Convention | None = None) -> Quantised:
-    """Return `design` with the groups of `words` rounded to that many bits.
+def quantise(design: Design, word_lengths: WordLengths, convention: Convention | None = None) -> Quantised:
+    """Return `design` with each group of `word_lengths` rounded to that number of bits.
 
-    Raises ParameterError for an unknown group, a word length out of range, or a window of width zero: a cell without
-    hysteresis holds nothing.
+    Raises ParameterError for an unknown group, a word length out of range, or a window that rounds to width zero: a
+    cell without hysteresis does not hold its state.
     """
     convention = convention or Convention()
-    checked = _checked_words(design, words)
+    checked = _checked_word_lengths(design, word_lengths)
     first = design.layers[0].synapses
     lsb, limit, offset = 0.0, 0, first.offset
     if "inputs" in checked:
@@ -161,7 +168,7 @@ def quantise(design: Design, words: Words, convention: Convention | None = None)
         lsb, limit = float(inputs.lsb), int(inputs.code[0])
         # the DAC's middle code is the new zero: no code is a negative current
         offset = np.full(first.inputs, limit * lsb)
-    codes: dict[tuple[str, str], Codes] = {}
+    codes: dict[tuple[str, str], QuantisedArray] = {}
     layers: list[FeedForward | Ladder] = []
     for layer in design.layers:
         part = _Part(layer.name, checked, convention, codes)
@@ -179,18 +186,20 @@ def quantise(design: Design, words: Words, convention: Convention | None = None)
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One layer's share of the rounding; leaves its codes in the common table."""
+    """Rounds the groups of one layer, and adds their codes to the common table."""
 
     layer: str
-    words: dict[str, int]
+    word_lengths: dict[str, int]
     convention: Convention
-    codes: dict[tuple[str, str], Codes]
+    codes: dict[tuple[str, str], QuantisedArray]
 
     def round(self, group: str, value: np.ndarray, *, by_row: bool = False) -> np.ndarray | None:
         """The rounded values, or None if the group stays as trained."""
-        if group not in self.words:
+        if group not in self.word_lengths:
             return None
-        found = to_codes(value, self.words[group], signed=group in SIGNED, grid=self.convention.grid, by_row=by_row)
+        found = to_codes(
+            value, self.word_lengths[group], signed=group in SIGNED, grid=self.convention.grid, by_row=by_row
+        )
         self.codes[self.layer, group] = found
         return found.value
 
@@ -214,13 +223,13 @@ def _ladder(design: Design, ladder: Ladder, synapses: Synapses, part: _Part) -> 
     scale, unit = synapses.scale, synapses.scale * design.unit_current
     down, up = (ladder.threshold[:, i] + error / scale for i, error in ((0, window.down_error), (1, window.up_error)))
     currents = window.currents
-    if window.whole:  # all in codes: their sum is exact, where a trained value plus errors is not
+    if window.whole:  # all are codes: their sum is exact, and a trained value plus errors is not
         up = (currents["th"] - currents["base"] - currents["shift"]) / scale
         down = up - currents["hyst"] / scale
     step = part.round("output", ladder.alpha * ladder.level_step)
     alpha = ladder.alpha if step is None else step / ladder.level_step
     gain = ladder.i_gain
-    if "shift" in part.words and ladder.has_dpi:
+    if "shift" in part.word_lengths and ladder.has_dpi:
         gain = ladder.i_gain * currents["shift"] * design.unit_current / ladder.i_shift
     amps = {name: np.asarray(value * design.unit_current) for name, value in currents.items()}
     return replace(
@@ -240,7 +249,7 @@ def _ladder(design: Design, ladder: Ladder, synapses: Synapses, part: _Part) -> 
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Rounded currents of a ladder over the unit current, how far they move its thresholds, whether all are codes."""
+    """Rounded currents of a ladder over the unit current, the shift of its thresholds, and whether all are codes."""
 
     currents: dict[str, np.ndarray]
     up_error: np.ndarray
@@ -266,8 +275,8 @@ def _window(design: Design, ladder: Ladder, part: _Part) -> _Window:
     if width is not None and not width.all():
         i = int(np.argmin(width))
         raise ParameterError(
-            f"{ladder.name}.i_hyst[{i}] rounds to code 0 at {part.words['width']} bits: a window of "
-            "width zero holds nothing; give 'width' more bits."
+            f"{ladder.name}.i_hyst[{i}] rounds to code 0 at {part.word_lengths['width']} bits: a window of "
+            "width zero does not hold a state; give 'width' more bits."
         )
     down_error = up_error - (0.0 if width is None else width - ideal["hyst"])
     known = {"th": th, "hyst": width, "base": base, "shift": shift}
@@ -278,15 +287,15 @@ def _window(design: Design, ladder: Ladder, part: _Part) -> _Window:
     return _Window(currents, up_error, down_error, whole)
 
 
-def _checked_words(design: Design, words: Words) -> dict[str, int]:
+def _checked_word_lengths(design: Design, word_lengths: WordLengths) -> dict[str, int]:
     present = groups_of(design)
-    unknown = sorted(set(words) - set(present))
+    unknown = sorted(set(word_lengths) - set(present))
     if unknown:
         raise ParameterError(f"{design.name} has no group {unknown[0]!r}; it has: {', '.join(present)}.")
     checked = {}
     for group in present:
-        if group in words:
-            bits = in_range(f"bits of {group}", words[group], least_bits(group), MOST, "bits")
+        if group in word_lengths:
+            bits = in_range(f"bits of {group}", word_lengths[group], least_bits(group), MAX_BITS, "bits")
             if bits != int(bits):
                 raise ParameterError(f"bits of {group} = {bits:g} is not a whole number.")
             checked[group] = int(bits)
@@ -300,11 +309,11 @@ def _binary_lsb(most: np.ndarray, limit: int) -> np.ndarray:
 
 
 def exponent_of(lsb: np.ndarray | float) -> np.ndarray:
-    """e of lsb = 2^e. Raises ParameterError if a step is no power of two."""
+    """The exponent e of lsb = 2^e. Raises ParameterError if a step is not a power of two."""
     mantissa, exponent = np.frexp(lsb)
     if np.any(mantissa != 0.5):
         raise ParameterError(
-            f"the least step {float(np.max(lsb)):g} is no power of two, so codes don't align by "
+            f"the least step {float(np.max(lsb)):g} is not a power of two, so codes don't align by "
             "shifts; use grid 'binary'."
         )
     return np.asarray(exponent - 1)

@@ -1,16 +1,17 @@
-"""How many bits a network needs: accuracy over word lengths, the shortest that stay within a bound, and warnings.
+"""How many bits a network needs: accuracy over word length, the shortest lengths within a bound, and warnings.
 
-Words are chosen on one set of clips and reported on another. A group's minimal word is the shortest of an unbroken run
-from the longest tried, each within the bound, with all other groups as trained. The joint choice starts there,
-lengthens the word that lowers the logits' error most until all together are within the bound, then shortens whatever
-may be shorter, the least harm to the logits first.
+Word lengths are chosen on one set of clips and reported on another. For each group alone, with all other groups as
+trained, the minimal word length ends an unbroken run of lengths within the bound, from the longest one down. The joint
+search starts from these. It lengthens the word that reduces the error of the logits most, until all groups together
+are within the bound. Then it shortens words where possible, the least harm to the logits first.
 
-Accuracies are compared clip by clip: n10 clips are right as trained and wrong in words, n01 the reverse. The difference
-is (n01 - n10) / n with standard error sqrt(n01 + n10 - (n01 - n10)^2 / n) / n. A word is within the bound if the
-difference less 1.64 standard errors is (`sure` = 0.95): a search over hundreds of words would otherwise find those that
-some hundred clips happen to like. McNemar's exact test asks whether n01 and n10 could be equal.
+Accuracies are compared clip by clip: n10 clips are correct as trained and wrong when quantised, n01 the reverse. The
+difference is (n01 - n10) / n with standard error sqrt(n01 + n10 - (n01 - n10)^2 / n) / n. A word length is within the
+bound if the difference less 1.64 standard errors is (`sure` = 0.95). Without this margin, a search over hundreds of
+word lengths finds those that happen to suit a few hundred clips. McNemar's exact test asks whether n01 and n10 could be
+equal.
 
-Source  McNemar, Psychometrika 12(2), 1947 (test); the search is ours.
+Source  McNemar, Psychometrika 12(2), 1947 (test); the search is ours
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analogrnn.analysis.bits.quantise import MOST, Convention, Words, groups_of, least_bits, quantise
+from analogrnn.analysis.bits.quantise import MAX_BITS, Convention, WordLengths, groups_of, least_bits, quantise
 from analogrnn.analysis.bits.warnings import check_margins, warnings_of
 from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips, class_labels
@@ -31,10 +32,14 @@ from analogrnn.statistics import Paired, paired
 
 @dataclass(frozen=True, eq=False)
 class GroupBits:
-    """Accuracy over the word length of one group (or `all`); a word that can't be built has accuracy nan.
+    """Accuracy over the word length of one group, or of `all` groups; nan where the circuit can't be built.
 
-    bits (n,); validation and test (n,) accuracies, test_error (n,) standard errors of the difference to as trained;
-    minimal: the shortest word within the bound, None if even the longest is not.
+    bits        (n,) word lengths
+    validation  (n,) accuracy on the clips that choose
+    test        (n,) accuracy on the clips that report
+    test_error  (n,) standard error of the difference between `test` and the accuracy as trained
+    refused     word length -> why the circuit can't be built
+    minimal     the shortest word length within the bound; None if even the longest is not
     """
 
     group: str
@@ -48,7 +53,7 @@ class GroupBits:
 
 @dataclass(frozen=True, eq=False)
 class BitsReport:
-    """`words`: the joint choice; empty if no words up to the longest tried are within the bound."""
+    """`word_lengths`: the joint choice; empty if no lengths up to the longest one are within the bound."""
 
     network: str
     convention: Convention
@@ -57,7 +62,7 @@ class BitsReport:
     trained_test: float
     groups: tuple[GroupBits, ...]
     together: GroupBits
-    words: dict[str, int]
+    word_lengths: dict[str, int]
     validation: Paired | None
     test: Paired | None
     storage: int
@@ -73,7 +78,7 @@ def analyze_bits(
     settings: "Settings | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BitsReport:
-    """Accuracy over bits of each group and of all, the minimal words, and what they would silence or pin.
+    """Accuracy over the bits of each group and of all, the shortest word lengths, and which cells they disable.
 
     >>> found = ar.analyze_bits(design, ar.LabelledClips(x, labels), ar.LabelledClips(x, labels))
 
@@ -93,12 +98,14 @@ def analyze_bits(
 
     curves = tuple(curve(group, [group]) for group in groups)
     together = curve("all", groups)
-    words = settings.words
-    if words is None:
-        words = choose_words(trial, {item.group: item.minimal or settings.longest for item in curves}, settings)
+    word_lengths = settings.word_lengths
+    if word_lengths is None:
+        word_lengths = choose_word_lengths(
+            trial, {item.group: item.minimal or settings.longest for item in curves}, settings
+        )
     if progress:
         progress(len(groups) + 2, len(groups) + 2)
-    quantised = quantise(design, words, convention) if words else None
+    quantised = quantise(design, word_lengths, convention) if word_lengths else None
     return BitsReport(
         network=design.name,
         convention=convention,
@@ -107,42 +114,46 @@ def analyze_bits(
         trained_test=trial.trained("test"),
         groups=curves,
         together=together,
-        words=dict(words),
-        validation=trial.paired(words, "validation") if words else None,
-        test=trial.paired(words, "test") if words else None,
+        word_lengths=dict(word_lengths),
+        validation=trial.paired(word_lengths, "validation") if word_lengths else None,
+        test=trial.paired(word_lengths, "test") if word_lengths else None,
         storage=quantised.storage() if quantised else 0,
         warnings=warnings_of(quantised, test.x)
         if quantised
-        else (f"no words up to {settings.longest} bits are within {settings.within:g} of the trained accuracy",),
+        else (f"no word lengths up to {settings.longest} bits are within {settings.within:g} of the trained accuracy",),
     )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`within`: accuracy that may be lost; `sure`: of that, one-sided; `groups`: which to quantise, None for all.
+    """Settings of the search. Raises ParameterError for a value out of range.
 
-    `words` are judged instead of a search, if given.
+    within        accuracy that may be lost, as a fraction
+    sure          one-sided confidence of staying within it on the validation clips
+    longest       longest word length to try, bits
+    groups        which groups to quantise; None for all
+    word_lengths  if given, these are evaluated instead of a search
     """
 
     within: float = 0.01
     sure: float = 0.95
     longest: int = 12
     groups: tuple[str, ...] | None = None
-    words: Words | None = None
+    word_lengths: WordLengths | None = None
 
     def __post_init__(self) -> None:
         in_range("Settings.within", self.within, 0.0, 1.0)
         in_range("Settings.sure", self.sure, 0.5, 0.9999)
-        if in_range("Settings.longest", self.longest, 3, MOST, "bits") != int(self.longest):
+        if in_range("Settings.longest", self.longest, 3, MAX_BITS, "bits") != int(self.longest):
             raise ParameterError(f"Settings.longest = {self.longest!r} is not a whole number.")
 
     @property
     def quantile(self) -> float:
-        """How many standard errors of the difference count against the words."""
+        """Number of standard errors that are subtracted from the difference: 1.64 for `sure` = 0.95."""
         return float(stats.norm.ppf(self.sure))
 
     def chosen(self, design: Design) -> tuple[str, ...]:
-        """The groups to quantise, in the order of GROUPS."""
+        """The groups to quantise, in the order of GROUPS. Raises ParameterError for a group that is not there."""
         present = groups_of(design)
         if self.groups is None:
             return present
@@ -155,7 +166,7 @@ class Settings:
 
 
 class Trial:
-    """Runs words on both sets of clips, each once."""
+    """Evaluates word lengths on both sets of clips, and keeps the results."""
 
     def __init__(self, design: Design, validation: LabelledClips, test: LabelledClips, convention: Convention) -> None:
         self.design, self.convention = design, convention
@@ -172,12 +183,12 @@ class Trial:
         """Accuracy as trained."""
         return float(np.mean(self._right(self._trained[part], part)))
 
-    def right(self, words: Words, part: str) -> np.ndarray | str:
-        """(S,) which clips are classified right in these words; or why the words can't be built."""
-        key = (tuple(sorted(words.items())), part)
+    def right(self, word_lengths: WordLengths, part: str) -> np.ndarray | str:
+        """(S,) which clips are classified correctly with these word lengths; or why the circuit can't be built."""
+        key = (tuple(sorted(word_lengths.items())), part)
         if key not in self._seen:
             try:
-                quantised = quantise(self.design, words, self.convention)
+                quantised = quantise(self.design, word_lengths, self.convention)
                 check_margins(quantised)
             except ParameterError as refusal:
                 self._seen[key] = str(refusal)
@@ -189,31 +200,31 @@ class Trial:
                     self._errors[key[0]] = error / self._spread if self._spread else error
         return self._seen[key]
 
-    def accuracy(self, words: Words, part: str) -> float:
-        """nan if the words can't be built."""
-        right = self.right(words, part)
+    def accuracy(self, word_lengths: WordLengths, part: str) -> float:
+        """Accuracy with these word lengths; nan if the circuit can't be built."""
+        right = self.right(word_lengths, part)
         return float("nan") if isinstance(right, str) else float(right.mean())
 
-    def logit_error(self, words: Words) -> float:
-        """Mean squared error of the logits on the validation clips over their variance; inf if not buildable.
+    def logit_error(self, word_lengths: WordLengths) -> float:
+        """Mean squared error of the logits on the validation clips over their variance; inf if it can't be built.
 
-        Smooth where the accuracy of some hundred clips is a matter of luck, so the search follows it.
+        The search minimises this error, because the accuracy on a few hundred clips is too coarse to rank candidates.
         """
-        if isinstance(self.right(words, "validation"), str):
+        if isinstance(self.right(word_lengths, "validation"), str):
             return float("inf")
-        return self._errors[tuple(sorted(words.items()))]
+        return self._errors[tuple(sorted(word_lengths.items()))]
 
-    def good(self, words: Words, settings: "Settings") -> bool:
-        """Whether the validation clips leave less than 1 - sure of doubt that the loss is within the bound."""
-        if isinstance(self.right(words, "validation"), str):
+    def good(self, word_lengths: WordLengths, settings: "Settings") -> bool:
+        """Whether the loss on the validation clips is within the bound with a confidence of `settings.sure`."""
+        if isinstance(self.right(word_lengths, "validation"), str):
             return False
-        seen = self.paired(words, "validation")
-        # the last bits of a mean must not decide
+        seen = self.paired(word_lengths, "validation")
+        # 1e-12: round-off of a mean must not decide
         return seen.difference - settings.quantile * seen.error >= -settings.within - 1e-12
 
-    def paired(self, words: Words, part: str) -> Paired:
-        """Words against as trained, clip by clip. Raises ParameterError if the words can't be built."""
-        right = self.right(words, part)
+    def paired(self, word_lengths: WordLengths, part: str) -> Paired:
+        """Quantised against trained, clip by clip. Raises ParameterError if the circuit can't be built."""
+        right = self.right(word_lengths, part)
         if isinstance(right, str):
             raise ParameterError(right)
         return paired(self._right(self._trained[part], part), right)
@@ -222,20 +233,20 @@ class Trial:
         return np.asarray(run.classes == self.sets[part].labels)
 
 
-def choose_words(trial: Trial, start: Words, settings: Settings) -> dict[str, int]:
-    """The joint choice, from each group's own minimal word; empty if none up to the longest is within the bound."""
-    words = dict(start)
-    while not trial.good(words, settings):
-        longer = [words | {group: bits + 1} for group, bits in words.items() if bits < settings.longest]
+def choose_word_lengths(trial: Trial, start: WordLengths, settings: Settings) -> dict[str, int]:
+    """The joint choice, from each group's own minimal word length; empty if none up to the longest is within it."""
+    word_lengths = dict(start)
+    while not trial.good(word_lengths, settings):
+        longer = [word_lengths | {group: bits + 1} for group, bits in word_lengths.items() if bits < settings.longest]
         if not longer:
             return {}
-        words = min(longer, key=trial.logit_error)
+        word_lengths = min(longer, key=trial.logit_error)
     while True:
-        shorter = [words | {group: bits - 1} for group, bits in words.items() if bits > least_bits(group)]
+        shorter = [word_lengths | {group: bits - 1} for group, bits in word_lengths.items() if bits > least_bits(group)]
         shorter = [item for item in shorter if trial.good(item, settings)]
         if not shorter:
-            return words
-        words = min(shorter, key=trial.logit_error)
+            return word_lengths
+        word_lengths = min(shorter, key=trial.logit_error)
 
 
 def _curve(trial: Trial, label: str, members: Sequence[str], settings: Settings) -> GroupBits:
@@ -244,20 +255,22 @@ def _curve(trial: Trial, label: str, members: Sequence[str], settings: Settings)
     trials = [dict.fromkeys(members, int(b)) for b in bits]
     refused = {
         int(b): why
-        for b, words in zip(bits, trials, strict=True)
-        if isinstance(why := trial.right(words, "validation"), str)
+        for b, lengths in zip(bits, trials, strict=True)
+        if isinstance(why := trial.right(lengths, "validation"), str)
     }
     errors = [
-        trial.paired(words, "test").error if b not in refused else np.nan
-        for b, words in zip(bits.tolist(), trials, strict=True)
+        trial.paired(lengths, "test").error if b not in refused else np.nan
+        for b, lengths in zip(bits.tolist(), trials, strict=True)
     ]
-    minimal = _unbroken(bits, [trial.good(words, settings) for words in trials])
-    accuracies = {part: np.array([trial.accuracy(words, part) for words in trials]) for part in ("validation", "test")}
+    minimal = _unbroken(bits, [trial.good(lengths, settings) for lengths in trials])
+    accuracies = {
+        part: np.array([trial.accuracy(lengths, part) for lengths in trials]) for part in ("validation", "test")
+    }
     return GroupBits(label, bits, accuracies["validation"], accuracies["test"], np.array(errors), refused, minimal)
 
 
 def _unbroken(bits: np.ndarray, good: Iterable[bool]) -> int | None:
-    """The shortest word of the run of good ones that ends at the longest."""
+    """The shortest length of the unbroken run within the bound that ends at the longest length."""
     minimal = None
     for b, fine in zip(bits[::-1].tolist(), list(good)[::-1], strict=True):
         if not fine:

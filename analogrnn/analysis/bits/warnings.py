@@ -1,4 +1,4 @@
-"""What a choice of words silences, pins or breaks: known from the codes, or seen on clips."""
+"""Which cells a choice of word lengths silences, saturates or breaks: from the codes, and from runs on clips."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,21 @@ from analogrnn.simulate import StepRun, simulate
 
 
 def check_margins(quantised: Quantised) -> None:
-    """Raise ParameterError if the words break an inequality of the ladder: then no pulse surely moves one level."""
+    """Raise ParameterError if the word lengths break an inequality of the ladder.
+
+    A ladder that breaks one no longer moves exactly one level per pulse.
+    """
     for name, margin in _broken(quantised).items():
         raise ParameterError(
-            f"these words break the ladder's '{name}' inequality (margin {margin:.3g}): give "
+            f"these word lengths break the ladder's '{name}' inequality (margin {margin:.3g}): give "
             "'threshold', 'width', 'base' or 'shift' more bits."
         )
 
 
 def warnings_of(quantised: Quantised, x: np.ndarray) -> tuple[str, ...]:
-    """What the words silence, pin or break on encoded inputs x, against the Design as trained."""
+    """Which cells the word lengths silence, saturate or break on encoded inputs x, compared with the trained Design."""
     found = [
-        f"the ladder's '{name}' margin is {margin:.3g}, not above 0: pulses no longer move one level each"
+        f"the ladder's '{name}' margin is {margin:.3g}, not above 0: a pulse no longer moves exactly one level"
         for name, margin in _broken(quantised).items()
     ]
     found += _code_warnings(quantised)
@@ -40,7 +43,7 @@ def warnings_of(quantised: Quantised, x: np.ndarray) -> tuple[str, ...]:
             for end, level in (("bottom", layer.k_min), ("top", layer.k_max)):
                 if was.leaves[end][i] and now.visits[end][i] and not now.leaves[end][i]:
                     found.append(
-                        f"{label} is pinned at the {end}, level {level}: once there it never leaves, but "
+                        f"{label} is saturated at the {end}, level {level}: it never leaves this level, but "
                         f"left {was.leaves[end][i]} times as trained"
                     )
     return tuple(found)
@@ -71,12 +74,12 @@ def _code_warnings(quantised: Quantised) -> list[str]:
     for (layer, group), codes in quantised.codes.items():
         if group == "output":
             found += [
-                f"{layer}[{i}] has output code 0 at {codes.bits} bits: nobody hears it"
+                f"{layer}[{i}] has output code 0 at {codes.bits} bits: its output is unused"
                 for i in np.flatnonzero(codes.code == 0)
             ]
         if group in ("weights", "readout_weights"):
             rows = np.flatnonzero(~codes.code.any(axis=1))
-            found += [f"{layer} row {i} has no weight left at {codes.bits} bits" for i in rows]
+            found += [f"{layer} row {i} has only zero weights at {codes.bits} bits" for i in rows]
     for ladder in quantised.design.ladders:
         if not ladder.return_to_zero:
             continue
@@ -90,5 +93,5 @@ def _code_warnings(quantised: Quantised) -> list[str]:
 
 def _broken(quantised: Quantised) -> dict[str, float]:
     if any((ladder.i_th <= ladder.i_hyst / 2.0).any() for ladder in quantised.design.ladders):
-        return {"reset": -np.inf}  # a window below zero current; the other margins mean nothing
+        return {"reset": -np.inf}  # a window below zero current; the other margins have no meaning then
     return {name: margin for name, margin in ladder_margins(quantised.design).items() if not margin > 0.0}

@@ -7,7 +7,7 @@ import importlib
 ANALYSES: dict[str, str] = {
     "fixed-points": "equilibria of a ladder, the windows of its levels, what pulses reach, what upsets do",
     "noise": "wrong moves, hold times, accuracy under noise, and where an analog state would do better",
-    "bits": "accuracy over word lengths, the shortest that will do, and the integer twin",
+    "bits": "accuracy over word length, the shortest word lengths that suffice, and the integer model",
     "sensitivity": "which groups, devices and cells cost the accuracy, and the area that would buy it back",
     "power": "where the supply current goes, by block and level; area, latency, energy, scaling",
 }

@@ -25,9 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser, seed=False)
-    parser.add_argument("--groups", metavar="G,G,..", help="which groups get words (default all); the rest stays")
     parser.add_argument(
-        "--words", metavar="G=N,..", help="judge these words instead of a search, as in weights=6,bias=8 or all=8"
+        "--groups", metavar="G,G,..", help="which groups to quantise (default all); the others stay as trained"
+    )
+    parser.add_argument(
+        "--word-lengths",
+        metavar="G=N,..",
+        help="evaluate these word lengths instead of a search, as in weights=6,bias=8 or all=8",
     )
     parser.add_argument(
         "--within",
@@ -41,33 +45,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number,
         default=0.95,
         metavar="P",
-        help="one-sided confidence of that on the choosing clips; 0.5 takes the bare accuracy (default 0.95)",
+        help="one-sided confidence of staying it on the validation clips; 0.5 uses the bare accuracy (default 0.95)",
     )
-    parser.add_argument("--longest", type=whole, default=12, metavar="N", help="longest word to try (default 12)")
+    parser.add_argument(
+        "--longest", type=whole, default=12, metavar="N", help="longest word length to try (default 12)"
+    )
     parser.add_argument(
         "--grid",
         choices=("binary", "full"),
         default="binary",
-        help="least step: a power of two, or full scale over the largest code",
+        help="least step: a power of two, or the largest value over the largest code (default binary)",
     )
     parser.add_argument(
         "--reference",
         choices=("layer", "row"),
         default="layer",
-        help="one least step of the mirrors a layer, or one a row (default layer)",
+        help="one least step for the mirrors of a layer, or one per row (default layer)",
     )
     parser.add_argument(
         "--bias",
         choices=("circuit", "trained"),
         default="circuit",
-        help="bias codes carry the input offset too (circuit), or the trained bias alone",
+        help="bias codes include the input offset (circuit), or the trained bias alone (default circuit)",
     )
     parser.add_argument(
         "--independent",
         action="store_true",
-        help="round each current by itself, not the threshold after shift and base",
+        help="round each current by itself, instead of the threshold after shift and base",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write bits.json, the codes and a picture here")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write bits.json, the codes and a figure here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,14 +84,14 @@ def run(args: argparse.Namespace) -> int:
     network = network_of(args)
     design = design_of(args, network)
     convention = Convention(args.grid, args.reference, not args.independent, args.bias)
-    groups = tuple(word.strip() for word in args.groups.split(",") if word.strip()) if args.groups else None
+    groups = tuple(name.strip() for name in args.groups.split(",") if name.strip()) if args.groups else None
     settings = Settings(within=args.within, sure=args.sure, longest=args.longest, groups=groups)
-    if args.words:
-        settings = replace(settings, words=_words(args.words, settings.chosen(design)))
+    if args.word_lengths:
+        settings = replace(settings, word_lengths=_word_lengths(args.word_lengths, settings.chosen(design)))
     validation, test = examples_of(args, network)
     with ui.progress("word lengths") as progress:
         report = analyze_bits(design, validation, test, convention, settings=settings, progress=progress)
-    quantised = quantise(design, report.words, convention) if report.words else None
+    quantised = quantise(design, report.word_lengths, convention) if report.word_lengths else None
     answer = _answer(report, quantised)
     _show(ui, report, quantised)
     if args.out is not None:
@@ -96,28 +102,30 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[LabelledClips, LabelledClips]":
-    """Clips that choose and clips that report: the task's two sets, or the even and the odd ones of --inputs."""
+    """Validation clips and test clips: the task's two sets, or the even and the odd clips of --inputs."""
     from analogrnn import datasets  # noqa: PLC0415
 
     inputs = labelled_inputs_of(args, network)
     if args.inputs is not None:
         if len(inputs) < 2:
-            raise ParameterError("--inputs holds one clip; give at least two, one to choose on and one to report.")
+            raise ParameterError("--inputs holds one clip; give at least two, one for validation and one for test.")
         return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2))
     assert network.encoding is not None
     return datasets.spoken_digits("validation").encoded(network.encoding), inputs
 
 
-def _words(text: str, groups: tuple[str, ...]) -> dict[str, int]:
-    words: dict[str, int] = {}
+def _word_lengths(text: str, groups: tuple[str, ...]) -> dict[str, int]:
+    word_lengths: dict[str, int] = {}
     for item in text.split(","):
         group, _, typed = item.strip().partition("=")
         try:
             bits = whole_number(typed)
         except ParameterError:
-            raise ParameterError(f"--words = {text!r}: write group=bits, as in weights=6,bias=8 or all=8.") from None
-        words |= dict.fromkeys(groups, bits) if group == "all" else {group: bits}
-    return words
+            raise ParameterError(
+                f"--word-lengths = {text!r}: write group=bits, as in weights=6,bias=8 or all=8."
+            ) from None
+        word_lengths |= dict.fromkeys(groups, bits) if group == "all" else {group: bits}
+    return word_lengths
 
 
 def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
@@ -125,17 +133,17 @@ def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
 
     ui.say(
         f"{report.network}: as trained {100 * report.trained_test:.1f} % on the test clips, "
-        f"{100 * report.trained_validation:.1f} % on the clips that choose"
+        f"{100 * report.trained_validation:.1f} % on the validation clips"
     )
     rows = []
     for item in (*report.groups, report.together):
-        word = report.words.get(item.group)
+        chosen = report.word_lengths.get(item.group)
         rows.append(
             (
                 item.group,
                 "-" if item.minimal is None else str(item.minimal),
-                "" if word is None else str(word),
-                GROUPS.get(item.group, "equal words for all groups"),
+                "" if chosen is None else str(chosen),
+                GROUPS.get(item.group, "equal word lengths for all groups"),
             )
         )
     ui.columns("bits", ("group", "shortest alone", "chosen together", ""), rows)
@@ -143,10 +151,10 @@ def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
         ui.table(
             "together",
             [
-                ("on the clips that choose", _difference(report.validation)),
+                ("on the validation clips", _difference(report.validation)),
                 ("on the test clips", _difference(report.test)),
                 ("all codes", f"{report.storage} bits"),
-                *_twin_rows(quantised),
+                *_integer_rows(quantised),
             ],
         )
     for warning in report.warnings:
@@ -160,20 +168,20 @@ def _difference(seen: "Paired") -> str:
     )
 
 
-def _twin_rows(quantised: "Quantised") -> list[tuple[str, str]]:
+def _integer_rows(quantised: "Quantised") -> list[tuple[str, str]]:
     from analogrnn.analysis.bits.integer import integer_network  # noqa: PLC0415
 
     try:
-        twin = integer_network(quantised)
+        model = integer_network(quantised)
     except ParameterError as error:
-        return [("integer twin", f"none: {error}")]
+        return [("integer model", f"none: {error}")]
     return [
         (
-            f"integer twin, {layer.name}",
+            f"integer model, {layer.name}",
             f"{layer.weight.dtype} weights, an accumulator of "
             f"{layer.accumulator_bits} bits can't overflow, least step 2^{layer.exponent}",
         )
-        for layer in twin.layers
+        for layer in model.layers
     ]
 
 
@@ -197,7 +205,7 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
         "convention": asdict(report.convention),
         "within": report.within,
         "trained": {"validation": report.trained_validation, "test": report.trained_test},
-        "words": report.words,
+        "word_lengths": report.word_lengths,
         "validation": asdict(report.validation) if report.validation else None,
         "test": asdict(report.test) if report.test else None,
         "storage_bits": report.storage,
@@ -220,7 +228,7 @@ def _write(folder: Path, report: "BitsReport", quantised: "Quantised | None", an
     c = report.convention
     title = (
         f"{report.network}: accuracy over word lengths, {report.test.clips if report.test else 0} test clips; "
-        f"{c.grid} steps, one reference a {c.reference}"
+        f"{c.grid} steps, one reference per {c.reference}"
     )
     accuracy_over_bits(report, title, folder / "accuracy_over_bits.png")
     if quantised is not None:

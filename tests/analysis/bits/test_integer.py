@@ -1,4 +1,4 @@
-"""The integer twin equals the float simulation of the same words and fxpmath, bit for bit, and can't overflow."""
+"""The integer model equals the float simulation with the same word lengths, and fxpmath, bit for bit; no overflow."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from validation.fixed_point_arithmetic import fixed_point_reference
 SHIPPED = ("digits_d16_k2", "digits_d32_k4", "digits_bmru_d16")
 
 
-def all_words(design, bits):
+def same_length_for_all(design, bits):
     return dict.fromkeys(groups_of(design), bits)
 
 
@@ -34,12 +34,12 @@ def shipped(name, part="test", clips=40):
 
 
 def assert_equal_runs(quantised, x):
-    twin = integer_network(quantised)
-    run, reference = run_integer(twin, quantised.input_codes(x)), simulate(quantised.chip(), quantised.inputs(x))
+    model = integer_network(quantised)
+    run, reference = run_integer(model, quantised.input_codes(x)), simulate(quantised.chip(), quantised.inputs(x))
     for name, levels in reference.levels.items():
         assert_array_equal(run.levels[name], levels)
-    assert_array_equal(np.ldexp(run.logits.astype(float), twin.logit_exponent), reference.logits)
-    return twin, run
+    assert_array_equal(np.ldexp(run.logits.astype(float), model.logit_exponent), reference.logits)
+    return model, run
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -48,51 +48,51 @@ def assert_equal_runs(quantised, x):
     [Convention(), Convention(reference="row", bias="trained"), Convention(compensate=False)],
     ids=["layer", "row", "independent"],
 )
-def test_the_twin_equals_the_float_simulation_at_every_step_for_every_kind_of_network(kind, convention):
+def test_the_integer_model_equals_the_float_simulation_at_every_step_for_every_kind_of_network(kind, convention):
     """No tolerance: every float sum is a whole multiple of the accumulator's step, below 2^53 of them."""
     network = kinds()[kind]
     design, x = mapped(network, input_bound=6.0), np.clip(inputs_of(network, steps=30, clips=4), -6.0, 6.0)
     for bits in (7, 9, 11):
-        assert_equal_runs(quantise(design, all_words(design, bits), convention), x)
+        assert_equal_runs(quantise(design, same_length_for_all(design, bits), convention), x)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_twin_equals_the_float_simulation_on_the_shipped_networks(name):
+def test_the_integer_model_equals_the_float_simulation_on_the_shipped_networks(name):
     design, x = shipped(name)
     for bits in (4, 7, 10, 16):
-        twin, _ = assert_equal_runs(quantise(design, all_words(design, bits)), x)
-        assert twin.layers[0].weight.dtype == (np.int8 if bits <= 8 else np.int16)
+        model, _ = assert_equal_runs(quantise(design, same_length_for_all(design, bits)), x)
+        assert model.layers[0].weight.dtype == (np.int8 if bits <= 8 else np.int16)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_twin_equals_fxpmath_on_the_shipped_networks(name):
-    """fxpmath keeps its own words: products and sums of full width, compared as fixed-point numbers."""
+def test_the_integer_model_equals_fxpmath_on_the_shipped_networks(name):
+    """fxpmath keeps its own word lengths: products and sums of full width, compared as fixed-point numbers."""
     design, x = shipped(name, clips=2)
-    words = all_words(design, 7) | {"inputs": 5, "bias": 9, "threshold": 8, "readout_weights": 6}
-    quantised = quantise(design, words)
-    twin = integer_network(quantised)
+    word_lengths = same_length_for_all(design, 7) | {"inputs": 5, "bias": 9, "threshold": 8, "readout_weights": 6}
+    quantised = quantise(design, word_lengths)
+    model = integer_network(quantised)
     levels, logits = fixed_point_reference(quantised, x)
-    run = run_integer(twin, quantised.input_codes(x))
+    run = run_integer(model, quantised.input_codes(x))
     assert_array_equal(run.levels["cell"], levels)
-    assert_array_equal(np.ldexp(run.logits.astype(float), twin.logit_exponent), logits)
+    assert_array_equal(np.ldexp(run.logits.astype(float), model.logit_exponent), logits)
 
 
 def test_the_bound_of_the_accumulator_is_reached_and_never_passed():
     design, _ = shipped("digits_d16_k2", clips=1)
-    quantised = quantise(design, all_words(design, 6))
-    twin = integer_network(quantised)
-    cell = twin.layers[0]
+    quantised = quantise(design, same_length_for_all(design, 6))
+    model = integer_network(quantised)
+    cell = model.layers[0]
     reach = []
     for i in range(len(cell.bias)):
-        worst = np.sign(cell.weight[i].astype(int)) * twin.input_limit * (1 if cell.bias[i] >= 0 else -1)
-        run = run_integer(twin, worst[None, None, :])
+        worst = np.sign(cell.weight[i].astype(int)) * model.input_limit * (1 if cell.bias[i] >= 0 else -1)
+        run = run_integer(model, worst[None, None, :])
         reach.append(abs(int(run.accumulators["cell"][0, 0, i])))
     thresholds = int(max(np.abs(cell.up).max(), np.abs(cell.down).max()))
     assert max(reach) + thresholds == cell.bound
     assert 2 ** (cell.accumulator_bits - 2) <= cell.bound < 2 ** (cell.accumulator_bits - 1)
-    random = stream(1, "test").integers(-twin.input_limit, twin.input_limit + 1, (50, 20, 14))
-    for name, values in run_integer(twin, random).accumulators.items():
-        layer = next(item for item in twin.layers if item.name == name)
+    random = stream(1, "test").integers(-model.input_limit, model.input_limit + 1, (50, 20, 14))
+    for name, values in run_integer(model, random).accumulators.items():
+        layer = next(item for item in model.layers if item.name == name)
         assert np.abs(values).max() <= layer.bound
 
 
@@ -107,7 +107,7 @@ def test_an_accumulator_of_too_few_bits_does_wrap():
 
 
 def test_integer_ladders_decide_as_float_ladders_do():
-    """Random tables, thresholds of the wrong sign and out of reach among them, with and without a rest."""
+    """Random thresholds, some of the wrong sign and some out of reach, with and without a return to zero."""
     rng = stream(3, "test", "ladders")
     for rest in (True, False):
         up = rng.integers(-3, 12, (50, 4))
@@ -134,25 +134,25 @@ def test_kernels_compute_the_same_without_the_compiler():
     assert_array_equal(a, np.maximum(((x @ w.T.astype(int)) << shift) + bias, 0))
 
 
-def test_what_has_no_twin_says_why():
+def test_a_design_without_an_integer_model_is_refused_with_the_reason():
     design, x = shipped("digits_d16_k2", clips=2)
-    words = all_words(design, 6)
-    without = {group: bits for group, bits in words.items() if group != "bias"}
+    word_lengths = same_length_for_all(design, 6)
+    without = {group: bits for group, bits in word_lengths.items() if group != "bias"}
     with pytest.raises(ParameterError, match=r"\['bias'\] have no word length"):
         integer_network(quantise(design, without))
-    with pytest.raises(ParameterError, match="no power of two"):
-        integer_network(quantise(design, words, Convention(grid="full")))
-    quantised = quantise(design, words)
-    twin = integer_network(quantised)
+    with pytest.raises(ParameterError, match="not a power of two"):
+        integer_network(quantise(design, word_lengths, Convention(grid="full")))
+    quantised = quantise(design, word_lengths)
+    model = integer_network(quantised)
     codes = quantised.input_codes(x)
     with pytest.raises(ParameterError, match="codes has shape"):
-        run_integer(twin, codes[0])
+        run_integer(model, codes[0])
     with pytest.raises(ParameterError, match="no steps or no clips"):
-        run_integer(twin, codes[:0])
-    with pytest.raises(ParameterError, match="is no whole number within 24"):
-        run_integer(twin, codes + 0.5)
-    with pytest.raises(ParameterError, match="is no whole number within 24"):
-        run_integer(twin, np.full_like(codes, 25))
+        run_integer(model, codes[:0])
+    with pytest.raises(ParameterError, match="is not a whole number within 24"):
+        run_integer(model, codes + 0.5)
+    with pytest.raises(ParameterError, match="is not a whole number within 24"):
+        run_integer(model, np.full_like(codes, 25))
 
 
 def test_an_accumulator_beyond_53_bits_is_refused():
@@ -167,17 +167,17 @@ def test_an_accumulator_beyond_53_bits_is_refused():
     technology = replace(load_technology(), ratio_min=0.0, i_min=0.0)
     design = map_network(network, technology, MappingOptions(input_bound=20.0))
     with pytest.raises(ParameterError, match="needs an accumulator of"):
-        integer_network(quantise(design, all_words(design, 16), Convention(reference="row")))
+        integer_network(quantise(design, same_length_for_all(design, 16), Convention(reference="row")))
 
 
 def test_codes_are_written_and_read_back(tmp_path):
     design, _ = shipped("digits_d16_k2", clips=2)
-    quantised = quantise(design, all_words(design, 6))
+    quantised = quantise(design, same_length_for_all(design, 6))
     save_codes(quantised, tmp_path / "codes.npz")
     with np.load(tmp_path / "codes.npz", allow_pickle=False) as data:
         assert_array_equal(data["cell.weights.code"], quantised.codes["cell", "weights"].code)
-        assert data["twin.cell.weight"].dtype == np.int8
-        assert data["twin.cell.bias"].dtype == np.int32
+        assert data["integer.cell.weight"].dtype == np.int8
+        assert data["integer.cell.bias"].dtype == np.int32
     with pytest.raises(OutputError, match="choose another folder"):
         save_codes(quantised, tmp_path / "missing" / "codes.npz")
     assert isinstance(integer_network(quantised), IntegerNetwork)

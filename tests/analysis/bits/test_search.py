@@ -1,4 +1,4 @@
-"""Words of given lengths: codes, rounding, what is refused, the search, and what the words silence or pin."""
+"""Word lengths: codes, rounding, refusals, the search, and the warnings of silenced or saturated cells."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.analysis.bits.quantise import Convention, exponent_of, groups_of, least_bits, quantise, to_codes
-from analogrnn.analysis.bits.search import Settings, Trial, analyze_bits, choose_words
+from analogrnn.analysis.bits.search import Settings, Trial, analyze_bits, choose_word_lengths
 from analogrnn.analysis.bits.warnings import warnings_of
 from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips
@@ -72,7 +72,7 @@ def test_a_binary_step_is_the_smallest_power_of_two_that_reaches_full_scale():
         assert exponent_of(lsb) == np.log2(lsb)
 
 
-def test_unsigned_words_use_every_code():
+def test_unsigned_word_lengths_use_every_code():
     codes = to_codes(np.array([0.0, 0.5, 1.0]), 1, signed=False, grid="full")
     assert codes.code.tolist() == [0, 0, 1]  # ties to even
     assert codes.limit == 1
@@ -85,14 +85,14 @@ def test_a_reference_for_each_row_is_never_coarser_than_one_for_the_layer(design
     assert row.lsb.shape == (4, 1)
 
 
-def test_no_words_leave_every_bit_as_trained(design, clips):
+def test_without_word_lengths_every_bit_stays_as_trained(design, clips):
     before, after = nominal_chip(design), quantise(design, {}).chip()
     a, b = (simulate(chip, clips) for chip in (before, after))
     assert_array_equal(a.logits, b.logits)
     assert_array_equal(a.levels["cell"], b.levels["cell"])
 
 
-def test_long_words_come_close_to_the_trained_values(design):
+def test_long_word_lengths_come_close_to_the_trained_values(design):
     for convention in (
         Convention(),
         Convention("full"),
@@ -109,10 +109,10 @@ def test_long_words_come_close_to_the_trained_values(design):
         assert_allclose(quantised.ladders[0].alpha, design.ladders[0].alpha, atol=1e-3)
 
 
-def test_the_design_in_words_agrees_with_its_own_currents(design):
+def test_the_quantised_design_agrees_with_its_own_currents(design):
     """A threshold is I_th - I_base - I_s in the unit of the row, whatever was rounded and in which order."""
-    for words in (dict.fromkeys(groups_of(design), 6), {"base": 3}, {"threshold": 5, "shift": 4}, {"width": 4}):
-        ladder = quantise(design, words).design.ladders[0]
+    for word_lengths in (dict.fromkeys(groups_of(design), 6), {"base": 3}, {"threshold": 5, "shift": 4}, {"width": 4}):
+        ladder = quantise(design, word_lengths).design.ladders[0]
         unit = ladder.synapses.scale * design.unit_current
         up = (ladder.i_th - ladder.i_base - ladder.i_shift) / unit
         assert_allclose(ladder.threshold[:, 1], up, rtol=1e-12, atol=1e-12)
@@ -120,9 +120,9 @@ def test_the_design_in_words_agrees_with_its_own_currents(design):
 
 
 def test_compensation_keeps_the_window_where_only_shift_and_standing_current_are_rounded(design):
-    words = {"shift": 3, "base": 3}
-    kept = quantise(design, words).design.ladders[0].threshold
-    moved = quantise(design, words, Convention(compensate=False)).design.ladders[0].threshold
+    word_lengths = {"shift": 3, "base": 3}
+    kept = quantise(design, word_lengths).design.ladders[0].threshold
+    moved = quantise(design, word_lengths, Convention(compensate=False)).design.ladders[0].threshold
     assert_array_equal(kept, design.ladders[0].threshold)
     assert np.abs(moved - kept).max() > 0.01
 
@@ -145,7 +145,7 @@ def test_a_window_of_width_zero_is_refused(technology):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("word_lengths", "message"),
     [
         ({"wights": 4}, "has no group 'wights'"),
         ({"weights": 1}, r"bits of weights = 1 bits is outside \[2, 16\]"),
@@ -154,9 +154,9 @@ def test_a_window_of_width_zero_is_refused(technology):
         ({"weights": float("nan")}, "outside"),
     ],
 )
-def test_words_that_make_no_sense_are_refused(design, words, message):
+def test_invalid_word_lengths_are_refused(design, word_lengths, message):
     with pytest.raises(ParameterError, match=message):
-        quantise(design, words)
+        quantise(design, word_lengths)
 
 
 def test_a_convention_or_setting_that_does_not_exist_is_refused(design):
@@ -196,31 +196,31 @@ def test_paired_error_is_that_of_the_difference():
     assert paired(before, before).p_value == 1.0
 
 
-def test_the_search_finds_words_within_the_bound_and_none_of_them_can_be_shorter(design, clips):
+def test_the_search_finds_word_lengths_within_the_bound_and_none_of_them_can_be_shorter(design, clips):
     labels = own_labels(design, clips)  # as trained is always right, so a loss is a class that changed
     examples = LabelledClips(clips, labels)
     settings = Settings(within=0.1, longest=8)
     report = analyze_bits(design, examples, examples, settings=settings)
     trial = Trial(design, examples, examples, Convention())
-    assert trial.good(report.words, settings)
-    for group, bits in report.words.items():
+    assert trial.good(report.word_lengths, settings)
+    for group, bits in report.word_lengths.items():
         if bits > least_bits(group):
-            assert not trial.good(report.words | {group: bits - 1}, settings)
+            assert not trial.good(report.word_lengths | {group: bits - 1}, settings)
     assert report.test.difference >= -0.1
     assert report.storage == sum(
         bits * {"weights": 12, "readout_weights": 12, "readout_bias": 3, "inputs": 0}.get(group, 4)
-        for group, bits in report.words.items()
+        for group, bits in report.word_lengths.items()
     )
 
 
-def test_a_bound_that_no_words_meet_is_said(design, clips):
+def test_a_bound_that_no_word_lengths_meet_is_reported(design, clips):
     examples = LabelledClips(clips, own_labels(design, clips))
     trial = Trial(design, examples, examples, Convention())
     settings = Settings(within=0.0, longest=3)
-    assert choose_words(trial, dict.fromkeys(groups_of(design), 3), settings) == {}
+    assert choose_word_lengths(trial, dict.fromkeys(groups_of(design), 3), settings) == {}
     report = analyze_bits(design, examples, examples, settings=settings)
-    assert report.words == {}
-    assert "no words up to 3 bits" in report.warnings[0]
+    assert report.word_lengths == {}
+    assert "no word lengths up to 3 bits" in report.warnings[0]
 
 
 def test_a_longer_word_loses_no_more_than_a_short_one(design, clips):
@@ -243,10 +243,10 @@ def test_a_cell_whose_weights_round_away_is_called_silenced(technology, clips):
     quantised = quantise(design, {"weights": 2})
     found = warnings_of(quantised, clips)
     assert "cell[1] is silenced" in " ".join(found)
-    assert "cell row 1 has no weight left at 2 bits" in found
+    assert "cell row 1 has only zero weights at 2 bits" in found
 
 
-def test_a_threshold_of_the_wrong_sign_is_called_a_drift_and_the_ladder_pinned(design, clips):
+def test_a_threshold_of_the_wrong_sign_is_called_a_drift_and_the_ladder_saturated(design, clips):
     quantised = quantise(design, {})
     ladder = quantised.design.ladders[0]
     threshold = ladder.threshold.copy()
@@ -257,10 +257,10 @@ def test_a_threshold_of_the_wrong_sign_is_called_a_drift_and_the_ladder_pinned(d
     )
     found = " ".join(warnings_of(broken, clips))
     assert "cell[2] drifts to the top at zero input" in found
-    assert "cell[2] is pinned at the top" in found
+    assert "cell[2] is saturated at the top" in found
 
 
-def test_words_as_trained_give_no_warning(design, clips):
+def test_a_design_as_trained_gives_no_warning(design, clips):
     assert warnings_of(quantise(design, {}), clips) == ()
 
 
