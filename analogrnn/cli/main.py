@@ -66,7 +66,7 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
         sys.stdout.flush()
         return code
     except AnalogrnnError as error:
-        _complain(in_flags(str(error), args.parser))
+        _complain(in_flags(str(error), args))
         return error.exit_code
     except KeyboardInterrupt as stop:
         _complain(str(stop) or "interrupted")

@@ -28,6 +28,7 @@ for flag in (
 PARSER.add_argument("--yield", dest="ladder_yield")
 PARSER.add_argument("--slice", "--cell", dest="cell")
 PARSER.add_argument("network")
+TYPED = argparse.Namespace(parser=PARSER)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ PARSER.add_argument("network")
     ],
 )
 def test_a_parameter_bears_the_name_of_its_flag(library, shown):
-    assert in_flags(library, PARSER) == shown
+    assert in_flags(library, TYPED) == shown
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_parameter_bears_the_name_of_its_flag(library, shown):
     ],
 )
 def test_what_is_no_parameter_of_a_flag_stays_as_it_is(text):
-    assert in_flags(text, PARSER) == text
+    assert in_flags(text, TYPED) == text
 
 
 @pytest.mark.parametrize(

@@ -117,10 +117,10 @@ def test_a_bare_number_is_in_si_units(call):
         (["--c-dpi", "1nA"], "--c-dpi = '1nA' is in A, not in F"),
         (["--cell-size", "2umx3umx4um"], "write W or WxL, as in 4um or 2umx10um"),
         (["--cell-size", "4umx"], "--cell-size = '' is not a quantity in m"),
-        (["--cell-size", "0um"], "cell_w = 0 m is outside"),
-        (["--synapse-size", "1mm"], "synapse_w = 0.001 m is outside"),
+        (["--cell-size", "0um"], "--cell-size = 0 m is outside"),
+        (["--synapse-size", "1mm"], "--synapse-size = 0.001 m is outside"),
         (["--settle", "0"], "settle = 0 tau is outside"),
-        (["--input-bound", "0"], "input_bound = 0 is outside"),
+        (["--input-bound", "0"], "--input-bound = 0 is outside"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(call, words, reason):

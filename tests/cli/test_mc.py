@@ -246,7 +246,7 @@ def test_inputs_without_labels_have_no_accuracy(call, tmp_path):
         ("4V", "'4V' is in V, not in m"),
         ("4um,ten", "'ten' is not a quantity in m"),
         ("10um,2umx3umx4um", "write W or WxL, as in 4um or 2umx10um"),
-        ("1nm", "cell_w = 1e-09 m is outside"),
+        ("1nm", "--sizes = 1e-09 m is outside"),
         (",", "--sizes = ',' names no device size; write them as in 4um,10um"),
         (" , ", "names no device size"),
     ],

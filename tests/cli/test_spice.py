@@ -77,7 +77,7 @@ def test_a_stop_time_with_a_suffix_must_be_told_in_si(call, deck):
 @pytest.mark.ngspice
 def test_a_run_that_ends_elsewhere_is_a_failure(call, deck):
     said = call("spice", deck(), "--stop-time", "20us")
-    said.refused(4, "ended at t = 1e-05 s, not at stop_time = 2e-05 s")
+    said.refused(4, "ended at t = 1e-05 s, not at --stop-time = 2e-05 s")
     assert said.out == ""
 
 
@@ -138,7 +138,7 @@ def test_a_file_too_large_for_a_deck_is_not_read(call, tmp_path):
         (["--timeout", "soon"], "--timeout = 'soon' is not a quantity in s"),
         (["--timeout", "0s"], "timeout = 0 s is outside"),
         (["--timeout=-1s"], "timeout = -1 s is outside"),
-        (["--stop-time=-1us"], "stop_time = -1e-06 s is outside"),
+        (["--stop-time=-1us"], "--stop-time = -1e-06 s is outside"),
     ],
 )
 def test_a_bad_time_is_one_line_that_names_it(call, simulator, deck, words, reason):
