@@ -17,12 +17,12 @@ from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
 from analogrnn.supply import branch_sum
-from analogrnn.technology import Table, Technology, quantities, technology_of
+from analogrnn.technology import CellMaps, Table, Technology, quantities, technology_of
 
 STAGES = 4
 WIDE = 1.9  # half window of the second ladder, unit currents: a network's ladders lie between 1 and 2
 BENCH = {"dpi_gain": 0.63, "dpi_tau": 1.1, "map_parasitic": 5e-3, "input_charge_density": 1.1e-3, "i_leak": 1e-15}
-PLAIN = biases.CellMaps(
+PLAIN = CellMaps(
     bias=1.0,
     bias_slope=0.0,
     threshold=1.0,

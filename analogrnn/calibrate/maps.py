@@ -11,8 +11,7 @@ import numpy as np
 from analogrnn.calibrate import cells, ladders, stairs
 from analogrnn.calibrate.bench import CalibrationBench, Setup, list_of, number_of
 from analogrnn.calibrate.entries import REPEAT, Entry, Results
-from analogrnn.spice.biases import DRIVE_AT, GAIN_AT, CellMaps
-from analogrnn.technology import Table, Technology
+from analogrnn.technology import DRIVE_AT, GAIN_AT, CellMaps, Table, Technology
 
 KNOWN = "uncertainty: a step of the staircase, absolute"
 METHODS = {

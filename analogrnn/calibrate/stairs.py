@@ -16,7 +16,7 @@ from analogrnn.errors import SpiceError
 from analogrnn.spice import biases, transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
-from analogrnn.technology import Technology
+from analogrnn.technology import CellMaps, Technology
 
 # near the measured, so that the staircases reach the thresholds
 GUESS = replace(
@@ -117,7 +117,7 @@ def stairs_probe(bench: CalibrationBench, technology: Technology, cell: int, sta
     return Probe(probe_key(bench.setup, cell, stages), deck.job(600.0), read)
 
 
-def guess(design: Design) -> biases.CellMaps:
+def guess(design: Design) -> CellMaps:
     """GUESS, with a DPI that has no error at the currents of the first ladder."""
     if not design.ladders[0].has_dpi:
         return GUESS
@@ -126,7 +126,7 @@ def guess(design: Design) -> biases.CellMaps:
 
 
 def stairs_told(
-    bench: CalibrationBench, technology: Technology, cell: int, maps: biases.CellMaps, stages: int = STAGES
+    bench: CalibrationBench, technology: Technology, cell: int, maps: CellMaps, stages: int = STAGES
 ) -> tuple[dict[str, float], float]:
     """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
     design = bench_design(bench, technology, bench.setup.unit, stages)

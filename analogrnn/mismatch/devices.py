@@ -195,8 +195,8 @@ def dpi_compression(design: Design) -> float:
     All its devices act through the voltage of its capacitor, at the gate of the output devices, which carry the most.
     """
     size = design.sizing.cell
-    maps = design.technology.cell_maps(size.w, size.l, design.unit_current, design.unit_current)
-    return 1.0 + maps["shift_slope"] / maps["shift"]
+    maps = design.technology.block_maps(size.w, size.l, design.unit_current, design.unit_current)
+    return 1.0 + maps.shift_slope / maps.shift
 
 
 def ladder_efficiency(design: Design, ladder: Ladder, device: str) -> np.ndarray:

@@ -16,12 +16,13 @@ from analogrnn.design import Design, Geometry, Ladder, Synapses
 from analogrnn.errors import ParameterError, finite_array, identifier
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
 from analogrnn.schedule import Control, Schedule, checked_control
-from analogrnn.spice.biases import REFERENCE_UNITS, CellMaps, bias_units
+from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.ideal_ladder import trained_line
 from analogrnn.spice.pdk import Corner, Pdk, model_lines
 from analogrnn.spice.reading import LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear, steps_waveform
+from analogrnn.technology import CellMaps
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 # Gear overshoots: with it a DPI settles 3 % too high for ten time constants

@@ -1,5 +1,6 @@
 """What the silicon offers: process constants and the measured behaviour of our cells, read from a calibration file."""
 
+from analogrnn.technology.block_maps import DRIVE_AT, GAIN_AT, CellMaps
 from analogrnn.technology.files import (
     KINDS,
     STANDARD,
@@ -22,11 +23,14 @@ from analogrnn.technology.records import (
 
 __all__ = [
     "BOLTZMANN",
+    "DRIVE_AT",
     "ELEMENTARY_CHARGE",
+    "GAIN_AT",
     "KINDS",
     "SIZE",
     "STANDARD",
     "CalibratedSize",
+    "CellMaps",
     "Provenance",
     "Table",
     "Technology",

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.show import Rows, Shown, counted
+from analogrnn.technology.block_maps import CellMaps
 
 BOLTZMANN = 1.380649e-23  # J/K, exact
 ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
@@ -61,8 +62,8 @@ class Provenance:
 class CalibratedSize:
     """What the blocks make of their bias currents in one size of precision device; curves are over the unit current.
 
-    But for `name` and the drawn size, the fields are those of `spice.biases.CellMaps`;
-    `bare_` stands before what holds for a ladder of one stage.
+    But for `name` and the drawn size, the fields are those of `CellMaps`; `bare_` stands before what holds for a ladder
+    of one stage.
     """
 
     name: str
@@ -94,17 +95,13 @@ class CalibratedSize:
     def __post_init__(self) -> None:
         _check_ranges(self, f"{SIZE}.{self.name}")
 
-    def maps(self, square_current: float, square_beta: float) -> dict[str, float]:
-        """The maps at a unit current and a half window, A, of a square device times this size's W / L."""
-        found = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, Table):
-                # the DPIs of a network have one drive current, whatever the half window
-                found[item.name] = value(square_current if item.name.startswith("shift") else square_beta)
-            elif item.name not in ("name", "w", "l"):
-                found[item.name] = float(value)
-        return found
+    def at(self, name: str, square_current: float, square_beta: float) -> float:
+        """One of the fields at a unit current and a half window, A, of a square device times this size's W / L."""
+        value = getattr(self, name)
+        if isinstance(value, Table):
+            # the DPIs of a network have one drive current, whatever the half window
+            return value(square_current if name.startswith("shift") else square_beta)
+        return float(value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,16 +192,23 @@ class Technology(Shown):
         """U_T = k T / q, V."""
         return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
 
-    def cell_maps(self, w: float, l: float, unit_current: float, beta: float) -> dict[str, float]:  # noqa: E741
-        """What the blocks make of their bias currents, under the names of `spice.biases.CellMaps`.
+    def block_maps(self, w: float, l: float, unit_current: float, beta: float, *, bare: bool = False) -> CellMaps:
+        """What the blocks make of their bias currents, for devices of w x l (m), a unit current and a half window (A).
 
-        For devices of w x l (m) at a unit current and a half window (A). The values of the calibrated device that is
-        nearest in size are taken, at the same current a square.
+        The values of the calibrated device that is nearest in size are taken, at the same current a square. `bare`: for
+        a ladder of one stage, whose input node is lighter, so that its pulses need less overdrive.
         """
         nearest = min(self.sizes, key=lambda size: abs(math.log(w / size.w)) + abs(math.log(l / size.l)))
         squares = l / w * nearest.w / nearest.l
-        common = {"tau": self.map_tau, "parasitic": self.map_parasitic}
-        return common | nearest.maps(unit_current * squares, beta * squares)
+        own = {item.name for item in fields(CalibratedSize)}
+        names = [item.name for item in fields(CellMaps) if item.name in own]
+        values = {
+            name: nearest.at(
+                f"bare_{name}" if bare and f"bare_{name}" in own else name, unit_current * squares, beta * squares
+            )
+            for name in names
+        }
+        return CellMaps(tau=self.map_tau, parasitic=self.map_parasitic, **values)
 
     def sigma_vth(self, polarity: str, w: float, l: float) -> float:  # noqa: E741
         """Standard deviation of one device's threshold voltage, V, for drawn width w and length l in m.

@@ -37,8 +37,8 @@ def efficiency(name, design=DESIGN, ladder=LADDER):
         amperes = design.unit_current / 4.0
     else:
         amperes = getattr(design.timing, current) if current in ("i_on", "i_tau") else getattr(ladder, current)[0]
-    maps = technology.cell_maps(cell.w, cell.l, design.unit_current, ladder.beta[0])
-    power = 1.0 + maps["shift_slope"] / maps["shift"] if name in OF_THE_DPI else 1.0
+    maps = technology.block_maps(cell.w, cell.l, design.unit_current, ladder.beta[0])
+    power = 1.0 + maps.shift_slope / maps.shift if name in OF_THE_DPI else 1.0
     return power * float(technology.gm_over_i(polarity, amperes, cell.w, cell.l))
 
 

@@ -11,8 +11,8 @@ from analogrnn import library
 from analogrnn.mapping import STAGES, map_network, stage_options
 from analogrnn.network import Cmru, Network
 from analogrnn.network.files import load
-from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, CellMaps, bias_currents, bias_units, lateness, made, maps_of
-from analogrnn.technology import load_technology
+from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, bias_currents, bias_units, lateness, made, maps_of
+from analogrnn.technology import CellMaps, load_technology
 
 GF180 = load_technology()
 NEUTRAL = CellMaps(

@@ -14,8 +14,7 @@ from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.mismatch import spread, threshold_terms
 from analogrnn.network import Cmru, Network
 from analogrnn.noise import candidate_noise
-from analogrnn.spice.biases import CellMaps
-from analogrnn.technology import Table, load_technology
+from analogrnn.technology import CalibratedSize, CellMaps, Table, load_technology
 
 GF180 = load_technology("gf180mcu")
 CELL = Cmru(
@@ -217,29 +216,33 @@ def test_a_curve_over_an_array_has_its_shape_and_begins_at_zero():
     assert np.isnan(curve.over(np.nan))
 
 
-def test_the_maps_have_the_names_that_the_transistor_deck_takes():
-    standard = GF180.cell_maps(2e-6, 18e-6, 0.25e-9, 0.25e-9)
-    bare = {name for name in standard if name.startswith("bare_")}
-    assert {item.name for item in fields(CellMaps)} == set(standard) - bare
-    assert {name.removeprefix("bare_") for name in bare} < set(standard)
+def test_the_maps_of_a_ladder_are_those_of_its_device_size():
+    standard = GF180.block_maps(2e-6, 18e-6, 0.25e-9, 0.25e-9)
+    bare = GF180.block_maps(2e-6, 18e-6, 0.25e-9, 0.25e-9, bare=True)
+    # a ladder of one stage has values of its own for its pulses and trims, and shares the others
+    own = {item.name.removeprefix("bare_") for item in fields(CalibratedSize) if item.name.startswith("bare_")}
+    assert own == {"pulse_up", "pulse_down", "trim_up", "trim_down"}
+    for item in fields(CellMaps):
+        of_size = getattr(GF180.standard, f"bare_{item.name}") if item.name in own else getattr(standard, item.name)
+        assert getattr(bare, item.name) == of_size
     # the curves pass through the standard unit current
     at = GF180.standard.threshold.at.index(0.25e-9)
-    assert_allclose(standard["threshold"], GF180.standard.threshold.value[at], rtol=1e-12)
-    assert GF180.cell_maps(2e-6, 18e-6, 1e-9, 1e-9)["shift"] < standard["shift"]
+    assert_allclose(standard.threshold, GF180.standard.threshold.value[at], rtol=1e-12)
+    assert GF180.block_maps(2e-6, 18e-6, 1e-9, 1e-9).shift < standard.shift
     # a wider half window moves the cell's maps, but not the drive of the DPIs
-    wide = GF180.cell_maps(2e-6, 18e-6, 0.25e-9, 0.5e-9)
-    assert wide["threshold"] > standard["threshold"]
-    assert wide["shift"] == standard["shift"]
+    wide = GF180.block_maps(2e-6, 18e-6, 0.25e-9, 0.5e-9)
+    assert wide.threshold > standard.threshold
+    assert wide.shift == standard.shift
 
 
 def test_the_maps_are_those_of_the_nearest_calibrated_device_at_the_same_current_a_square():
     of_standard, of_square, of_large = GF180.sizes
-    square = GF180.cell_maps(10e-6, 10e-6, 1e-9, 1e-9)
-    assert square["trim_down"] == of_square.trim_down
-    assert GF180.cell_maps(4e-6, 20e-6, 0.25e-9, 0.25e-9)["trim_down"] == of_large.trim_down
-    assert GF180.cell_maps(8e-6, 8e-6, 1e-9, 1e-9) == square  # a square has one square
-    assert GF180.cell_maps(5e-6, 20e-6, 0.25e-9, 0.25e-9)["bias"] == of_large.bias(0.25e-9 * 4.0 / 5.0)
-    assert GF180.cell_maps(2e-6, 16e-6, 0.25e-9, 0.25e-9)["bias"] == of_standard.bias(0.25e-9 * 8.0 / 9.0)
+    square = GF180.block_maps(10e-6, 10e-6, 1e-9, 1e-9)
+    assert square.trim_down == of_square.trim_down
+    assert GF180.block_maps(4e-6, 20e-6, 0.25e-9, 0.25e-9).trim_down == of_large.trim_down
+    assert GF180.block_maps(8e-6, 8e-6, 1e-9, 1e-9) == square  # a square has one square
+    assert GF180.block_maps(5e-6, 20e-6, 0.25e-9, 0.25e-9).bias == of_large.bias(0.25e-9 * 4.0 / 5.0)
+    assert GF180.block_maps(2e-6, 16e-6, 0.25e-9, 0.25e-9).bias == of_standard.bias(0.25e-9 * 8.0 / 9.0)
 
 
 def test_the_simulation_follows_the_calibration():
