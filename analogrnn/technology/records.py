@@ -192,7 +192,15 @@ class Technology(Shown):
         """U_T = k T / q, V."""
         return BOLTZMANN * self.temperature / ELEMENTARY_CHARGE
 
-    def block_maps(self, w: float, l: float, unit_current: float, beta: float, *, bare: bool = False) -> CellMaps:
+    def block_maps(
+        self,
+        w: float,
+        l: float,  # noqa: E741
+        unit_current: float,
+        beta: float,
+        *,
+        bare: bool = False,
+    ) -> CellMaps:
         """What the blocks make of their bias currents, for devices of w x l (m), a unit current and a half window (A).
 
         The values of the calibrated device that is nearest in size are taken, at the same current a square. `bare`: for
