@@ -18,7 +18,6 @@ from analogrnn.agreement import Agreement, AgreementSetup, Progress, check_agree
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, SpiceError, in_range
-from analogrnn.figures import pictures, plots
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.montecarlo import MonteCarlo, Variability, run_monte_carlo
 from analogrnn.network import DigitalRun, Network, forward
@@ -90,7 +89,6 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
     accuracy |= {"mc": campaigns[0].statistics(), "mc_4um": campaigns[1].statistics()}
     decks = _write_decks(job)
     waveform, spice = _agree(job)
-    _draw(job, campaigns, with_spice=spice is not None)
     summary: dict[str, Any] = {
         "task": job.network.metadata.get("task", ""),
         "network": job.network.name,
@@ -103,6 +101,7 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - started, 2),
     }
     write_json(job.folder / "summary.json", summary)
+    _draw(job, campaigns, with_spice=spice is not None)
     narrator.say(
         f"5. {job.folder}: summary.json, bill_of_materials.csv, {len(decks)} decks, 4 pictures; "
         f"{summary['seconds']:.0f} s"
@@ -182,10 +181,13 @@ def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
 
 
 def _draw(job: _Job, campaigns: list[MonteCarlo], *, with_spice: bool) -> None:
+    from analogrnn.figures.ladder import View, busiest_cell, draw_hysteresis, draw_ladder, draw_levels  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.figures.montecarlo import draw_accuracy_over_chips  # noqa: PLC0415
+
     chip, clip = nominal_chip(job.design), int(job.spice_clips[0])
     layer = chip.ladders[0]
-    cell = pictures.busiest_cell(job.reference, layer.name, clip)
-    view = pictures.View(chip, layer, cell)
+    cell = busiest_cell(job.reference, layer.name, clip)
+    view = View(chip, layer, cell)
     spice = None
     if with_spice:
         deck = ladder_deck(job.design, layer.ladder, cell, job.x[:, clip])
@@ -193,15 +195,15 @@ def _draw(job: _Job, campaigns: list[MonteCarlo], *, with_spice: bool) -> None:
             spice = (deck, run_deck(deck.text, stop_time=deck.schedule.duration))
         except SpiceError as error:
             job.narrator.say(f"   the picture shows no ngspice: {error}")
-    pictures.draw_ladder(view, job.reference, clip, job.folder / "ladder_waveforms.png", spice)
+    draw_ladder(view, job.reference, clip, job.folder / "ladder_waveforms.png", spice)
     others = [draw_chip(job.design, job.options.seed, number) for number in range(30)]
-    pictures.draw_hysteresis(view, others, job.folder / "hysteresis_loop.png")
-    pictures.draw_fixed_points(view, others, job.folder / "fixed_points.png")
+    draw_hysteresis(view, others, job.folder / "hysteresis_loop.png")
+    draw_levels(view, others, job.folder / "fixed_points.png")
     sizes = [f"{size * 1e6:g} um devices" for size in (job.design.sizing.cell.w, SMALL)]
     scores = {size: campaign.accuracy for size, campaign in zip(sizes, campaigns, strict=True)}
     digital = _score(job.reference.classes, job.labels)
     title = f"{job.design.name}: {job.options.chips} chips, mismatch and noise"
-    plots.accuracy_over_chips(scores, digital, title, job.folder / "accuracy_over_chips.png")
+    draw_accuracy_over_chips(scores, digital, title, job.folder / "accuracy_over_chips.png")
 
 
 def _score(classes: np.ndarray, labels: np.ndarray) -> float:

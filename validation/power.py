@@ -12,7 +12,7 @@ from analogrnn.analysis.power.report import PowerReport, analyze_power
 from analogrnn.analysis.power.scaling import BOUND, Scaling, random_network, scale_levels, scale_states
 from analogrnn.analysis.power.spice import SlicePower, network_power, slice_power
 from analogrnn.design import Design
-from analogrnn.figures.power import blocks, scaling
+from analogrnn.figures.power import draw_power_blocks, draw_power_scaling
 from analogrnn.mapping import MappingOptions, map_network, stage_options
 from analogrnn.network import Cmru, Linear, Network, Pooling
 from analogrnn.network.files import load
@@ -118,7 +118,7 @@ def _total(stage: str) -> None:
     def total(quick: bool) -> Measured:
         report, area = _report(stage), area_report(_mapped(stage)[0])
         if not quick and stage == "standard":
-            blocks(report, f"{NETWORK}, standard stage", DOCS / "power_blocks.png")
+            draw_power_blocks(report, f"{NETWORK}, standard stage", DOCS / "power_blocks.png")
         parts = {name: f"{report.supply * value * 1e9:.1f} nW" for name, value in report.blocks.items()}
         return Measured(
             report.total * 1e9,
@@ -236,7 +236,7 @@ def levels(quick: bool) -> Measured:
     found = scale_levels(load_technology(), options, LEVELS[:3] if quick else LEVELS)
     if not quick:
         named = {"weights of a given size": _states(False, False), "weights of 1/sqrt(d)": _states(False, True)}
-        scaling(
+        draw_power_scaling(
             named, found, "Random networks, one a size, standard stage at 10 ms per step", DOCS / "power_scaling.png"
         )
     each, fixed = np.polyfit(found.size, found.recurrent * 1e9 / 8, 1)

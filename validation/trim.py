@@ -11,8 +11,8 @@ from analogrnn import datasets, library
 from analogrnn.agreement import thermometer
 from analogrnn.analysis.power.area import area_report
 from analogrnn.chip import draw_chip, nominal_chip
-from analogrnn.figures.plots import accuracy_over_chips
-from analogrnn.figures.trim import accuracy_over_bits, thresholds
+from analogrnn.figures.montecarlo import draw_accuracy_over_chips
+from analogrnn.figures.trim import draw_accuracy_over_dac_bits, draw_thresholds
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.network import Network, forward
 from analogrnn.network.files import load
@@ -145,7 +145,7 @@ def bits(quick: bool) -> Measured:
     least = min(n for n in chosen if means[n] >= means[chosen[-1]] - 0.01)
     if not quick:
         title = f"{NETWORK}: trimmed chips over the bits of their DACs, {chips} chips per point, with noise"
-        accuracy_over_bits(curves, _campaign(2.0, 6, "stage", chips).digital, title, DOCS / "trim_bits.png")
+        draw_accuracy_over_dac_bits(curves, _campaign(2.0, 6, "stage", chips).digital, title, DOCS / "trim_bits.png")
     listing = ", ".join(f"{n}: {mean:.3f}" for n, mean in means.items())
     return Measured(
         least,
@@ -309,7 +309,7 @@ def what_remains(quick: bool) -> Measured:
 def _picture(campaign: TrimCampaign) -> None:
     network, plan = NETWORK, campaign.plan
     title = f"{network}: {len(campaign.chips)} chips of 2 um devices with noise, 6-bit trim DACs"
-    accuracy_over_chips(
+    draw_accuracy_over_chips(
         {"before": campaign.before, "after": campaign.after}, campaign.digital, title, DOCS / "trim_yield.png"
     )
     worst = campaign.chips[int(np.argmin(campaign.before))]
@@ -318,4 +318,4 @@ def _picture(campaign: TrimCampaign) -> None:
         f"{network}, 2 um devices, chip {worst.index}, the worst: rms error of thresholds "
         f"{threshold_error(before):.2f} before, {threshold_error(after):.2f} after"
     )
-    thresholds(before, after, title, DOCS / "trim_thresholds.png")
+    draw_thresholds(before, after, title, DOCS / "trim_thresholds.png")

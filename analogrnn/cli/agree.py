@@ -84,12 +84,13 @@ def run(args: argparse.Namespace) -> int:
     for error in answer["first_errors"]:
         error["clip_index"] = int(inputs.indices[error["clip"]])
     if args.out is not None:
-        from analogrnn.figures.pictures import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
-
         write_json(make_folder(args.out) / "agreement.json", answer)
+    ui.result(answer)
+    if args.out is not None:
+        from analogrnn.figures.agreement import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
         cell = draw_agreement(network, design, (inputs.x, inputs.indices), setup, found, args.out / "worst_cell.png")
         ui.say(f"{args.out / 'agreement.json'}, worst_cell.png ({cell})")
-    ui.result(answer)
     return 0 if found.holds else 1
 
 

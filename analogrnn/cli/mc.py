@@ -100,11 +100,13 @@ def run(args: argparse.Namespace) -> int:
         sizes, sweep = results[: len(job.sizes)], results[len(job.sizes) :]
         answer = _answer(job, sizes)
         if args.out is not None:
-            _write(job, sizes, sweep, answer)
+            _write(job, sizes, answer)
         elif checkpoint is not None:
             checkpoint.clear()  # the cache is nobody's archive
     _tell(ui, job, answer)
     ui.result(answer)
+    if args.out is not None:
+        _draw(job, sizes, sweep)
     return 0
 
 
@@ -261,10 +263,8 @@ def _pictures(job: _Job) -> list[str]:
     return ["accuracy_over_chips.png", "yield.png", *(["accuracy_over_mismatch.png"] if job.sweep else [])]
 
 
-def _write(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo], answer: dict[str, Any]) -> None:
-    # xarray costs 0.8 s, matplotlib 0.4 s
-    from analogrnn.figures.montecarlo import draw_accuracy, draw_sweep, draw_yield  # noqa: PLC0415
-    from analogrnn.montecarlo.dataset import Conditions, campaign_dataset, save_campaign  # noqa: PLC0415
+def _write(job: _Job, sizes: Sequence[MonteCarlo], answer: dict[str, Any]) -> None:
+    from analogrnn.montecarlo.dataset import Conditions, campaign_dataset, save_campaign  # noqa: PLC0415 (xarray costs 0.8 s)
 
     out = job.args.out
     typed = {
@@ -295,8 +295,15 @@ def _write(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo], 
         for failure in result.failures:
             path = make_folder(out / "failures") / f"{study.name}-chip-{failure.item}.log"
             write_text(path, f"{failure.message}\n\n{failure.log}\n")
-    draw_accuracy(job.sizes, sizes, job.accuracy_digital, (job.title, out / "accuracy_over_chips.png"))
-    draw_yield(job.sizes, sizes, job.args.threshold, (job.title, out / "yield.png"))
+
+
+def _draw(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo]) -> None:
+    from analogrnn.figures import montecarlo as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
+    out, digital = job.args.out, job.accuracy_digital
+    scores = {f"{s.name} devices": r.accuracy[r.done] for s, r in zip(job.sizes, sizes, strict=True)}
+    figures.draw_accuracy_over_chips(scores, digital, job.title, out / "accuracy_over_chips.png")
+    figures.draw_yield(job.sizes, sizes, job.args.threshold, job.title, out / "yield.png")
     if job.sweep:
         title = f"{job.network.name}: {len(sweep[0].index)} chips a point, {job.sweep[0].name.split('-')[0]} devices"
-        draw_sweep(sweep, job.accuracy_digital, (title, out / "accuracy_over_mismatch.png"))
+        figures.draw_accuracy_over_mismatch(sweep, digital, title, out / "accuracy_over_mismatch.png")

@@ -38,13 +38,15 @@ def run(args: argparse.Namespace) -> int:
         for reason in row.reasons:
             ui.say(f"{row.spec.parameter}: {reason}")
     if args.out is not None:
-        from analogrnn.figures.sweep import draw_sweep  # noqa: PLC0415 (matplotlib costs 0.4 s)
         from analogrnn.outputs.files import make_folder, write_json, write_text  # noqa: PLC0415
 
         make_folder(args.out)
         write_text(args.out / "sweep.md", markdown(report))
         write_json(args.out / "sweep.json", as_dict(report))
+    ui.result(as_dict(report))
+    if args.out is not None:
+        from analogrnn.figures.sweep import draw_sweep  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
         draw_sweep(report, args.out / "sweep.png")
         ui.say(f"{args.out / 'sweep.md'}, sweep.json, sweep.png")
-    ui.result(as_dict(report))
     return 0 if report.passes else 1

@@ -76,9 +76,11 @@ def run(args: argparse.Namespace) -> int:
     answer = _answer(campaign, network, args.accept)
     ui.table(f"{network.name}: {_size(plan)} devices, {args.bits}-bit DACs, {len(chips)} chip(s)", _rows(answer, plan))
     if args.out is not None:
-        _write(args.out, answer, campaign, network)
-        ui.say(f"{args.out / 'trim.json'}, accuracy_over_chips.png, thresholds.png")
+        write_json(make_folder(args.out) / "trim.json", answer)
     ui.result(answer)
+    if args.out is not None:
+        _draw(args.out, campaign, network)
+        ui.say(f"{args.out / 'trim.json'}, accuracy_over_chips.png, thresholds.png")
     return 0 if answer["good_after"][0] >= args.least_yield * len(chips) else 1
 
 
@@ -163,20 +165,18 @@ def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
     ]
 
 
-def _write(folder: Path, answer: dict[str, Any], campaign: TrimCampaign, network: Network) -> None:
-    from analogrnn.figures.plots import accuracy_over_chips  # noqa: PLC0415 (matplotlib costs 0.4 s)
-    from analogrnn.figures.trim import thresholds  # noqa: PLC0415
+def _draw(folder: Path, campaign: TrimCampaign, network: Network) -> None:
+    from analogrnn.figures.montecarlo import draw_accuracy_over_chips  # noqa: PLC0415 (matplotlib costs 0.4 s)
+    from analogrnn.figures.trim import draw_thresholds  # noqa: PLC0415
 
-    make_folder(folder)
-    write_json(folder / "trim.json", answer)
     plan, first = campaign.plan, campaign.chips[0]
     scores = {"before": campaign.before, "after": campaign.after}
     run = f"{network.name}, {_size(plan)} devices, {plan.options.bits}-bit DACs"
     title = f"{run}: {len(campaign.chips)} chips with noise, before and after trimming"
-    accuracy_over_chips(scores, campaign.digital, title, folder / "accuracy_over_chips.png")
+    draw_accuracy_over_chips(scores, campaign.digital, title, folder / "accuracy_over_chips.png")
     before = draw_chip(plan.design, campaign.seed, first.index)
     after = chip_trimmed(plan, campaign.seed, first)
-    thresholds(before, after, f"{run}: thresholds of chip {first.index}", folder / "thresholds.png")
+    draw_thresholds(before, after, f"{run}: thresholds of chip {first.index}", folder / "thresholds.png")
 
 
 def _size(plan: TrimPlan) -> str:

@@ -5,36 +5,34 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analogrnn.analysis.bits.search import BitsReport, GroupBits
-from analogrnn.figures.plots import BLUE, FAINT, GREY, INK, ORANGE, save_figure
+from analogrnn.figures.style import BLUE, FAINT, GREY, INK, ORANGE, open_frame, picture
 
 COLUMNS = 4
 
 
-def accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
+def draw_accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
     """Validation and test accuracy over the word length of each group alone, and of all groups together."""
     panels = (*report.groups, report.together)
     rows = math.ceil(len(panels) / COLUMNS)
-    figure = Figure(figsize=(11.0, 2.5 * rows + 0.9), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
-    for j, axes in enumerate(grid.ravel()):
-        if j >= len(panels):
-            axes.set_axis_off()
-            continue
-        _panel(axes, report, panels[j])
-        if j % COLUMNS == 0:
-            axes.set_ylabel("accuracy (%)")
-        if j + COLUMNS >= len(panels):
-            axes.set_xlabel("bits")
-            axes.tick_params(labelbottom=True)
-    longest = int(report.together.bits[-1])
-    grid[0, 0].set(xlim=(0.5, longest + 0.5), ylim=(0.0, 103.0), xticks=range(2, longest + 1, 2))
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    figure.suptitle(title, color=INK)
-    save_figure(figure, path, dpi=90)
+    with picture(path, (11.0, 2.5 * rows + 0.9), dpi=90) as figure:
+        grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for j, axes in enumerate(grid.ravel()):
+            if j >= len(panels):
+                axes.set_axis_off()
+                continue
+            _panel(axes, report, panels[j])
+            if j % COLUMNS == 0:
+                axes.set_ylabel("accuracy (%)")
+            if j + COLUMNS >= len(panels):
+                axes.set_xlabel("bits")
+                axes.tick_params(labelbottom=True)
+        longest = int(report.together.bits[-1])
+        grid[0, 0].set(xlim=(0.5, longest + 0.5), ylim=(0.0, 103.0), xticks=range(2, longest + 1, 2))
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+        figure.suptitle(title, color=INK)
 
 
 def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
@@ -61,4 +59,4 @@ def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
     name = "all groups, equal word lengths" if group.group == "all" else group.group
     picked = f": {chosen} bits" if chosen else ""
     axes.set_title(f"{name}{picked}", fontsize=9, color=INK, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)

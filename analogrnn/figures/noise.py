@@ -20,23 +20,86 @@ from analogrnn.analysis.noise.crossover import (
 from analogrnn.analysis.noise.hold_times import kramers_passage, log10_passage, mean_passage, simulate_passages
 from analogrnn.analysis.noise.moves import noise_rejection
 from analogrnn.analysis.noise.report import AccuracyCurve
-from analogrnn.figures.plots import BLUE, GREEN, GREY, INK, ORANGE, legend_above, save_figure
+from analogrnn.figures.style import BLUE, GREEN, GREY, INK, ORANGE, legend_above, open_frame, picture
 from analogrnn.streams import stream
 
 
-def flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: int = 1) -> None:
+def draw_flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: int = 1) -> None:
     """Mean time to a flip in hold, and the noise rejection, over the noise `own` / beta; theory and simulation."""
-    figure = Figure(figsize=(9.5, 4.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    with picture(path, (9.5, 4.8), dpi=90) as figure:
+        left, right = figure.subplots(1, 2)
+        _hold_times(left, farthest, seed)
+        _rejection(right, own, seed)
+        figure.suptitle(
+            f"{title}: own noise {own:.3g} $\\beta$, mean time to a flip {_power(own)} $t_{{in}}$", color=INK
+        )
+
+
+def draw_accuracy_under_noise(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> None:
+    """Accuracy against noise, with standard errors."""
+    with picture(path, (7.5, 4.8), dpi=90) as figure:
+        axes = figure.subplots()
+        for (label, curve), color in zip(curves.items(), (BLUE, ORANGE, GREEN, INK), strict=False):
+            axes.errorbar(
+                curve.sigma,
+                100 * curve.accuracy,
+                yerr=200 * curve.error,
+                fmt="o-",
+                ms=4,
+                color=color,
+                capsize=2,
+                label=f"{label}: {curve.clips} clips, {curve.repeats} draws, 2 standard errors",
+            )
+            axes.axhline(100 * curve.without, color=color, ls=":", lw=1.0)
+        axes.set(xscale="log", xlabel="rms noise a step and cell over $\\beta$", ylabel="accuracy (%)")
+        figure.suptitle(f"{title} (dotted: without noise)", color=INK)
+        legend_above(axes, 1)
+
+
+def draw_crossover(path: Path, *, levels: int = 9, trials: int = 2000, seed: int = 1) -> None:
+    """Error over length for one noise, and the plane of noise and length: which memory holds a value better."""
+    with picture(path, (10.5, 8.2), dpi=90) as figure:
+        grid = figure.add_gridspec(2, 2)
+        steps = np.unique(np.round(np.logspace(0, 3, 60))).astype(int)
+        some = np.array([1, 3, 10, 30, 100, 300, 1000])
+        for column, sigma in enumerate((0.1, 0.35)):
+            axes, task = figure.add_subplot(grid[0, column]), HoldTask(levels, 0.5)
+            ladder, integrator = simulate_hold(task, sigma, some, trials=trials, seed=seed)
+            for error, seen, color, name in (
+                (ladder_error(task, sigma, steps), ladder, BLUE, "ladder, margin 0.5 level"),
+                (analog_error(task, sigma, steps), integrator, ORANGE, "integrator, LRU $\\lambda$ = 1, minGRU z = 0"),
+            ):
+                axes.loglog(steps, error, color=color, lw=1.8, label=name)
+                axes.errorbar(some, seen.error, yerr=2.0 * seen.spread, fmt="o", ms=4, color=color)
+            axes.loglog(
+                steps, analog_error(task, sigma, steps, 0.99), color=GREEN, lw=1.2, label="LRU $\\lambda$ = 0.99"
+            )
+            axes.axhline(task.power, color=GREY, ls=":", lw=1.0)
+            axes.set(
+                title=f"noise {sigma:g} level a step", xlabel="steps held", ylabel="mean squared error (levels$^2$)"
+            )
+            axes.legend(fontsize=7, frameon=False, loc="upper left")
+            open_frame(axes)
+        for column, margin in enumerate((0.5, 1.0)):
+            _plane(figure, figure.add_subplot(grid[1, column]), HoldTask(levels, margin))
+        figure.suptitle(
+            f"Hold a value with {levels} levels or with an analog state: marks are simulated ({trials} trials, "
+            "2 standard errors); dotted: value lost",
+            color=INK,
+        )
+
+
+def _hold_times(axes: Axes, farthest: float, seed: int) -> None:
+    """Mean time to a flip over the noise; simulated up to `farthest` rms from the threshold."""
     distance = np.linspace(1.0, 8.0, 100)
     theory = [mean_passage(d) for d in distance]
-    left.semilogy(1.0 / distance, theory, color=BLUE, lw=2, label="first passage (Siegert)")
-    left.semilogy(
+    axes.semilogy(1.0 / distance, theory, color=BLUE, lw=2, label="first passage (Siegert)")
+    axes.semilogy(
         1.0 / distance, [kramers_passage(d) for d in distance], color=GREY, lw=1.2, ls="--", label="Kramers' limit"
     )
     at = np.arange(1.5, farthest + 0.01, 0.5)
     seen = [simulate_passages((-np.inf, d), max(100.0, 400.0 * mean_passage(d) / 256), seed=seed) for d in at]
-    left.errorbar(
+    axes.errorbar(
         1.0 / at,
         [s.mean for s in seen],
         yerr=[2.0 * s.mean * s.error for s in seen],
@@ -45,85 +108,28 @@ def flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: in
         color=ORANGE,
         label="simulated, 2 standard errors",
     )
-    left.set(xlabel="rms noise over the margin to a threshold", ylabel="mean time to a flip / $t_{in}$", ylim=(1, 1e14))
-    legend_above(left, 2)
+    axes.set(xlabel="rms noise over the margin to a threshold", ylabel="mean time to a flip / $t_{in}$", ylim=(1, 1e14))
+    legend_above(axes, 2)
+
+
+def _rejection(axes: Axes, own: float, seed: int) -> None:
+    """Input noise over output noise in one step, over the input noise."""
     sigma = np.linspace(0.12, 1.0, 200)
-    right.semilogy(sigma, noise_rejection(sigma).ratio, color=BLUE, lw=2, label="inner level, theory")
-    right.semilogy(sigma, noise_rejection(sigma, sides=1).ratio, color=GREEN, lw=1.4, label="end of the ladder, theory")
-    some, error = _simulated_cut(np.array([0.25, 0.3, 0.4, 0.6, 0.8, 1.0]), seed)
-    right.errorbar(
-        [0.25, 0.3, 0.4, 0.6, 0.8, 1.0],
-        some,
-        yerr=error,
-        fmt="o",
-        ms=4,
-        color=ORANGE,
-        label="simulated, 2 standard errors",
-    )
-    right.axhline(20.0, color=GREY, ls=":", lw=1.0)
-    right.annotate("20-fold", (0.85, 22), color=GREY, fontsize=8)
+    axes.semilogy(sigma, noise_rejection(sigma).ratio, color=BLUE, lw=2, label="inner level, theory")
+    axes.semilogy(sigma, noise_rejection(sigma, sides=1).ratio, color=GREEN, lw=1.4, label="end of the ladder, theory")
+    at = np.array([0.25, 0.3, 0.4, 0.6, 0.8, 1.0])
+    some, error = _simulated_cut(at, seed)
+    axes.errorbar(at, some, yerr=error, fmt="o", ms=4, color=ORANGE, label="simulated, 2 standard errors")
+    axes.axhline(20.0, color=GREY, ls=":", lw=1.0)
+    axes.annotate("20-fold", (0.85, 22), color=GREY, fontsize=8)
     if own >= 0.12:
-        right.axvline(own, color=INK, ls="--", lw=1.0)
-    right.set(
+        axes.axvline(own, color=INK, ls="--", lw=1.0)
+    axes.set(
         xlabel="rms noise a step over $\\beta$",
         ylabel="input noise / output noise, a step ($\\alpha = \\beta$)",
         ylim=(0.3, 1e6),
     )
-    legend_above(right, 2)
-    figure.suptitle(f"{title}: own noise {own:.3g} $\\beta$, mean time to a flip {_power(own)} $t_{{in}}$", color=INK)
-    save_figure(figure, path, dpi=90)
-
-
-def accuracy(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> None:
-    """Accuracy against noise, with standard errors."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    for (label, curve), color in zip(curves.items(), (BLUE, ORANGE, GREEN, INK), strict=False):
-        axes.errorbar(
-            curve.sigma,
-            100 * curve.accuracy,
-            yerr=200 * curve.error,
-            fmt="o-",
-            ms=4,
-            color=color,
-            capsize=2,
-            label=f"{label}: {curve.clips} clips, {curve.repeats} draws, 2 standard errors",
-        )
-        axes.axhline(100 * curve.without, color=color, ls=":", lw=1.0)
-    axes.set(xscale="log", xlabel="rms noise a step and cell over $\\beta$", ylabel="accuracy (%)")
-    figure.suptitle(f"{title} (dotted: without noise)", color=INK)
-    legend_above(axes, 1)
-    save_figure(figure, path, dpi=90)
-
-
-def crossover(path: Path, *, levels: int = 9, trials: int = 2000, seed: int = 1) -> None:
-    """Error over length for one noise, and the plane of noise and length: which memory holds a value better."""
-    figure = Figure(figsize=(10.5, 8.2), layout="constrained")
-    grid = figure.add_gridspec(2, 2)
-    steps = np.unique(np.round(np.logspace(0, 3, 60))).astype(int)
-    some = np.array([1, 3, 10, 30, 100, 300, 1000])
-    for column, sigma in enumerate((0.1, 0.35)):
-        axes, task = figure.add_subplot(grid[0, column]), HoldTask(levels, 0.5)
-        ladder, integrator = simulate_hold(task, sigma, some, trials=trials, seed=seed)
-        for error, seen, color, name in (
-            (ladder_error(task, sigma, steps), ladder, BLUE, "ladder, margin 0.5 level"),
-            (analog_error(task, sigma, steps), integrator, ORANGE, "integrator, LRU $\\lambda$ = 1, minGRU z = 0"),
-        ):
-            axes.loglog(steps, error, color=color, lw=1.8, label=name)
-            axes.errorbar(some, seen.error, yerr=2.0 * seen.spread, fmt="o", ms=4, color=color)
-        axes.loglog(steps, analog_error(task, sigma, steps, 0.99), color=GREEN, lw=1.2, label="LRU $\\lambda$ = 0.99")
-        axes.axhline(task.power, color=GREY, ls=":", lw=1.0)
-        axes.set(title=f"noise {sigma:g} level a step", xlabel="steps held", ylabel="mean squared error (levels$^2$)")
-        axes.legend(fontsize=7, frameon=False, loc="upper left")
-        axes.spines[["top", "right"]].set_visible(False)
-    for column, margin in enumerate((0.5, 1.0)):
-        _plane(figure, figure.add_subplot(grid[1, column]), HoldTask(levels, margin))
-    figure.suptitle(
-        f"Hold a value with {levels} levels or with an analog state: marks are simulated ({trials} trials, "
-        "2 standard errors); dotted: value lost",
-        color=INK,
-    )
-    save_figure(figure, path, dpi=90)
+    legend_above(axes, 2)
 
 
 def _plane(figure: Figure, axes: Axes, task: HoldTask) -> None:

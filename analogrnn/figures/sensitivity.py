@@ -4,64 +4,63 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analogrnn.analysis.sensitivity.allocation import Allocation
 from analogrnn.analysis.sensitivity.indices import Indices, Losses, Sensitivity
-from analogrnn.figures.plots import BLUE, GREY, INK, ORANGE, legend_above, save_figure
+from analogrnn.figures.style import BLUE, GREY, INK, ORANGE, legend_above, open_frame, picture
 
 SHOWN = 18  # cells and device types
 
 
-def sensitivity_bars(found: Sensitivity, title: str, path: Path) -> None:
+def draw_sensitivity(found: Sensitivity, title: str, path: Path) -> None:
     """Sobol' indices and losses by group; losses of single cells and of single device types."""
-    figure = Figure(figsize=(12.5, 6.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1.0, 1.0])
-    _indices(left, found, found.indices[0])
-    error = f"mean loss of {found.study.single} chips, +- s.e."
-    _losses(middle, found.by_cell, "only this ladder deviates", error)
-    _losses(right, found.by_device, "only this device type deviates", error)
-    figure.suptitle(title, color=INK)
-    save_figure(figure, path, dpi=90)
+    with picture(path, (12.5, 6.6), dpi=90) as figure:
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1.0, 1.0])
+        _indices(left, found, found.indices[0])
+        error = f"mean loss of {found.study.single} chips, +- s.e."
+        _losses(middle, found.by_cell, "only this ladder deviates", error)
+        _losses(right, found.by_device, "only this device type deviates", error)
+        figure.suptitle(title, color=INK)
 
 
-def allocation_bars(found: Allocation, title: str, path: Path) -> None:
+def draw_allocation(found: Allocation, title: str, path: Path) -> None:
     """Shares of area and elasticity by group, before and after; accuracy of the same chips with both areas."""
-    figure = Figure(figsize=(12.0, 5.4), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1.0])
-    at = np.arange(len(found.groups))
-    first = found.rounds[0]
-    total = first.elasticity.sum()
-    left.barh(at - 0.27, 100 * found.share_before, 0.25, color=GREY, label="area, one size for all")
-    left.barh(at, 100 * found.share_after, 0.25, color=BLUE, label="area, allocated")
-    left.barh(
-        at + 0.27,
-        100 * first.elasticity / total,
-        0.25,
-        xerr=100 * first.error / total,
-        color=ORANGE,
-        error_kw={"lw": 1},
-        label="share of the loss' elasticity, one size, +- s.e.",
-    )
-    left.set_yticks(at, [f"{g} (x {s:.2g})" for g, s in zip(found.groups, found.scale, strict=True)])
-    left.invert_yaxis()
-    left.set(xlabel=f"share (%) of {found.area * 1e6:.3g} mm$^2$ of gate area")
-    legend_above(left, 2)
-    c = found.confirmed
-    rank = 100 * (np.arange(c.chips) + 0.5) / c.chips
-    for label, scores, colour in (("one size", c.scores[0], GREY), ("allocated", c.scores[1], BLUE)):
-        right.plot(rank, 100 * np.sort(scores), color=colour, lw=2, label=f"{label}: mean {100 * scores.mean():.1f} %")
-    right.set(xlabel=f"{c.chips} fresh chips, worst to best (%)", ylabel="test accuracy (%)", xlim=(0, 100))
-    right.set_title(
-        f"gain {100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points, same chips",
-        fontsize=9,
-        color=INK,
-        loc="right",
-    )
-    right.legend(fontsize=8, frameon=False, loc="lower right")
-    right.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, color=INK)
-    save_figure(figure, path, dpi=90)
+    with picture(path, (12.0, 5.4), dpi=90) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=[1.25, 1.0])
+        at = np.arange(len(found.groups))
+        first = found.rounds[0]
+        total = first.elasticity.sum()
+        left.barh(at - 0.27, 100 * found.share_before, 0.25, color=GREY, label="area, one size for all")
+        left.barh(at, 100 * found.share_after, 0.25, color=BLUE, label="area, allocated")
+        left.barh(
+            at + 0.27,
+            100 * first.elasticity / total,
+            0.25,
+            xerr=100 * first.error / total,
+            color=ORANGE,
+            error_kw={"lw": 1},
+            label="share of the loss' elasticity, one size, +- s.e.",
+        )
+        left.set_yticks(at, [f"{g} (x {s:.2g})" for g, s in zip(found.groups, found.scale, strict=True)])
+        left.invert_yaxis()
+        left.set(xlabel=f"share (%) of {found.area * 1e6:.3g} mm$^2$ of gate area")
+        legend_above(left, 2)
+        c = found.confirmed
+        rank = 100 * (np.arange(c.chips) + 0.5) / c.chips
+        for label, scores, colour in (("one size", c.scores[0], GREY), ("allocated", c.scores[1], BLUE)):
+            right.plot(
+                rank, 100 * np.sort(scores), color=colour, lw=2, label=f"{label}: mean {100 * scores.mean():.1f} %"
+            )
+        right.set(xlabel=f"{c.chips} fresh chips, worst to best (%)", ylabel="test accuracy (%)", xlim=(0, 100))
+        right.set_title(
+            f"gain {100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points, same chips",
+            fontsize=9,
+            color=INK,
+            loc="right",
+        )
+        right.legend(fontsize=8, frameon=False, loc="lower right")
+        open_frame(right)
+        figure.suptitle(title, color=INK)
 
 
 def _indices(axes: Axes, found: Sensitivity, indices: Indices) -> None:
@@ -108,4 +107,4 @@ def _losses(axes: Axes, found: Losses, what: str, label: str) -> None:
         color=INK,
         loc="left",
     )
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)

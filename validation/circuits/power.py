@@ -4,10 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from analogrnn.design import Design
-from analogrnn.figures.plots import BLUE, GREY, INK, ORANGE
+from analogrnn.figures.power import StepTime, draw_step_times
 from validation.bounds import Bound
 from validation.circuits.bench import STANDARD, Case, good, ladder_design, mean_known, measure, random_moves
 from validation.circuits.ladders import long_run
@@ -113,7 +111,7 @@ def power_curve(quick: bool) -> Measured:
     energy = [p["nW a stage"] * p["step s"] for p in mapped]
     if not quick:
         (RESULTS / "circuits_power.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
-        draw(points, PICTURE)
+        draw_step_times([_drawn(point) for point in points], PICTURE)
     listing = ", ".join(f"{h:g}: {n} of {len(periods)}" for h, n in right.items())
     return Measured(
         share,
@@ -128,22 +126,6 @@ def power_curve(quick: bool) -> Measured:
     )
 
 
-def draw(points: list[dict[str, float]], path: Path) -> None:
-    """Power and failure rate versus step time; a line joins one setting of the currents."""
-    figure = Figure(figsize=(8, 6.2), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1.4, 1.0])
-    figure.suptitle("Standard stage: power and wrong steps versus the step time", color=INK)
-    for mapped in sorted({p["mapped step s"] for p in points}):
-        line = [p for p in points if p["mapped step s"] == mapped]
-        step = [p["step s"] * 1e3 for p in line]
-        top.plot(step, [p["nW a stage"] for p in line], color=GREY, lw=1.0, zorder=1)
-        bottom.plot(step, [100.0 * p["wrong steps"] / p["checked"] for p in line], "o-", color=ORANGE, lw=1.0, ms=4)
-    for wrong, colour, label in ((False, BLUE, "follows the digital ladder"), (True, ORANGE, "fails")):
-        chosen = [p for p in points if (p["wrong steps"] > 0) == wrong]
-        top.plot([p["step s"] * 1e3 for p in chosen], [p["nW a stage"] for p in chosen], "o", color=colour, label=label)
-    top.set(xscale="log", yscale="log", ylabel="power of a stage (nW)")
-    top.legend(frameon=False, fontsize=8)
-    bottom.set(xlabel="step time (ms)", ylabel="wrong steps (%)")
-    for axes in (top, bottom):
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=130)
+def _drawn(point: dict[str, float]) -> StepTime:
+    wrong = point["wrong steps"] / point["checked"]
+    return StepTime(point["mapped step s"], point["step s"], 1e-9 * point["nW a stage"], wrong)

@@ -95,9 +95,11 @@ def run(args: argparse.Namespace) -> int:
     answer = _answer(report, quantised)
     _show(ui, report, quantised)
     if args.out is not None:
-        _write(args.out, report, quantised, answer)
-        ui.say(f"{args.out / 'bits.json'}, accuracy_over_bits.png{', codes.npz' if quantised else ''}")
+        _write(args.out, quantised, answer)
     ui.result(answer)
+    if args.out is not None:
+        _draw(args.out, report)
+        ui.say(f"{args.out / 'bits.json'}, accuracy_over_bits.png{', codes.npz' if quantised else ''}")
     return 0 if quantised is not None and not report.warnings else 1
 
 
@@ -218,18 +220,22 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
     }
 
 
-def _write(folder: Path, report: "BitsReport", quantised: "Quantised | None", answer: dict[str, Any]) -> None:
+def _write(folder: Path, quantised: "Quantised | None", answer: dict[str, Any]) -> None:
     from analogrnn.analysis.bits.integer import save_codes  # noqa: PLC0415
-    from analogrnn.figures.bits import accuracy_over_bits  # noqa: PLC0415 (matplotlib costs 0.4 s)
     from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
     make_folder(folder)
     write_json(folder / "bits.json", answer)
+    if quantised is not None:
+        save_codes(quantised, folder / "codes.npz")
+
+
+def _draw(folder: Path, report: "BitsReport") -> None:
+    from analogrnn.figures.bits import draw_accuracy_over_bits  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
     c = report.convention
     title = (
         f"{report.network}: accuracy over word lengths, {report.test.clips if report.test else 0} test clips; "
         f"{c.grid} steps, one reference per {c.reference}"
     )
-    accuracy_over_bits(report, title, folder / "accuracy_over_bits.png")
-    if quantised is not None:
-        save_codes(quantised, folder / "codes.npz")
+    draw_accuracy_over_bits(report, title, folder / "accuracy_over_bits.png")

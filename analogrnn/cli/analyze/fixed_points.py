@@ -73,16 +73,18 @@ def run(args: argparse.Namespace) -> int:
     ]
     ui.columns("recurrence (any s is held while |c| < threshold)", header, rows)
     if args.out is not None:
-        from analogrnn.figures import fixed_points as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
         from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
         make_folder(args.out)
         write_json(args.out / "fixed_points.json", answer)
-        figures.level_loops(chip, layer, args.cell, title, args.out / "hysteresis_loops.png")
-        figures.rest_codes(found, title, args.out / "rest_states.png")
-        figures.bifurcation(args.out / "fixed_points_eps.png")
-        ui.say(f"{args.out / 'fixed_points.json'}, hysteresis_loops.png, rest_states.png, fixed_points_eps.png")
     ui.result(answer)
+    if args.out is not None:
+        from analogrnn.figures import fixed_points as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
+        figures.draw_level_loops(chip, layer, args.cell, title, args.out / "hysteresis_loops.png")
+        figures.draw_rest_codes(found, title, args.out / "rest_states.png")
+        figures.draw_bifurcation(args.out / "fixed_points_eps.png")
+        ui.say(f"{args.out / 'fixed_points.json'}, hysteresis_loops.png, rest_states.png, fixed_points_eps.png")
     return 0 if found.agrees else 1
 
 

@@ -68,17 +68,20 @@ def run(args: argparse.Namespace) -> int:
     if curve is not None:
         _show_accuracy(ui, curve)
     if args.out is not None:
-        from analogrnn.figures import noise as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
         from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
 
         make_folder(args.out)
         write_json(args.out / "noise.json", answer)
-        figures.flips(float(found[0].sigma.max()), title, args.out / "noise_flips.png", seed=args.seed)
-        figures.crossover(args.out / "noise_crossover.png", seed=args.seed)
-        if curve is not None:
-            figures.accuracy({network.name: curve}, f"{title}: accuracy under noise", args.out / "noise_accuracy.png")
-        ui.say(f"{args.out / 'noise.json'} and its pictures")
     ui.result(answer)
+    if args.out is not None:
+        from analogrnn.figures import noise as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
+        figures.draw_flips(float(found[0].sigma.max()), title, args.out / "noise_flips.png", seed=args.seed)
+        figures.draw_crossover(args.out / "noise_crossover.png", seed=args.seed)
+        if curve is not None:
+            label, place = f"{title}: accuracy under noise", args.out / "noise_accuracy.png"
+            figures.draw_accuracy_under_noise({network.name: curve}, label, place)
+        ui.say(f"{args.out / 'noise.json'} and its pictures")
     return 0
 
 

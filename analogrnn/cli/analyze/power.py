@@ -19,6 +19,7 @@ from analogrnn.cli.arguments import (
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range
+from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.technology import load_technology
 from analogrnn.units import format_quantity, parse, whole_number
 
@@ -81,8 +82,13 @@ def run(args: argparse.Namespace) -> int:
         answer["scaling"] = _scaling(args, sizes)
         ui.table("random networks", [(f"{k} grows as d^", f"{v:.3g}") for k, v in answer["scaling"]["slopes"].items()])
     if args.out is not None:
-        _write(args, report, answer, ui)
+        write_json(make_folder(args.out) / "power.json", answer)
     ui.result(answer)
+    if args.out is not None:
+        from analogrnn.figures.power import draw_power_blocks  # noqa: PLC0415 (matplotlib costs 0.4 s)
+
+        draw_power_blocks(report, report.network, args.out / "power_blocks.png")
+        ui.say(f"{args.out / 'power.json'}, power_blocks.png")
     return 0 if good else 1
 
 
@@ -196,13 +202,3 @@ def _scaling(args: argparse.Namespace, sizes: list[int]) -> dict[str, Any]:
         "feedforward_W": found.feedforward.tolist(),
         "slopes": {"recurrence": found.recurrent_slope, "feedforward": found.feedforward_slope},
     }
-
-
-def _write(args: argparse.Namespace, report: "PowerReport", answer: dict[str, Any], ui: Ui) -> None:
-    from analogrnn.figures.power import blocks  # noqa: PLC0415 (matplotlib costs 0.4 s)
-    from analogrnn.outputs.files import make_folder, write_json  # noqa: PLC0415
-
-    make_folder(args.out)
-    write_json(args.out / "power.json", answer)
-    blocks(report, report.network, args.out / "power_blocks.png")
-    ui.say(f"{args.out / 'power.json'}, power_blocks.png")

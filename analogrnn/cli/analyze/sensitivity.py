@@ -61,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
         _show_allocation(ui, allocation)
         answer["allocation"] = _allocation_answer(allocation)
     if args.out is not None:
+        write_json(make_folder(args.out) / "sensitivity.json", answer)
+    ui.result(answer)
+    if args.out is not None:
         size = design.sizing.cell
         where = f"{network.name}, {size.w * 1e6:g} x {size.l * 1e6:g} um devices, {found.clips} test clips"
-        _write(args.out, (found, allocation), answer, where)
+        _draw(args.out, found, allocation, where)
         ui.say(f"{args.out / 'sensitivity.json'}, sensitivity.png{', allocation.png' if allocation else ''}")
-    ui.result(answer)
     return 0
 
 
@@ -194,12 +196,9 @@ def _allocation_answer(found: "Allocation") -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, found: "tuple[Sensitivity, Allocation | None]", answer: dict[str, Any], where: str) -> None:
+def _draw(folder: Path, sensitivity: "Sensitivity", allocation: "Allocation | None", where: str) -> None:
     from analogrnn.figures import sensitivity as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
-    sensitivity, allocation = found
-    make_folder(folder)
-    write_json(folder / "sensitivity.json", answer)
-    figures.sensitivity_bars(sensitivity, f"{where}: what mismatch costs", folder / "sensitivity.png")
+    figures.draw_sensitivity(sensitivity, f"{where}: what mismatch costs", folder / "sensitivity.png")
     if allocation is not None:
-        figures.allocation_bars(allocation, f"{where}: the same area, allocated", folder / "allocation.png")
+        figures.draw_allocation(allocation, f"{where}: the same area, allocated", folder / "allocation.png")
