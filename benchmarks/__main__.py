@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     topics = parser.add_subparsers(dest="topic", required=True)
     for name, module in TOPICS.items():
-        module.add_arguments(topics.add_parser(name, help=module.__doc__.splitlines()[0]))
+        module.add_arguments(topics.add_parser(name, help=(module.__doc__ or name).splitlines()[0]))
     args = parser.parse_args(argv)
     return TOPICS[args.topic].run(args)
 

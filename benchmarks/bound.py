@@ -24,7 +24,7 @@ _CHAINS = 12  # enough for two operations of four cycles each to be always under
 
 
 @compiled(nogil=True, _nrt=False)
-def _busy(x, repeat):
+def _busy(x: np.ndarray, repeat: int) -> None:
     """Twelve independent chains of a fused product and a maximum in full vectors; x (224,) float32."""
     a, b, c, d = load(x, 0), load(x, 16), load(x, 32), load(x, 48)
     e, f, g, h = load(x, 64), load(x, 80), load(x, 96), load(x, 112)

@@ -73,14 +73,16 @@ def wide(cells: int) -> Classify:
     assert isinstance(cell, Cmru)
     assert isinstance(readout, Linear)
     take = np.arange(cells) % len(cell.threshold)
-    parts = {
-        "weight": cell.weight[take],
-        "bias": cell.bias[take],
-        "threshold": cell.threshold[take],
-        "alpha": cell.alpha[take],
-        "initial": cell.initial[take],
-    }
-    layers = (replace(cell, **parts), *others, replace(readout, weight=readout.weight[:, take] * CELLS / cells))
+    assert cell.initial is not None
+    repeated = replace(
+        cell,
+        weight=cell.weight[take],
+        bias=cell.bias[take],
+        threshold=cell.threshold[take],
+        alpha=cell.alpha[take],
+        initial=cell.initial[take],
+    )
+    layers = (repeated, *others, replace(readout, weight=readout.weight[:, take] * CELLS / cells))
     work = workloads.classify(1, CLIPS, FRAMES)
     return replace(work, design=map_network(replace(network, layers=layers), load_technology()))
 

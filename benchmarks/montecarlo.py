@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -90,7 +91,7 @@ def classify(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
 
         return run_all
 
-    contestants = {name: (lambda build=build: peer(build)) for name, build in CONTESTANTS.items() if name not in skip}
+    contestants = {name: partial(peer, build) for name, build in CONTESTANTS.items() if name not in skip}
     answer = compete(own, contestants, work.cell_steps, size["repeats"], agree=_same_classes)
     return answer | {
         "chips": work.chips,
@@ -124,9 +125,7 @@ def recurrence(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
     """Workload B, with the bound of the machine and the scaling over cores."""
     work = workloads.recurrence(*size["b"])
     core = shared_core(work)
-    contestants = {
-        name: (lambda build=build: build(core, True)) for name, build in CONTESTANTS.items() if name not in skip
-    }
+    contestants = {name: partial(build, core, True) for name, build in CONTESTANTS.items() if name not in skip}
     answer = compete(ours.recurrence(work), contestants, work.cell_steps, size["repeats"], agree=_same_levels)
     one = ours.recurrence(work, threads=1)
     one(0)
@@ -154,7 +153,7 @@ def recurrence(size: dict[str, Any], skip: tuple[str, ...]) -> dict[str, Any]:
 def waves(size: dict[str, Any]) -> dict[str, Any]:
     """Workload C: stage-steps a second, and the largest difference to the plain kernel that ngspice confirms."""
     work = workloads.waves(*size["c"])
-    contestants = {name: (lambda build=build: build(work)) for name, build in wave_peers.CONTESTANTS.items()}
+    contestants = {name: partial(build, work) for name, build in wave_peers.CONTESTANTS.items()}
     answer = compete(
         ours.waves(work),
         contestants,
@@ -192,7 +191,7 @@ def _ngspice_error() -> dict[str, Any] | None:
 
 def compete(
     own: Runner,
-    contestants: dict[str, Callable[[], Runner]],
+    contestants: Mapping[str, Callable[[], Runner]],
     steps: int,
     repeats: int,
     *,

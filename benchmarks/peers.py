@@ -108,6 +108,9 @@ def numpy_threads(core: Core, noisy: bool) -> Runner:
             if piece.candidates is not None:
                 candidate = piece.candidates[t]
             else:
+                assert piece.x is not None
+                assert piece.weight is not None
+                assert piece.bias is not None
                 np.matmul(piece.weight, piece.x[t], out=candidate)
                 candidate += piece.bias[:, :, None]
             if noisy:
@@ -131,7 +134,19 @@ def numpy_threads(core: Core, noisy: bool) -> Runner:
 
 
 @compiled(parallel=True)
-def _loop(c, x, weight, bias, up, down, sigma, start, noisy, seed, out):
+def _loop(
+    c: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    up: np.ndarray,
+    down: np.ndarray,
+    sigma: np.ndarray,
+    start: np.ndarray,
+    noisy: bool,
+    seed: int,
+    out: np.ndarray,
+) -> None:
     steps, samples, cells = (len(x), x.shape[1], up.shape[1]) if c.size == 0 else c.shape
     for chip in prange(len(up)):
         np.random.seed(seed + chip)  # noqa: NPY002 (numba's own generator)
@@ -209,11 +224,13 @@ def _torch(core: Core, noisy: bool, *, compiled: bool) -> Runner:
         at = (origin + torch.from_numpy(core.start)[:, None]).expand(chips, cells, core.samples).contiguous()
         with torch.no_grad():
             for t in range(core.steps):
-                candidate = (
-                    given[t].expand(at.shape)
-                    if given is not None
-                    else torch.baddbmm(bias[:, :, None], weight, x[t].expand(chips, -1, -1))
-                )
+                if given is not None:
+                    candidate = given[t].expand(at.shape)
+                else:
+                    assert x is not None
+                    assert weight is not None
+                    assert bias is not None
+                    candidate = torch.baddbmm(bias[:, :, None], weight, x[t].expand(chips, -1, -1))
                 at = advance(at, candidate, up, down, sigma, noisy)
         return (at - origin).numpy().transpose(0, 2, 1)
 
@@ -226,9 +243,17 @@ def _jax_scan(shape: tuple[int, int, int], levels: int, noisy: bool, weighted: b
     import jax  # noqa: PLC0415 (may be absent)
     import jax.numpy as jnp  # noqa: PLC0415
 
-    @jax.jit
-    def whole(key, inputs, up, down, sigma, start, weight, bias):
-        def step(carry, given):
+    def whole(
+        key: jax.Array,
+        inputs: jax.Array,
+        up: jax.Array,
+        down: jax.Array,
+        sigma: jax.Array,
+        start: jax.Array,
+        weight: jax.Array,
+        bias: jax.Array,
+    ) -> jax.Array:
+        def step(carry: tuple[jax.Array, jax.Array], given: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
             n, key = carry
             key, use = jax.random.split(key)
             u = jnp.einsum("cij,js->cis", weight, given) + bias[:, :, None] if weighted else given
@@ -245,7 +270,8 @@ def _jax_scan(shape: tuple[int, int, int], levels: int, noisy: bool, weighted: b
         (n, _), _ = jax.lax.scan(step, (first, key), inputs)
         return n
 
-    return whole
+    scan: Callable[..., jax.Array] = jax.jit(whole)
+    return scan
 
 
 def jax_scan(core: Core, noisy: bool) -> Runner:

@@ -59,12 +59,15 @@ def jax_waves(work: Waves) -> Runner:
     h, span, floor = work.dt / work.tau, work.ratio - 1.0, work.floor
     shape = stage.shape[1:]
 
-    def slope(e):
+    def slope(e: jax.Array) -> jax.Array:
         return span * e * (1 - e) / (1 + span * e)
 
-    @jax.jit
-    def whole(line, i_hi, i_lo, copy, left, right):
-        def step(carry, now):
+    def whole(
+        line: jax.Array, i_hi: jax.Array, i_lo: jax.Array, copy: jax.Array, left: jax.Array, right: jax.Array
+    ) -> jax.Array:
+        def step(
+            carry: tuple[jax.Array, jax.Array, jax.Array], now: jax.Array
+        ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], jax.Array]:
             on, d, i_in = carry
             below = jnp.roll(d, 1, axis=0).at[0].set(1.0)
             above = jnp.roll(d, -1, axis=0)  # the top stage takes nothing from above: its `right` is zero
@@ -80,8 +83,10 @@ def jax_waves(work: Waves) -> Runner:
         first = (jnp.zeros(shape, bool), jnp.full(shape, floor, jnp.float32), jnp.zeros(shape, jnp.float32))
         return jax.lax.scan(step, first, line, unroll=2)[1]  # 4 and more are slower
 
+    jitted = jax.jit(whole)
+
     def run(_: int) -> np.ndarray:
-        return np.asarray(whole(line, *stage))
+        return np.asarray(jitted(line, *stage))
 
     run(0)
     return run

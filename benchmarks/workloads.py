@@ -101,6 +101,9 @@ def tables_of(work: Classify, chips: int) -> dict[str, np.ndarray]:
     design, ladder = work.design, work.design.ladders[0]
     first, readout = ChipFactory(design, 1).tables(np.arange(chips, dtype=np.uint64))
     unit = ladder.synapses.scale * design.unit_current
+    assert first.up is not None
+    assert first.down is not None
+    assert first.output is not None
     return {
         "weight": first.weight,
         "bias": first.bias,
