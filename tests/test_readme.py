@@ -1,5 +1,6 @@
 """What the README shows runs as shown, and what the documents link to is there."""
 
+import ast
 import contextlib
 import io
 import re
@@ -59,6 +60,28 @@ PYTHON, SHELL = blocks(TEXT, "python"), blocks(TEXT, "sh", "analogrnn")
 def test_the_readme_shows_how_to_call_it_from_python_and_from_the_shell():
     assert PYTHON
     assert SHELL
+
+
+EXAMPLES = {f"README.md, line {line}": code for line, code in PYTHON} | {
+    path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("examples/*.py"))
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_imports_the_front_door_and_nothing_else_of_ours(name):
+    tree = ast.parse(EXAMPLES[name])
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [alias for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    assert [module for module in modules if str(module).startswith("analogrnn")] == []
+    assert [(alias.name, alias.asname) for alias in names if alias.name.startswith("analogrnn")] == [
+        ("analogrnn", "ar")
+    ]
+
+
+def test_the_readme_is_short_and_gives_the_two_commands():
+    assert TEXT.count("\n") < 150
+    assert "    ./run demo " in TEXT
+    assert "    ./run test " in TEXT
 
 
 @pytest.mark.ngspice
