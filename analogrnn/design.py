@@ -117,10 +117,14 @@ class Synapses:
         """(d,) current of each row's PMOS mirror over the unit current, at currents `inputs` (D,) of the diodes."""
         return np.asarray((np.maximum(self.ratio, 0.0) * inputs).sum(axis=1) + np.maximum(self.bias, 0.0))
 
-    def checked(self, x: np.ndarray, *, samples: bool = False) -> np.ndarray:
+    def checked(self, x: np.ndarray, *, samples: bool = False, first: bool = True) -> np.ndarray:
         """Return inputs x (T, D), or (T, S, D) with `samples`, as float64 if the mirrors can carry them.
 
-        Raises ParameterError for another shape, no step, a value that is not finite, or a current below zero.
+        The offset of a `first` layer is the bound of its inputs, both ways; a later one's is what the layer before it
+        needs.
+
+        Raises ParameterError for another shape, no step, a value that is not finite, or a current below zero or, in the
+        first layer, above twice the offset.
         """
         value = finite_array("x", x, (None, None, self.inputs) if samples else (None, self.inputs))
         if len(value) == 0:
@@ -128,12 +132,17 @@ class Synapses:
         if value.size == 0:
             raise ParameterError("x has no clips; give at least one.")
         # the last bits of a clipped input must not decide
-        low = np.argwhere(value < -self.offset - 1e-9)
-        if len(low):
-            at = tuple(int(n) for n in low[0])
+        beyond = np.argwhere((value < -self.offset - 1e-9) | (first & (value > self.offset + 1e-9)))
+        if len(beyond):
+            at = tuple(int(n) for n in beyond[0])
+            bound = self.offset[at[-1]]
+            where = (
+                f"below -{bound:g}: its current would be negative"
+                if value[at] < 0.0
+                else f"above {bound:g}: its current would be above the {2 * bound:g} unit currents of the mapped range"
+            )
             raise ParameterError(
-                f"x{list(at)} = {value[at]:g} is below -{self.offset[at[-1]]:g}: its current would be negative; "
-                "clip the inputs, or map with a larger input_bound."
+                f"x{list(at)} = {value[at]:g} is {where}; clip the inputs, or map with a larger input_bound."
             )
         return value
 

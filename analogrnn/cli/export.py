@@ -17,7 +17,7 @@ from analogrnn.errors import MappingError, ParameterError
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_text
 from analogrnn.spice.ideal_network import ladder_deck, network_deck
-from analogrnn.spice.pdk import Pdk, find_pdk, model_lines
+from analogrnn.spice.pdk import PROCESS, Pdk, find_pdk, model_lines
 from analogrnn.spice.reading import ProbedDeck
 from analogrnn.spice.transistor_network import TransistorSetup, chip_setup, ladder_slice, network_transistors
 from analogrnn.stimulus import random_stimulus
@@ -118,6 +118,10 @@ def _maker(args: argparse.Namespace, network: Network, design: Design) -> _Maker
     )
     if args.level == "ideal":
         return _Maker(design, x, None, None)
+    if design.technology.name != PROCESS:
+        sys.stderr.write(
+            f"analogrnn: technology {design.technology.name}: the transistors of the deck are {PROCESS}'s\n"
+        )
     options = conditions_of(args)
     setup = TransistorSetup(options) if args.chip is None else chip_setup(design, args.seed, args.chip, options)
     return _Maker(design, x, setup, find_pdk())

@@ -21,6 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser, seed=False)
     parser.add_argument("--stop-time", metavar="s", help="where the transient must end; default: read from .tran")
     parser.add_argument("--timeout", metavar="s", default="600s", help="kill the simulator after this (default 600s)")
+    parser.add_argument(
+        "--allow",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="let the deck read files of this folder, by file name or whole path; may be given more than once",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.npz", help="write the signals here")
 
 
@@ -35,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             stop_time=stop,
             ngspice=ngspice,
             timeout=parse(args.timeout, "s", owner="--timeout"),
-            allowed_paths=_models(text),
+            allowed_paths=_models(text) | _allowed(text, args.allow),
         )
     rows = []
     for name, values in waves.signals.items():
@@ -62,6 +70,22 @@ def _models(text: str) -> frozenset[Path]:
     if not re.search(r"(?mi)^\s*\.(include|lib)\b.*(design|sm141064)\.ngspice", text):
         return frozenset()
     return find_pdk().paths
+
+
+def _allowed(text: str, folders: list[Path]) -> frozenset[Path]:
+    """The files of `folders` that the deck includes, and those that these include; the engine checks what they hold."""
+    found: set[Path] = set()
+    for folder in map(Path.absolute, folders):
+        if not folder.is_dir():
+            raise ParameterError(f"--allow {folder} is not a folder.")
+        texts = [text]
+        while texts:
+            named = re.findall(r"(?mi)^\s*\.(?:include|inc|lib)[ \t]+[\"']?([^\s\"']+)", texts.pop())
+            new = {folder / Path(name).name for name in named if Path(name).name == name or Path(name).parent == folder}
+            new = {path for path in new - found if path.is_file() and path.stat().st_size <= MAX_DECK}
+            found |= new
+            texts += [path.read_text(encoding="latin-1") for path in sorted(new)]
+    return frozenset(found)
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:

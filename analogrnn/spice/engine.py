@@ -32,7 +32,7 @@ from analogrnn.spice.raw import Waveforms
 DECK, RAW = "deck.cir", "out.raw"
 
 _CARDS = (
-    ".tran .op .dc .ac .noise .tf .model .subckt .ends .param .func .ic .nodeset .option .options .temp .global "
+    ".tran .op .dc .ac .tf .model .subckt .ends .param .func .ic .nodeset .option .options .temp .global "
     ".save .probe .include .inc .lib .endl .if .elseif .else .endif .end"
 )
 _COMMANDS = ("shell", "codemodel", "write", "wrdata", "source", "load", "osdi", "pre_osdi", "pre_codemodel")
@@ -142,6 +142,10 @@ def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
     if word[0] != ".":
         return
     card = re.split(r"[^.\w]", word)[0]
+    if card == ".noise":
+        raise DeckError(
+            f"{where}: .noise gives two plots, and a run has one; use .ac from each noise source, and add up in Python."
+        )
     if card not in _CARDS.split():
         raise DeckError(f"{where}: {card} may not enter a deck; allowed: {_CARDS}.")
     if card == ".model" and re.search(r"\b(numd|nbjt|numos)", statement, re.IGNORECASE):

@@ -33,7 +33,7 @@ def network_deck(design: Design, x: np.ndarray, *, control: Control = "none") ->
 
 def ladder_deck(design: Design, ladder: Ladder, cell: int, x: np.ndarray, *, control: Control = "none") -> ProbedDeck:
     """A slice: one ladder with its own front end, for its layer's inputs x (T, D) in units."""
-    given = ladder.synapses.checked(x)
+    given = ladder.synapses.checked(x, first=ladder.synapses is design.layers[0].synapses)
     schedule = build_schedule(design, len(given), control)
     body, probes = _Sources(design, schedule, control).slice(ladder, cell, given)
     return _finish(design, schedule, body, probes, ())

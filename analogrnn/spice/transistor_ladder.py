@@ -13,13 +13,13 @@ import numpy as np
 
 from analogrnn import library
 from analogrnn.design import Design, Geometry, Ladder, Synapses
-from analogrnn.errors import ParameterError, finite_array, identifier
+from analogrnn.errors import ParameterError, identifier
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
 from analogrnn.schedule import Control, Schedule, checked_control
 from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.ideal_ladder import trained_line
-from analogrnn.spice.pdk import Corner, Pdk, model_lines
+from analogrnn.spice.pdk import Corner, Pdk, model_lines, require_process
 from analogrnn.spice.reading import LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear, steps_waveform
 from analogrnn.technology import CellMaps
@@ -61,11 +61,10 @@ def ladder_transistors(
 
     Raises ParameterError for inputs that the mirrors can't carry, an unknown control, or a ladder without a clock.
     """
+    require_process(design.technology)
     options = options or TransistorOptions()
     control = checked_control(options.control)
-    given = finite_array("x", x, (None, ladder.synapses.inputs))
-    if np.any(given < -ladder.synapses.offset - 1e-9):
-        raise ParameterError("x has inputs below the input offset: their currents would be negative; clip them.")
+    given = ladder.synapses.checked(x, first=ladder.synapses is design.layers[0].synapses)
     if not ladder.return_to_zero:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; it has no transistor line yet.")
     supply, timing = options.supply or design.technology.supply, design.timing

@@ -18,7 +18,7 @@ from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses
 from analogrnn.schedule import Schedule, build_schedule
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets
-from analogrnn.spice.pdk import Pdk, model_lines
+from analogrnn.spice.pdk import Pdk, model_lines, require_process
 from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear
 from analogrnn.spice.transistor_ladder import (
@@ -148,6 +148,7 @@ class _Writer:
         setup: TransistorSetup,
         layers: Sequence[FeedForward | Ladder] | None = None,
     ) -> None:
+        require_process(design.technology)
         self.design, self.setup = design, setup
         first = (layers or design.layers)[0]
         self.x = first.synapses.checked(x)

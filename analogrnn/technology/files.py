@@ -9,7 +9,7 @@ A value's name is that of its table: `supply`, or `size.standard.bias`.
 import itertools
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,17 @@ def load_technology(source: str | Path = "gf180mcu") -> Technology:
     if not isinstance(name, str):
         raise CalibrationError(f'{path} has no name; add: name = "my_process".')
     try:
-        return technology_of(name, values, provenance)
+        return replace(technology_of(name, values, provenance), process=_process(path, content, name))
     except ParameterError as error:
         raise CalibrationError(f"{path}: {error}") from error
+
+
+def _process(path: Path, content: Mapping[str, Any], name: str) -> str:
+    """What the file says it is a calibration of; a file that doesn't say is of the process that it is named after."""
+    process = content.get("process", name)
+    if not isinstance(process, str):
+        raise CalibrationError(f'{path}: process = {process!r} is no name; write process = "gf180mcu".')
+    return process
 
 
 def read_document(path: Path) -> dict[str, Any]:

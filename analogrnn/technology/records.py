@@ -167,6 +167,9 @@ class Technology(Shown):
     table_mirror_ratio: Table = _curve("1", -0.5, 0.5, "1", "error of a positive cascoded weight over its ratio")  # noqa: RUF009
     sizes: tuple[CalibratedSize, ...] = field(default=(), metadata={"doc": "the standard one first"})
     provenance: dict[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    process: str = field(
+        default="gf180mcu", repr=False, metadata={"doc": "whose devices these are; decks have no other"}
+    )
 
     def __post_init__(self) -> None:
         _check_ranges(self, "Technology")

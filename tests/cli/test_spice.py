@@ -198,3 +198,24 @@ def test_a_path_under_a_file_is_exit_code_5(call, deck, blocked):
 @pytest.mark.parametrize(("path", "reason"), [("/proc/signals.npz", "No such file"), ("/dev/full", "No space left")])
 def test_a_place_that_can_not_be_written_is_exit_code_5(call, deck, path, reason):
     call("spice", deck(), "--out", path).refused(5, path, reason, "choose another place")
+
+
+@pytest.mark.ngspice
+def test_a_deck_reads_files_of_an_allowed_folder_and_what_these_include(call, deck, tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "parts.inc").write_text("* parts\n.include values.inc\nR1 in out {r}\n")
+    (folder / "values.inc").write_text("* values\n.param r=1k\n")
+    (folder / "not_named.inc").write_text("* .control\n")
+    path = tmp_path / "d.cir"
+    path.write_text("* deck\n.include parts.inc\nV1 in 0 DC 2\nR2 out 0 1k\n.tran 1e-6 1e-5\n.end\n")
+    call("spice", path).refused(2, "may not be read; allowed: no files")
+    answer = call("spice", path, "--allow", folder, "--json").json
+    assert answer["last"]["v(out)"] == pytest.approx(1.0, rel=1e-6)  # half of 2 V, at reltol 1e-3 of a linear circuit
+    call("spice", path, "--allow", tmp_path / "none").refused(2, "--allow", "is not a folder")
+
+
+def test_noise_is_refused_as_a_card(call, tmp_path):
+    path = tmp_path / "n.cir"
+    path.write_text("* n\nV1 in 0 AC 1\nR1 in out 1k\nC1 out 0 1u\n.noise v(out) V1 dec 5 1 1meg\n.end\n")
+    call("spice", path).refused(2, "deck line 5: .noise gives two plots, and a run has one")

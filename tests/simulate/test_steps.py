@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.errors import ParameterError
+from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.network import Network, Pooling, ReLU, forward
 from analogrnn.simulate import run_ladder, simulate
 from analogrnn.simulate.steps import preset_candidates
@@ -15,6 +16,22 @@ from analogrnn.streams import stream
 NET = network(cmru())
 CHIP = nominal_chip(mapped(NET))
 every_kind = pytest.mark.parametrize("kind", kinds())
+
+
+@pytest.mark.parametrize("x", [20.5, 4095.0, 1e39])
+def test_an_input_beyond_the_mapped_bound_is_refused_as_its_negative_is(x):
+    """Four microamperes into a mirror of one nanoampere simulated without a word once; 1e39 is no float32."""
+    chip = nominal_chip(mapped(NET))
+    inputs = np.zeros((4, 2, NET.inputs))
+    inputs[2, 1, 0] = x
+    with pytest.raises(
+        ParameterError, match=r"x\[2, 1, 0\] = .* is above 20: .*; clip the inputs, or map with a larger inp"
+    ):
+        simulate(chip, inputs)
+    with pytest.raises(ParameterError, match=r"is above 20"):
+        score_chips(chip.design, inputs, [0], Variability())
+    inputs[2, 1, 0] = 20.0  # the bound itself is inside
+    simulate(chip, inputs)
 
 
 def test_an_input_whose_current_would_be_negative_is_refused():

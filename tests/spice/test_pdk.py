@@ -1,5 +1,6 @@
 """Finding GF180MCU: the order of search, what is said when it is missing, and the lines that load it."""
 
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.spice import pdk as module
 from analogrnn.spice.deck import Deck
 from analogrnn.spice.engine import run_deck
-from analogrnn.spice.pdk import CORNERS, find_pdk, model_lines
+from analogrnn.spice.pdk import CORNERS, find_pdk, model_lines, require_process
+from analogrnn.technology import load_technology
 
 
 def install(root: Path, variant: str = "gf180mcuD", text: str = "* models\n") -> Path:
@@ -69,13 +71,45 @@ def test_a_pdk_root_without_models_is_told_and_not_passed_over(tmp_path, monkeyp
         find_pdk()
 
 
-def test_variables_for_another_process_are_ignored(tmp_path, monkeypatch):
+def test_a_root_in_use_for_another_process_is_searched_for_this_one(tmp_path, monkeypatch):
+    install(tmp_path / "home" / ".ciel")
+    folder = install(tmp_path / "root")
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path / "root"))
+    monkeypatch.setenv("PDK", "sky130A")
+    assert find_pdk().design == folder / "design.ngspice"
+    assert find_pdk().source == "PDK_ROOT, gf180mcuD (PDK = 'sky130A' is another process)"
+
+
+@pytest.mark.parametrize("name", ["my pdks", "\u00fcn\u00ef", "it's", 'a"b', "a`b", "tab\t"])
+def test_an_absolute_path_that_no_deck_can_hold_is_refused(tmp_path, monkeypatch, name):
+    """ngspice 39 ends the path of a .lib at a space, whatever quotes are around it; a deck is printable ASCII."""
+    install(tmp_path / name)
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path / name))
+    assert model_lines(find_pdk())[0] == ".include design.ngspice"
+    with pytest.raises(
+        ParameterError, match=r"^the models lie in .* no deck can hold a path with .*; link that folder"
+    ):
+        model_lines(find_pdk(), absolute=True)
+
+
+def test_transistors_of_another_process_are_refused():
+    require_process(load_technology())
+    other = replace(load_technology(), name="mine", process="sky130")
+    with pytest.raises(
+        ParameterError, match=r"^technology 'mine' is of the process 'sky130', and transistors are gf180"
+    ):
+        require_process(other)
+
+
+def test_a_root_of_another_process_is_passed_over_and_the_source_says_so(tmp_path, monkeypatch):
     folder = install(tmp_path / "home" / ".ciel")
     monkeypatch.setenv("PDK_ROOT", str(tmp_path / "root"))
     monkeypatch.setenv("PDK", "sky130A")
     found = find_pdk()
     assert found.design == folder / "design.ngspice"
-    assert found.source == str(tmp_path / "home" / ".ciel" / "gf180mcuD")
+    place = tmp_path / "home" / ".ciel" / "gf180mcuD"
+    reason = "(PDK_ROOT passed over: PDK = 'sky130A' is another process, and it holds no gf180mcuD)"
+    assert found.source == f"{place} {reason}"
 
 
 def test_one_file_of_two_is_not_enough(tmp_path):

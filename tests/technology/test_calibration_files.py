@@ -277,3 +277,15 @@ def test_the_points_of_a_curve_are_checked(tmp_path, at, value, message):
     path.write_text(f"{head}\n[size.standard.bias]\n{entry}\n[{tail}", encoding="utf-8")
     with pytest.raises(CalibrationError, match=message):
         load_technology(path)
+
+
+def test_a_file_of_another_name_is_of_another_process_unless_it_says_so(tmp_path):
+    text = library.calibration_path("gf180mcu").read_text()
+    text = re.sub("(?m)^process = .*$", "PROCESS", text, count=1).replace('name = "gf180mcu"', 'name = "mine"', 1)
+    (tmp_path / "mine.toml").write_text(text.replace("PROCESS", ""))
+    (tmp_path / "ours.toml").write_text(text.replace("PROCESS", 'process = "gf180mcu"'))
+    (tmp_path / "none.toml").write_text(text.replace("PROCESS", "process = 180"))
+    assert load_technology(tmp_path / "mine.toml").process == "mine"
+    assert load_technology(tmp_path / "ours.toml").process == "gf180mcu"
+    with pytest.raises(CalibrationError, match=r'process = 180 is no name; write process = "gf180mcu"'):
+        load_technology(tmp_path / "none.toml")
