@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analogrnn.errors import ParameterError, in_range
+from analogrnn.errors import ParameterError, in_range, only_keys
 from analogrnn.mapping import STAGES
 from analogrnn.spice.pdk import PROCESS_CORNERS, ProcessCorner
 from analogrnn.units import parse
@@ -110,7 +110,7 @@ def read_specs(path: Path) -> SpecFile:
 
 def parse_specs(content: Mapping[str, Any], owner: str = "spec file") -> SpecFile:
     """The same from what TOML gave."""
-    _known(owner, content, {"name", "bench", "conditions", "spec"})
+    only_keys(owner, content, {"name", "bench", "conditions", "spec"})
     name = content.get("name")
     if not isinstance(name, str) or not name.strip():
         raise ParameterError(f'{owner} has no name; add: name = "my ladder".')
@@ -131,14 +131,9 @@ def _table(owner: str, content: Mapping[str, Any], key: str) -> Mapping[str, Any
     return value
 
 
-def _known(owner: str, given: Mapping[str, Any], known: set[str]) -> None:
-    if extra := sorted(set(given) - known):
-        raise ParameterError(f"{owner} has unknown keys {extra}; known: {sorted(known)}.")
-
-
 def _bench(owner: str, given: Mapping[str, Any]) -> SweepBench:
     owner = f"{owner} [bench]"
-    _known(owner, given, set(SweepBench.__dataclass_fields__))
+    only_keys(owner, given, set(SweepBench.__dataclass_fields__))
     values: dict[str, Any] = {}
     stage = given.get("stage", "standard")
     if stage not in STAGES:
@@ -167,7 +162,7 @@ def _bench(owner: str, given: Mapping[str, Any]) -> SweepBench:
 def _conditions(owner: str, given: Mapping[str, Any]) -> tuple[tuple[Condition, ...], dict[str, tuple[Any, ...]]]:
     """All conditions, the nominal one first: the first entry of each list."""
     owner = f"{owner} [conditions]"
-    _known(owner, given, {"corner", "temperature", "supply"})
+    only_keys(owner, given, {"corner", "temperature", "supply"})
     axes = {
         axis: _axis(owner, axis, given.get(axis, default))
         for axis, default in (("corner", ["typical"]), ("temperature", ["27C"]), ("supply", ["1.8V"]))
@@ -198,7 +193,7 @@ def _axis(owner: str, axis: str, given: Any) -> tuple[Any, ...]:
 def _spec(owner: str, given: Any, axes: Mapping[str, tuple[Any, ...]]) -> Spec:
     if not isinstance(given, dict):
         raise ParameterError(f"{owner} is not a table; write [[spec]] and its keys below.")
-    _known(owner, given, {"parameter", "unit", "min", "typ", "max", "typ_within", *axes})
+    only_keys(owner, given, {"parameter", "unit", "min", "typ", "max", "typ_within", *axes})
     name = given.get("parameter")
     if not isinstance(name, str) or name not in PARAMETERS:
         raise ParameterError(f"{owner} parameter = {name!r} is unknown; known: {sorted(PARAMETERS)}.")
