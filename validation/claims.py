@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from validation.bounds import Bound
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -104,8 +106,8 @@ class Topic:
             row = Claim(
                 id=identifier,
                 claim=entry.claim,
-                figures=dict(seen.figures),
-                value=seen.value,
+                figures={name: _plain(figure) for name, figure in seen.figures.items()},
+                value=_plain(seen.value),
                 unit=seen.unit,
                 bound=seen.bound,
                 also={text: bool(held) for text, held in seen.also.items()},
@@ -116,6 +118,11 @@ class Topic:
             rows.append(row)
             report(row)
         return rows
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's own, which json can write."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def equal(equal_steps: int, checked: int, figures: Figures | None = None) -> Measured:

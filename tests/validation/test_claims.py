@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from validation.__main__ import main
@@ -90,6 +91,15 @@ def test_rows_are_read_as_they_were_saved(results):
         "command",
         "seconds",
     ]
+
+
+def test_numbers_of_numpy_are_written_as_plain_numbers(results):
+    one = Topic("x")
+    figures = {"chips": np.int64(3), "margin": np.float32(0.5)}
+    one.measure("a", "A claim.")(lambda quick: Measured(np.int64(2), "codes", Bound.at_most(np.float64(2)), figures))
+    save("x", one.run(quick=True, report=lambda row: None))
+    (row,) = load("x")
+    assert (row.value, row.bound.limit, row.figures) == (2, 2.0, {"chips": 3, "margin": 0.5})
 
 
 def test_only_a_row_that_fails_its_bound_is_a_shortfall(results):
