@@ -278,7 +278,7 @@ class Design(Shown):
         return max((int(ladder.preset_pulses.max()) for ladder in self.ladders), default=0)
 
     def transistors(self) -> dict[str, int]:
-        """Transistors by block, as in the deck of the whole network; see `spice.silicon`."""
+        """Transistors by block, as in the deck of the whole network; see `spice.transistor_network`."""
         count = {
             "memory stages": 0,
             "ladder bias and input lines": 0,

@@ -47,7 +47,7 @@ class FirstError:
     candidate  of that step; at the first step that of a preset pulse before it, if its threshold is nearer and the
                level came out too low
     threshold  the nearest one that could move the cell from the level where it was
-    measured   the candidate as the simulator's front end made it, NaN where it is not known
+    measured   the candidate in the simulator's front end, NaN where it is not known
     """
 
     layer: str
@@ -103,7 +103,7 @@ class Spread:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Agreement(Shown):
-    """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step one stage.
+    """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step is of one stage.
 
     >>> holds = ar.check_agreement(network, design, x, ar.AgreementSetup(level="waveform")).holds
 

@@ -1,4 +1,4 @@
-"""The bench of a calibration: the device under test, its deck lines, and what a measurement is.
+"""The bench of a calibration: the device under test, its decks, and its probes.
 
 A Probe is one deck and the function that reads numbers out of its waveforms. Its digest covers the deck, the models
 and the simulator, so that a stored result is used again only for the very same run.

@@ -110,7 +110,7 @@ def map_entries(setup: Setup, found: Columns) -> dict[str, Entry]:
 
 
 def trim_entries(bench: CalibrationBench, technology: Technology, results: Results, found: Columns) -> dict[str, Entry]:
-    """What the maps leave of the thresholds' errors, and the overdrive of a pulse.
+    """The residual errors of the thresholds under the maps, and the overdrive of a pulse.
 
     The error of the inner stages at two lengths of the pulse, over its input's time constant, is trim + pulse x
     lateness; the first stage's beyond that is trim_first.
@@ -121,10 +121,10 @@ def trim_entries(bench: CalibrationBench, technology: Technology, results: Resul
         errors, late = [], []
         for cell in (0, 1):
             maps = _maps(technology, setup, found, setup.unit * (1.0, ladders.WIDE)[cell])
-            told, lateness = stairs.stairs_told(bench, technology, cell, maps, stages)
+            predicted, lateness = stairs.predicted_stairs(bench, technology, cell, maps, stages)
             errors.append(
                 {
-                    name: number_of(results, stairs.probe_key(setup, cell, stages), name) - told[name]
+                    name: number_of(results, stairs.probe_key(setup, cell, stages), name) - predicted[name]
                     for name in stairs.places(stages)
                 }
             )

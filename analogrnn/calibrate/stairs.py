@@ -1,7 +1,7 @@
 """Where pulses really move a ladder: staircases of pulses behind the real front end.
 
 The bench is that of `ladders`: fixed nominal values and biases of a fixed guess, so that a calibration does not depend
-on the one before it. Told and measured thresholds are compared in `maps`.
+on the one before it. Predicted and measured thresholds are compared in `maps`.
 """
 
 from collections.abc import Mapping
@@ -125,13 +125,14 @@ def guess(design: Design) -> CellMaps:
     return replace(GUESS, shift=GUESS.shift - float(error))
 
 
-def stairs_told(
+def predicted_stairs(
     bench: CalibrationBench, technology: Technology, cell: int, maps: CellMaps, stages: int = STAGES
 ) -> tuple[dict[str, float], float]:
-    """What `maps` without trims and pulses say of the thresholds that `stairs_probe` measures, and its lateness."""
+    """The thresholds that `maps` without trims and pulses predict for `stairs_probe`, and its lateness."""
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder = design.ladders[0]
     units = biases.bias_units(design, ladder, cell, guess(design))
-    said = biases.made(design, ladder, cell, maps, pulsed=False, units=units)
-    told = {"up_first": said.up[0], "up_inner": said.up[1], "down_first": said.down[0], "down_inner": said.down[1]}
-    return told, biases.lateness(design, ladder, cell)
+    by_maps = biases.achieved(design, ladder, cell, maps, pulsed=False, units=units)
+    (up_first, up_inner), (down_first, down_inner) = by_maps.up, by_maps.down
+    predicted = {"up_first": up_first, "up_inner": up_inner, "down_first": down_first, "down_inner": down_inner}
+    return predicted, biases.lateness(design, ladder, cell)

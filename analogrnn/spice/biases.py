@@ -33,8 +33,8 @@ def maps_of(design: Design, ladder: Ladder, cell: int) -> CellMaps:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Candidates, A, at which a stage shall set and reset when the line moves slowly, and what it then receives."""
+class LadderTarget:
+    """Candidates, A, at which a stage must set and reset on a slow line, and the currents that it then receives."""
 
     up: float
     down: float
@@ -44,7 +44,7 @@ class Wanted:
     low: float  # and when it resets
 
 
-def wanted(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> Wanted:
+def target_of(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> LadderTarget:
     beta, shift = float(ladder.beta[cell]), float(ladder.i_shift[cell])
     late = lateness(design, ladder, cell)
     # zero but for a first-quadrant cell, whose window is not about a candidate of zero
@@ -53,7 +53,7 @@ def wanted(design: Design, ladder: Ladder, cell: int, maps: CellMaps) -> Wanted:
     down = centre - beta * (1.0 - maps.trim_down - maps.pulse_down * late)
     base = float(ladder.i_base[cell]) / maps.copy
     high, low = (maps.into_cell(base, u) + shift for u in (up, down))
-    return Wanted(up, down, base, shift, high, low)
+    return LadderTarget(up, down, base, shift, high, low)
 
 
 def lateness(design: Design, ladder: Ladder, cell: int) -> float:
@@ -68,7 +68,7 @@ def lateness(design: Design, ladder: Ladder, cell: int) -> float:
 def bias_currents(design: Design, ladder: Ladder, cell: int, maps: CellMaps | None = None) -> dict[str, float]:
     """Bias line to the current that a unit device on it shall carry, A: the Design's, compensated by `maps`."""
     maps = maps or maps_of(design, ladder, cell)
-    timing, goal = design.timing, wanted(design, ladder, cell, maps)
+    timing, goal = design.timing, target_of(design, ladder, cell, maps)
     threshold = goal.high / maps.threshold
     currents = {
         "th": threshold,
@@ -160,7 +160,7 @@ def _options(ratio: float, room: float, diodes: int) -> _Options:
 def _together(
     options: Mapping[str, _Options], deviation: Callable[..., np.ndarray], tolerance: float
 ) -> dict[str, tuple[int, int]]:
-    """One pair a line, of least total current, so that `deviation` of the lines' relative currents is within tolerance.
+    """One pair per line, of least total current, with `deviation` of the relative currents within tolerance.
 
     The most exact choice if none is.
     """
@@ -176,8 +176,8 @@ def _together(
 
 
 @dataclass(frozen=True)
-class Made:
-    """What the chosen units make. Thresholds in half windows: first stage and the others."""
+class LadderAchieved:
+    """What the chosen units achieve. Thresholds in half windows: first stage and the others."""
 
     currents: Mapping[str, float]  # of a unit device on each line, A
     up: tuple[float, float]
@@ -187,7 +187,7 @@ class Made:
     base: float  # A, of the line's standing branch
 
 
-def made(
+def achieved(
     design: Design,
     ladder: Ladder,
     cell: int,
@@ -195,12 +195,12 @@ def made(
     *,
     pulsed: bool = True,
     units: Mapping[str, tuple[int, int]] | None = None,
-) -> Made:
-    """What `units` (None: of `bias_units`) make by the maps: with pulses of the Design's length, or on a slow line."""
+) -> LadderAchieved:
+    """What `units` (None: of `bias_units`) achieve by the maps: with pulses of the Design, or on a slow line."""
     maps = maps or maps_of(design, ladder, cell)
     units = units or bias_units(design, ladder, cell, maps)
     unit, beta = design.unit_current, float(ladder.beta[cell])
-    goal, asked = wanted(design, ladder, cell, maps), bias_currents(design, ladder, cell, maps)
+    goal, asked = target_of(design, ladder, cell, maps), bias_currents(design, ladder, cell, maps)
     current = {
         line: p / k * maps.over_units(asked[line], unit) * unit / REFERENCE_UNITS for line, (p, k) in units.items()
     }
@@ -220,7 +220,7 @@ def made(
         tuple((_candidate(maps, base, level - s) + extra) / beta for s in shift)
         for level, extra in zip((high, high - width), later, strict=True)
     )
-    return Made(current, (up[0], up[1]), (down[0], down[1]), high, shift, base)
+    return LadderAchieved(current, (up[0], up[1]), (down[0], down[1]), high, shift, base)
 
 
 def _candidate(maps: CellMaps, base: float, current: float) -> float:

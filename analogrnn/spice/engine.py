@@ -1,4 +1,4 @@
-"""Runs SPICE decks: one ngspice process a deck, in a private folder, and nothing but a complete run counts as success.
+"""Runs SPICE decks: one ngspice process per deck, in a private folder; only a complete run counts as success.
 
 A run succeeded if the exit status is 0, the log tells of no abort, the raw file has points, and the last one is at
 the deck's stop time. No single one of these is enough: ngspice 39 exits with 0 when the disk is full.
@@ -204,7 +204,7 @@ def run_deck(
 def run_decks(
     jobs: Iterable[Job], workers: int | None = None, ngspice: Ngspice | None = None
 ) -> Iterator[tuple[int, Waveforms | SpiceError]]:
-    """Run `jobs` on `workers` processes at a time (None = one a CPU); yield (index, result) as each completes.
+    """Run `jobs` on `workers` processes at a time (None = one per CPU); yield (index, result) as each completes.
 
     A job is taken from `jobs` when its turn comes.
     A job that fails yields its SpiceError and the others go on. Any other error, Ctrl-C, or closing the iterator

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class Memory(Protocol):
-    """Keeps readings by the digest of what was run, so that a run that was killed goes on where it was."""
+    """Keeps readings by the digest of what was run, so that a run resumes after an interruption."""
 
     def get(self, digest: str) -> DeckReading | None: ...
 
@@ -39,9 +39,9 @@ class Simulation:
 
     setup    None: ideal subcircuits; else transistors, as that chip and in those conditions
     control  breaks the ladder on purpose, ideal only (`setup.options.control` for transistors)
-    flat     the whole network in one deck a clip; else slices where the first layer is the only recurrent one
+    flat     the whole network in one deck per clip; else slices where the first layer is the only recurrent one
     cells    those of the one recurrent layer that run, as slices; None: all
-    workers  simulators at a time; None = one a CPU
+    workers  simulators at a time; None = one per CPU
     timeout  s of real time for one deck
     """
 
@@ -96,8 +96,8 @@ def run_network(
 ) -> NetworkRun:
     """Run encoded clips x (T, S, D).
 
-    A deck that fails is told in `failures` with what ngspice said, and the others go on. Raises SpiceError if all
-    fail, ParameterError for inputs that the circuit can't carry, MissingDependencyError without ngspice or models.
+    A deck that fails is reported in `failures` with ngspice's message, and the others continue. Raises SpiceError if
+    all fail, ParameterError for inputs that the circuit can't carry, MissingDependencyError without ngspice or models.
     """
     simulation = simulation or Simulation()
     # inputs that can't be carried are an error of the caller, not of a run

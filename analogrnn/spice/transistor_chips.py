@@ -1,6 +1,6 @@
 """Mismatched chips in ngspice, as a campaign scores them: numbers of chips in, the classes of the clips out.
 
-A chip has the draws of `chip.draw_chip(design, seed, number)`: chip 17 here is chip 17 of the fast model.
+A chip has the draws of `chip.draw_chip(design, seed, number)`: chip 17 here is chip 17 of the behavioural model.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class TransistorChips:
 
     x        (T, S, D) encoded clips
     scale    multiplies every device deviation
-    timeout  s of real time for one deck, of which a chip needs one a ladder and clip, and one for the readout
+    timeout  s of real time for one deck, of which a chip needs one per ladder and clip, and one for the readout
     """
 
     design: Design

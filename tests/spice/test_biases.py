@@ -11,7 +11,7 @@ from analogrnn import library
 from analogrnn.mapping import STAGES, map_network, stage_options
 from analogrnn.network import Cmru, Network
 from analogrnn.network.files import load
-from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, bias_currents, bias_units, lateness, made, maps_of
+from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, achieved, bias_currents, bias_units, lateness, maps_of
 from analogrnn.technology import CellMaps, load_technology
 
 GF180 = load_technology()
@@ -41,7 +41,7 @@ def ladders(stage, thresholds=(1.0, 1.3, 1.95)):
 @pytest.mark.parametrize("cell", range(3))
 def test_whole_units_leave_the_thresholds_at_one_half_window(stage, cell):
     design = ladders(stage)
-    said = made(design, design.ladders[0], cell)
+    said = achieved(design, design.ladders[0], cell)
     # up: one rounding of EXACT; down: that of the width as well; inner stages: that of the DPI's three lines as well
     assert_allclose(said.up, 1.0, atol=2.5 * EXACT)
     assert_allclose(said.down, -1.0, atol=4.5 * EXACT)
@@ -53,7 +53,7 @@ def test_every_ladder_of_a_trained_network_comes_out():
     errors = [
         abs(abs(value) - 1.0)
         for cell in range(ladder.width)
-        for said in [made(design, ladder, cell)]
+        for said in [achieved(design, ladder, cell)]
         for value in (*said.up, *said.down)
     ]
     assert max(errors) < 4.5 * EXACT
@@ -67,7 +67,7 @@ def test_without_deviations_the_lines_carry_the_designs_currents():
         assert found[line] == pytest.approx(getattr(ladder, f"i_{line}")[1], rel=1e-12)
     assert found["tau"] == pytest.approx(design.timing.i_tau, rel=1e-12)
     units = bias_units(design, ladder, 1, NEUTRAL)
-    said = made(design, ladder, 1, NEUTRAL)
+    said = achieved(design, ladder, 1, NEUTRAL)
     for line, (p, k) in units.items():
         assert said.currents[line] == pytest.approx(p / k / REFERENCE_UNITS * design.unit_current, rel=1e-12)
 
@@ -90,8 +90,8 @@ def test_a_deviation_of_a_block_is_made_up_for(name, value):
     """The units chosen with the deviation give the thresholds; those chosen without it do not."""
     design = ladders("standard")
     ladder, maps = design.ladders[0], replace(NEUTRAL, **{name: value})
-    good = made(design, ladder, 0, maps)
-    bad = made(design, ladder, 0, maps, units=bias_units(design, ladder, 0, NEUTRAL))
+    good = achieved(design, ladder, 0, maps)
+    bad = achieved(design, ladder, 0, maps, units=bias_units(design, ladder, 0, NEUTRAL))
     error = [max(abs(abs(v) - 1.0) for v in (*said.up, *said.down)) for said in (good, bad)]
     assert error[0] < 4.5 * EXACT < error[1]
 
@@ -104,7 +104,7 @@ def test_a_dpi_with_more_drive_than_asked_gives_what_its_slope_says():
     (r, s), asked = units["tau"], bias_currents(design, ladder, 0, maps)
     # drive and leak twice as large: the same output, but for the slope
     doubled = units | {"on": (2 * p, k), "tau": (2 * r, s)}
-    once, twice = (made(design, ladder, 0, maps, units=chosen).shift[1] for chosen in (units, doubled))
+    once, twice = (achieved(design, ladder, 0, maps, units=chosen).shift[1] for chosen in (units, doubled))
     gain = maps.dpi(p / k / REFERENCE_UNITS * design.unit_current, asked["gain"], design.unit_current)
     assert twice / once - 1.0 == pytest.approx(0.05 * math.log(2.0) / gain, rel=0.01)
 

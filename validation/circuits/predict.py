@@ -8,7 +8,7 @@ import numpy as np
 from analogrnn import library
 from analogrnn.calibrate.bench import OPTIONS
 from analogrnn.kernels.waveform import dpi_step
-from analogrnn.spice.biases import bias_currents, made, maps_of
+from analogrnn.spice.biases import achieved, bias_currents, maps_of
 from analogrnn.spice.deck import Deck, Tran, number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, model_lines
@@ -38,7 +38,7 @@ def predicted() -> Prediction:
     """The standard ladder as its bias lines make it, rounding included."""
     design = ladder_design(STAGES)
     ladder = design.ladders[0]
-    m, maps = made(design, ladder, 0, pulsed=False), maps_of(design, ladder, 0)
+    m, maps = achieved(design, ladder, 0, pulsed=False), maps_of(design, ladder, 0)
     first, inner = m.shift
     branches = {
         "th": m.currents["th"],

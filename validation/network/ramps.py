@@ -5,7 +5,7 @@ import numpy as np
 from analogrnn.chip import draw_chip
 from analogrnn.errors import SpiceError
 from analogrnn.mismatch import draw_ladder
-from analogrnn.spice.biases import made
+from analogrnn.spice.biases import achieved
 from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.stimulus import Demand
 from validation.bounds import Bound
@@ -38,7 +38,7 @@ def thresholds(quick: bool) -> Measured:
     seen = np.array([nothing if isinstance(f, SpiceError) else np.concatenate([f.up, f.down]) for f in found])
     tables = [draw_chip(design, SEED, chip).ladders[0] for chip in range(chips)]
     # the tables are for pulses; a ramp finds the thresholds of a slow line
-    slow, pulsed = (made(design, ladder, 0, pulsed=p) for p in (False, True))
+    slow, pulsed = (achieved(design, ladder, 0, pulsed=p) for p in (False, True))
     extra = [np.subtract(getattr(slow, way), getattr(pulsed, way))[[0] + [1] * (stages - 1)] for way in ("up", "down")]
     predicted = np.array([np.concatenate([t.up[0], t.down[0]]) for t in tables]) + np.concatenate(extra)
     correlations, errors = [], []

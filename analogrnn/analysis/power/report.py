@@ -27,7 +27,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError
 from analogrnn.simulate import StepRun, simulate
-from analogrnn.spice.biases import bias_units, made, maps_of
+from analogrnn.spice.biases import achieved, bias_units, maps_of
 from analogrnn.supply import branch_sum
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
@@ -139,7 +139,7 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
 
 def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
     """(N + 1,) A, the supply current of the stages of one ladder at each level, with its bias lines as built."""
-    line, maps = made(design, ladder, cell), maps_of(design, ladder, cell)
+    line, maps = achieved(design, ladder, cell), maps_of(design, ladder, cell)
     current = line.currents
     branches = {
         "th": current["th"],
@@ -170,7 +170,7 @@ def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minu
     bias, standing, base = (np.empty(ladder.width) for _ in range(3))
     drive, duty = line_drive(ladder), design.timing.pulse / design.timing.period
     for cell in range(ladder.width):
-        lines = made(design, ladder, cell)
+        lines = achieved(design, ladder, cell)
         bias[cell] = sum(lines.currents[name] * k for name, (_, k) in bias_units(design, ladder, cell).items())
         base[cell] = lines.base
         standing[cell] = (LINE_BRANCHES + drive) * lines.base

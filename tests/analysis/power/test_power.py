@@ -13,7 +13,7 @@ from analogrnn.analysis.power.scaling import random_network, scale_levels, scale
 from analogrnn.analysis.power.spice import network_power, slice_power
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network
-from analogrnn.spice.biases import bias_units, made
+from analogrnn.spice.biases import achieved, bias_units
 
 STANDARD = replace(MappingOptions.standard(), input_bound=3.0)
 
@@ -54,7 +54,7 @@ def test_front_end_and_readout_are_the_sums_of_their_positive_currents_twice(des
 def test_bias_lines_are_counted_by_their_diodes(design, x):
     report = analyze_power(design, x)
     for cell in range(2):
-        line = made(design, design.ladders[0], cell).currents
+        line = achieved(design, design.ladders[0], cell).currents
         expected = sum(k * line[name] for name, (_, k) in bias_units(design, design.ladders[0], cell).items())
         assert report.ladders[0].bias[cell] == pytest.approx(expected, rel=1e-12)
 
