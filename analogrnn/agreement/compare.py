@@ -103,7 +103,7 @@ class Spread:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Agreement(Shown):
-    """The outcome of a comparison. A step is one (clip, step, cell), equal if every stage is; a stage-step is of one stage.
+    """The outcome of a comparison. A step is a (clip, step, cell), equal if every stage is; a stage-step is one stage.
 
     >>> holds = ar.check_agreement(network, design, x, ar.AgreementSetup(level="waveform")).holds
 
