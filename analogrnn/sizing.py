@@ -42,7 +42,7 @@ STEPS = 40  # about, of the pattern that confirms a size in ngspice
 
 
 @dataclass(frozen=True)
-class Wish:
+class Target:
     """What is wanted. `cells`: ladders of the network; hold and move in half windows."""
 
     ladder_yield: float = 0.99
@@ -56,15 +56,15 @@ class Wish:
     base: float = 1.8  # standing current of the line, half windows: the reach of a down pulse
 
     def __post_init__(self) -> None:
-        in_range("--yield", self.ladder_yield, 0.01, 0.99999)
-        in_range("--noise-margin", self.noise_margin, 0.0, 1e3)
-        in_range("--period", self.period, 1e-6, 10.0, "s")
-        in_range("--supply", self.supply, 1.0, 3.6, "V")
-        in_range("--stages", self.stages, 2, 64)
-        in_range("--hold", self.hold, 0.0, 0.99)
-        in_range("--move", self.move, 1.01, 10.0)
-        in_range("--cells", self.cells, 1, 1e6)
-        in_range("--base", self.base, 1.05, 10.0)
+        in_range("Target.ladder_yield", self.ladder_yield, 0.01, 0.99999)
+        in_range("Target.noise_margin", self.noise_margin, 0.0, 1e3)
+        in_range("Target.period", self.period, 1e-6, 10.0, "s")
+        in_range("Target.supply", self.supply, 1.0, 3.6, "V")
+        in_range("Target.stages", self.stages, 2, 64)
+        in_range("Target.hold", self.hold, 0.0, 0.99)
+        in_range("Target.move", self.move, 1.01, 10.0)
+        in_range("Target.cells", self.cells, 1, 1e6)
+        in_range("Target.base", self.base, 1.05, 10.0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a size gives. `limits` names what is missed; empty if the wish is met."""
+    """What a size gives. `limits` names what is missed; empty if the target is met."""
 
     size: Size
     c_dpi: float  # F
@@ -94,19 +94,19 @@ class Outcome:
     limits: tuple[str, ...]
 
 
-def evaluate(wish: Wish, size: Size, technology: Technology) -> Outcome:
-    """What `size` gives under `wish`. Raises MappingError if the circuit can't be built at all."""
-    design = standard_design(wish, size, technology)
+def evaluate(target: Target, size: Size, technology: Technology) -> Outcome:
+    """What `size` gives under `target`. Raises MappingError if the circuit can't be built at all."""
+    design = standard_design(target, size, technology)
     ladder, timing = design.ladders[0], design.timing
     beta = float(ladder.beta[0])
-    stage_yield, sigma = _threshold_yield(wish, design)
-    noise = min(1.0 - wish.hold, wish.move - 1.0) * beta / float(candidate_noise(design, ladder)[0])
+    stage_yield, sigma = _threshold_yield(target, design)
+    noise = min(1.0 - target.hold, target.move - 1.0) * beta / float(candidate_noise(design, ladder)[0])
     shortest = timing.pulse + timing.rise_time(0.0) + SETTLE * timing.tau / (1.0 - 1.0 / timing.drive_ratio)
-    power = wish.supply * float(supply.stages_by_level(design, ladder).mean()) / wish.stages
-    limits = [f"yield {stage_yield:.4f} < {wish.ladder_yield:g}"] if stage_yield < wish.ladder_yield else []
-    limits += [f"noise margin {noise:.3g} < {wish.noise_margin:g}"] if noise < wish.noise_margin else []
+    power = target.supply * float(supply.stages_by_level(design, ladder).mean()) / target.stages
+    limits = [f"yield {stage_yield:.4f} < {target.ladder_yield:g}"] if stage_yield < target.ladder_yield else []
+    limits += [f"noise margin {noise:.3g} < {target.noise_margin:g}"] if noise < target.noise_margin else []
     # the last bits of a search must not decide
-    limits += [f"period below {shortest:.3g} s"] if shortest > wish.period * (1 + 1e-6) else []
+    limits += [f"period below {shortest:.3g} s"] if shortest > target.period * (1 + 1e-6) else []
     area = len(mismatch.STAGE_DEVICES) * size.w * size.l
     return Outcome(
         size,
@@ -114,7 +114,7 @@ def evaluate(wish: Wish, size: Size, technology: Technology) -> Outcome:
         timing.pulse,
         timing.tau,
         stage_yield,
-        stage_yield**wish.cells,
+        stage_yield**target.cells,
         sigma,
         noise,
         power,
@@ -124,8 +124,8 @@ def evaluate(wish: Wish, size: Size, technology: Technology) -> Outcome:
     )
 
 
-def choose(wish: Wish, technology: Technology) -> Outcome:
-    """The smallest devices and unit current that meet a wish, at the calibrated device's shape.
+def choose(target: Target, technology: Technology) -> Outcome:
+    """The smallest devices and unit current that meet a target, at the calibrated device's shape.
 
     Where the length ends, devices get wider. The area follows from the yield; the unit current, and with it the power,
     from the period. Raises ParameterError if no size within the search range meets it.
@@ -133,22 +133,22 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
 
     def sized(unit: float) -> Outcome:
         low, high = (math.log(scale) for scale in SCALES)
-        if _at(wish, math.exp(high), unit, technology).ladder_yield < wish.ladder_yield:
+        if _at(target, math.exp(high), unit, technology).ladder_yield < target.ladder_yield:
             raise ParameterError(
-                f"--yield = {wish.ladder_yield:g} needs devices wider than "
+                f"Target.ladder_yield = {target.ladder_yield:g} needs devices wider than "
                 f"{SCALES[1] * technology.standard.w * 1e6:g} um: lower it, or set hold and move "
                 "further apart."
             )
         for _ in range(24):
             middle = (low + high) / 2.0
-            good = _at(wish, math.exp(middle), unit, technology).ladder_yield >= wish.ladder_yield
+            good = _at(target, math.exp(middle), unit, technology).ladder_yield >= target.ladder_yield
             low, high = (low, middle) if good else (middle, high)
-        return _at(wish, math.exp(high), unit, technology)
+        return _at(target, math.exp(high), unit, technology)
 
     low, high = (math.log(unit) for unit in UNITS)
     if limits := sized(UNITS[1]).limits:
         raise ParameterError(
-            f"no unit current up to {UNITS[1]:g} A meets the wish: {'; '.join(limits)}; lengthen the "
+            f"no unit current up to {UNITS[1]:g} A meets the target: {'; '.join(limits)}; lengthen the "
             "period, or set hold and move further apart."
         )
     for _ in range(16):
@@ -157,9 +157,9 @@ def choose(wish: Wish, technology: Technology) -> Outcome:
     return sized(math.exp(high))
 
 
-def standard_design(wish: Wish, size: Size, technology: Technology, cells: int = 1) -> Design:
+def standard_design(target: Target, size: Size, technology: Technology, cells: int = 1) -> Design:
     """`cells` equal standard ladders of threshold 1, each with one input of weight 1, at the shortest pulse allowed."""
-    pulse = shortest_pulse(wish, size, technology)
+    pulse = shortest_pulse(target, size, technology)
     tau, i_tau = pulse / PULSE_RATIO, max(TAU_PART * size.unit_current, LEAST_TAU)
     parasitic = technology.map_parasitic * size.w * size.l
     charge = technology.dpi_tau * technology.thermal_voltage / (technology.kappa * tau)
@@ -167,55 +167,57 @@ def standard_design(wish: Wish, size: Size, technology: Technology, cells: int =
         unit_current=size.unit_current,
         cell_w=size.w,
         cell_l=size.l,
-        base_ratio=wish.base,
+        base_ratio=target.base,
         shift_ratio=SHIFT,
         pulse_ratio=PULSE_RATIO,
         pulse=pulse,
         drive_ratio=DRIVE,
         c_dpi=max(i_tau / charge - parasitic, LEAST_C),
-        input_bound=wish.move + 2.0,  # no input current near zero: its mirror would be slower than a pulse
+        input_bound=target.move + 2.0,  # no input current near zero: its mirror would be slower than a pulse
     )
-    supplied = replace(technology, supply=wish.supply)
-    design = bench_ladders((0, wish.stages), supplied, options, (1.0,) * cells)
-    period = max(wish.period, design.timing.pulse * 1.01)
+    supplied = replace(technology, supply=target.supply)
+    design = bench_ladders((0, target.stages), supplied, options, (1.0,) * cells)
+    period = max(target.period, design.timing.pulse * 1.01)
     lead = design.timing.lead / design.timing.period * period
     return replace(design, timing=replace(design.timing, period=period, lead=lead))
 
 
-def shortest_pulse(wish: Wish, size: Size, technology: Technology) -> float:
+def shortest_pulse(target: Target, size: Size, technology: Technology) -> float:
     """s; the input node follows, and both moves complete: t = delay W L / I_c + slew W / (u - beta).
 
     A down pulse can't exceed the standing current of the unipolar line.
     """
-    centre = (SHIFT + wish.base) * size.unit_current
+    centre = (SHIFT + target.base) * size.unit_current
     area, times = size.w * size.l, [1.001 * LEAST_PULSE * technology.input_charge_density * size.w * size.l / centre]
     for delay, slew, reach in (
-        (technology.switch_delay_up, technology.switch_slew_up, wish.move),
-        (technology.switch_delay_down, technology.switch_slew_down, min(wish.move, wish.base)),
+        (technology.switch_delay_up, technology.switch_slew_up, target.move),
+        (technology.switch_delay_down, technology.switch_slew_down, min(target.move, target.base)),
     ):
         times.append(delay * area / centre + slew * size.w / ((reach - 1.0) * size.unit_current))
     return max(times)
 
 
-def sampled_yield(wish: Wish, size: Size, technology: Technology, ladders: int, seed: int) -> tuple[int, int]:
+def sampled_yield(target: Target, size: Size, technology: Technology, ladders: int, seed: int) -> tuple[int, int]:
     """(good, drawn) ladders among mismatched ones: the check of the normal approximation."""
-    design = standard_design(wish, size, technology, ladders)
+    design = standard_design(target, size, technology, ladders)
     layer = draw_chip(design, seed, 0).ladders[0]
-    shift = _supply_shift(wish, design)
+    shift = _supply_shift(target, design)
     up, down = layer.up + shift, layer.down + shift
-    top, bottom = (_reach(wish, design, upper=upper) for upper in (True, False))
-    good = (up > wish.hold) & (up < top) & (down < -wish.hold) & (down > -bottom)
+    top, bottom = (_reach(target, design, upper=upper) for upper in (True, False))
+    good = (up > target.hold) & (up < top) & (down < -target.hold) & (down > -bottom)
     return int(good.all(axis=1).sum()), ladders
 
 
-def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: int, workers: int | None = None) -> int:
+def confirm(
+    target: Target, size: Size, technology: Technology, ladders: int, seed: int, workers: int | None = None
+) -> int:
     """How many of `ladders` mismatched ladders follow the digital unit in ngspice, at every step of a random pattern.
 
     Raises MissingDependencyError without ngspice or the models.
     """
-    design = standard_design(wish, size, technology)
+    design = standard_design(target, size, technology)
     ladder, pdk = design.ladders[0], find_pdk()
-    candidates = climbs_and_holds(Demand(wish.hold, wish.move), wish.stages, STEPS, seed)
+    candidates = climbs_and_holds(Demand(target.hold, target.move), target.stages, STEPS, seed)
     expected = digital_stages(design, candidates)
     decks = [
         transistor_ladder.ladder_transistors(
@@ -240,48 +242,48 @@ def confirm(wish: Wish, size: Size, technology: Technology, ladders: int, seed: 
     return follow
 
 
-def _at(wish: Wish, scale: float, unit: float, technology: Technology) -> Outcome:
+def _at(target: Target, scale: float, unit: float, technology: Technology) -> Outcome:
     device = technology.standard
     length = min(scale * device.l, LONGEST * technology.l_max)
     size = Size(scale**2 * device.w * device.l / length, length, unit)
     try:
-        return evaluate(wish, size, technology)
+        return evaluate(target, size, technology)
     except MappingError as error:
         return Outcome(size, 0.0, 0.0, 0.0, 0.0, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf, (str(error),))
 
 
-def _threshold_yield(wish: Wish, design: Design) -> tuple[float, float]:
+def _threshold_yield(target: Target, design: Design) -> tuple[float, float]:
     """(yield of a ladder, largest sigma in half windows); as if thresholds were independent: a lower bound."""
     ladder, good, widest = design.ladders[0], 1.0, 0.0
-    shift = _supply_shift(wish, design)
+    shift = _supply_shift(target, design)
     for stage in range(ladder.stages):
         missed = 0.0
         for upper in (True, False):
-            high = _reach(wish, design, upper=upper)
+            high = _reach(target, design, upper=upper)
             mean, sigma = mismatch.spread(design, ladder, mismatch.threshold_terms(ladder, stage, upper=upper))
             beta = float(ladder.beta[0])
             at, spread = (float(mean[0]) / beta + shift) * (1 if upper else -1), float(sigma[0]) / beta
-            missed += float(stats.norm.cdf((wish.hold - at) / spread) + stats.norm.sf((high - at) / spread))
+            missed += float(stats.norm.cdf((target.hold - at) / spread) + stats.norm.sf((high - at) / spread))
             widest = max(widest, spread)
         good *= max(1.0 - missed, 0.0)
     return good, widest
 
 
-def _reach(wish: Wish, design: Design, *, upper: bool) -> float:
+def _reach(target: Target, design: Design, *, upper: bool) -> float:
     """The largest threshold, in half windows, that a pulse of `move` passes in time: u - slew W / (unit (T_p - delay)).
 
     A down pulse can't exceed the standing current of the line.
     """
     technology, cell = design.technology, design.sizing.cell
-    way, most = ("up", wish.move) if upper else ("down", min(wish.move, wish.base))
-    delay = getattr(technology, f"switch_delay_{way}") * cell.area / ((SHIFT + wish.base) * design.unit_current)
+    way, most = ("up", target.move) if upper else ("down", min(target.move, target.base))
+    delay = getattr(technology, f"switch_delay_{way}") * cell.area / ((SHIFT + target.base) * design.unit_current)
     slew = getattr(technology, f"switch_slew_{way}") * cell.w / design.unit_current
     left = design.timing.pulse - delay
     return float(most - slew / left) if left > 0.0 else 0.0
 
 
-def _supply_shift(wish: Wish, design: Design) -> float:
+def _supply_shift(target: Target, design: Design) -> float:
     """How far the thresholds move with the supply, in half windows; the calibration's supply is the standard one."""
     technology, ladder = design.technology, design.ladders[0]
-    change = technology.threshold_supply * (wish.supply - CALIBRATED_SUPPLY)
+    change = technology.threshold_supply * (target.supply - CALIBRATED_SUPPLY)
     return float(change * ladder.i_th[0] / ladder.beta[0])

@@ -1,4 +1,4 @@
-"""Device sizes from wishes: what is chosen meets the wish, and what is given is told honestly."""
+"""Device sizes from targets: what is chosen meets the target, and what is given is told honestly."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -17,11 +17,11 @@ STANDARD = sizing.Size(2e-6, 18e-6, 0.25e-9)
 
 @lru_cache(maxsize=1)
 def usual():
-    """What the usual wish costs."""
-    return sizing.choose(sizing.Wish(), GF180)
+    """What the usual target costs."""
+    return sizing.choose(sizing.Target(), GF180)
 
 
-def test_what_is_chosen_meets_the_wish_and_hardly_more():
+def test_what_is_chosen_meets_the_target_and_hardly_more():
     outcome = usual()
     assert outcome.limits == ()
     assert outcome.ladder_yield >= 0.99
@@ -33,17 +33,17 @@ def test_what_is_chosen_meets_the_wish_and_hardly_more():
 
 
 def test_the_reverse_tells_what_is_missed():
-    outcome = sizing.evaluate(sizing.Wish(cells=3), STANDARD, GF180)
+    outcome = sizing.evaluate(sizing.Target(cells=3), STANDARD, GF180)
     assert [limit.split()[0] for limit in outcome.limits] == ["yield"]
     assert_allclose(outcome.network_yield, outcome.ladder_yield**3, rtol=1e-12)
 
 
 def test_the_approximation_is_a_lower_bound_that_drawn_ladders_confirm():
-    wish = sizing.Wish()
+    target = sizing.Target()
     for size in (STANDARD, usual().size):
-        good, drawn = sizing.sampled_yield(wish, size, GF180, 2000, 1)
+        good, drawn = sizing.sampled_yield(target, size, GF180, 2000, 1)
         # thresholds of a ladder are correlated: as if independent counts too many failures. Three standard errors
-        expected = sizing.evaluate(wish, size, GF180).ladder_yield
+        expected = sizing.evaluate(target, size, GF180).ladder_yield
         assert good / drawn > expected - 3 * np.sqrt(0.25 / drawn)
 
 
@@ -55,16 +55,16 @@ def test_the_approximation_is_a_lower_bound_that_drawn_ladders_confirm():
         ({"hold": 0.55, "move": 1.45}, "stage_area", True),
     ],
 )
-def test_a_harder_wish_costs_what_it_should(change, name, grows):
-    easy, hard = usual(), sizing.choose(replace(sizing.Wish(), **change), GF180)
+def test_a_harder_target_costs_what_it_should(change, name, grows):
+    easy, hard = usual(), sizing.choose(replace(sizing.Target(), **change), GF180)
     assert (getattr(hard, name) > getattr(easy, name)) == grows
 
 
-def test_a_wish_that_nothing_meets_is_refused():
-    with pytest.raises(ParameterError, match=r"^no unit current up to 4e-09 A meets the wish: period below"):
-        sizing.choose(sizing.Wish(period=1e-4), GF180)
-    with pytest.raises(ParameterError, match=r"^--yield = 0\.99 needs devices wider than 12 um: lower it"):
-        sizing.choose(sizing.Wish(hold=0.98, move=1.02), GF180)
+def test_a_target_that_nothing_meets_is_refused():
+    with pytest.raises(ParameterError, match=r"^no unit current up to 4e-09 A meets the target: period below"):
+        sizing.choose(sizing.Target(period=1e-4), GF180)
+    with pytest.raises(ParameterError, match=r"^Target\.ladder_yield = 0\.99 needs devices wider than 12 um: lower it"):
+        sizing.choose(sizing.Target(hold=0.98, move=1.02), GF180)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_a_wish_that_nothing_meets_is_refused():
         ("cells", 0),
     ],
 )
-def test_a_wish_outside_its_range_is_refused(name, value):
+def test_a_target_outside_its_range_is_refused(name, value):
     with pytest.raises(ParameterError, match=r"is outside \["):
-        sizing.Wish(**{name: value})
+        sizing.Target(**{name: value})
 
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
 def test_a_standard_ladder_without_mismatch_follows_in_ngspice():
     exact = replace(GF180, a_vt_n=0.0, a_vt_p=0.0, a_beta_n=0.0, a_beta_p=0.0)
-    assert sizing.confirm(sizing.Wish(stages=2), STANDARD, exact, 1, 1, 1) == 1
+    assert sizing.confirm(sizing.Target(stages=2), STANDARD, exact, 1, 1, 1) == 1

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     technology = load_technology(args.technology)
-    wish = sizing.Wish(
+    target = sizing.Target(
         args.ladder_yield,
         args.noise_margin,
         parse(args.period, "s", owner="--period"),
@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     )
     in_range("--confirm", args.confirm, 0, 100_000)
     given = _given(args, technology)
-    outcome = sizing.evaluate(wish, given, technology) if given else sizing.choose(wish, technology)
-    good, drawn = sizing.sampled_yield(wish, outcome.size, technology, 4000, args.seed)
+    outcome = sizing.evaluate(target, given, technology) if given else sizing.choose(target, technology)
+    good, drawn = sizing.sampled_yield(target, outcome.size, technology, 4000, args.seed)
     answer = asdict(outcome) | {
         "sampled": {"good": good, "ladders": drawn, "interval": proportion_interval(good, drawn)}
     }
@@ -81,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
     low, high = proportion_interval(good, drawn)
     rows.append(("of drawn ladders are good", f"{good} of {drawn} ({100 * low:.2f} to {100 * high:.2f} %)"))
     if args.confirm:
-        follow = sizing.confirm(wish, outcome.size, technology, args.confirm, args.seed, args.workers)
+        follow = sizing.confirm(target, outcome.size, technology, args.confirm, args.seed, args.workers)
         low, high = proportion_interval(follow, args.confirm)
         answer["confirmed"] = {"follow": follow, "ladders": args.confirm, "interval": (low, high)}
         rows.append(("follow in ngspice", f"{follow} of {args.confirm} ({100 * low:.2f} to {100 * high:.2f} %)"))
-    ui.table("misses the wish" if outcome.limits else "meets the wish", rows)
+    ui.table("misses the target" if outcome.limits else "meets the target", rows)
     ui.result(answer)
     return 1 if outcome.limits else 0
 

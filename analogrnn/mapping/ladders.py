@@ -38,7 +38,7 @@ def map_ladder(
             )
         case FirstQuadrantBmru():
             return _first_quadrant(layer, offset, technology, options)
-    if layer.threshold_weight is not None:
+    if layer.threshold_weight is not None and np.any(layer.threshold_weight):
         raise MappingError(
             f"{layer.name}.threshold_weight: input-dependent thresholds run digitally only; train with a constant "
             "threshold per unit."
@@ -139,7 +139,9 @@ def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
 def _check_alpha(layer: Cmru | FirstQuadrantBmru) -> None:
     if np.any(layer.alpha <= 0):
         i = int(np.argmin(layer.alpha))
-        raise MappingError(
-            f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: fold its sign into the "
-            "weights of the next layer."
+        way_out = (
+            "fold its sign into the weights of the next layer"
+            if layer.alpha[i] < 0
+            else "give it alpha = 1, and zero in its column of the next layer's weights"
         )
+        raise MappingError(f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: {way_out}.")

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import cmru, network
 
 from analogrnn import library
 from analogrnn.chip import draw_chip
 from analogrnn.mapping import map_network
-from analogrnn.network.files import load
+from analogrnn.network.files import load_network, save_network
 from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology
 
@@ -82,7 +83,7 @@ def test_a_person_reads_a_table(call, inputs):
 def test_the_dataset_holds_what_the_simulation_gave(call, inputs, tmp_path):
     said = call("simulate", NETWORK, "--inputs", inputs, "--chip", 5, "--seed", 9, "--out", tmp_path / "run.nc")
     assert said.code == 0
-    design = map_network(load(library.network_path(NETWORK)), load_technology())
+    design = map_network(load_network(library.network_path(NETWORK)), load_technology())
     result = simulate(draw_chip(design, 9, 5), np.load(inputs)["x"])
     with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as data:
         np.testing.assert_array_equal(data["level_cell"], result.levels["cell"])
@@ -129,3 +130,22 @@ def test_an_argument_of_the_wrong_kind_is_bad_input(call, words, named):
     said = call("simulate", NETWORK, *words)
     assert said.code == 2
     assert named in said.err.splitlines()[-1]
+
+
+def test_a_network_without_pooling_has_no_class_and_the_answer_says_so(call, tmp_path):
+    net = network(cmru(), readout=False)
+    save_network(net, tmp_path / "net.safetensors")
+    np.savez(tmp_path / "clips.npz", x=np.zeros((4, 2, 3)), labels=[0, 1])
+    words = (tmp_path / "net.safetensors", "--inputs", tmp_path / "clips.npz", "--input-bound", 3)
+    answer = call("simulate", *words, "--json").json
+    assert "has no pooling" in answer["note"]
+    assert not {"classes", "accuracy", "same_class_as_digital"} & set(answer)
+    assert answer["steps_equal_to_digital"] == {"cell": 1.0}
+    call("mc", *words, "--chips", 2).refused(2, "has no pooling, so a clip has no class")
+
+
+def test_fixed_points_need_no_bound_of_the_inputs(call, tmp_path):
+    save_network(network(cmru(), readout=False), tmp_path / "net.safetensors")
+    words = ("analyze", "fixed-points", tmp_path / "net.safetensors", "--json")
+    free, bound = call(*words).json, call(*words, "--input-bound", 8).json
+    assert free == bound

@@ -3,7 +3,7 @@
 import pytest
 
 
-def test_a_wish_becomes_a_size(call):
+def test_a_target_becomes_a_size(call):
     said = call("size", "--yield", "0.95", "--period", "20ms", "--json")
     assert said.code == 0
     answer = said.json
@@ -12,10 +12,10 @@ def test_a_wish_becomes_a_size(call):
     assert answer["sampled"]["interval"][0] < answer["sampled"]["good"] / answer["sampled"]["ladders"]
 
 
-def test_a_given_size_that_misses_the_wish_is_a_no(call):
+def test_a_given_size_that_misses_the_target_is_a_no(call):
     said = call("size", "--cell-size", "2umx18um", "--unit-current", "0.25nA")
     assert said.code == 1
-    assert said.out.startswith("misses the wish")
+    assert said.out.startswith("misses the target")
     assert "beta" in said.out
 
 

@@ -313,3 +313,9 @@ def test_every_field_of_the_options_is_a_keyword_of_the_same_type():
 def test_a_keyword_that_names_no_option_is_refused(keywords, message):
     with pytest.raises(ParameterError, match=message):
         map_network(network(cmru()), TECHNOLOGY, **keywords)
+
+
+def test_zero_threshold_weights_are_constant_thresholds():
+    net = network(cmru())
+    zero = network(cmru(threshold_weight=np.zeros((2, 3))))
+    assert_array_equal(mapped(zero).ladders[0].i_hyst, mapped(net).ladders[0].i_hyst)

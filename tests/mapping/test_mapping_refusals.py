@@ -60,9 +60,17 @@ def test_an_initial_state_between_levels_is_refused():
     )
 
 
-@pytest.mark.parametrize("alpha", [0.0, -0.5])
-def test_an_output_that_is_not_positive_is_refused(alpha):
-    refused(network(cmru(alpha=[1.0, alpha])), rf"cell\.alpha\[1\] = {alpha:g} is not positive: fold its sign into")
+@pytest.mark.parametrize(("alpha", "way_out"), [(0.0, "give it alpha = 1, and zero in"), (-0.5, "fold its sign into")])
+def test_an_output_that_is_not_positive_is_refused_with_a_way_out_that_maps(alpha, way_out):
+    refused(network(cmru(alpha=[1.0, alpha])), rf"cell\.alpha\[1\] = {alpha:g} is not positive: {way_out}")
+    readout = linear()
+    weight = readout.weight.copy()
+    weight[:, 1] *= alpha  # zero, or the sign of alpha
+    net = network(cmru(alpha=[1.0, alpha or 1.0]), readout=False)
+    ways = Network(
+        (replace(net.layers[0], alpha=np.abs(net.layers[0].alpha)), Pooling("pool"), replace(readout, weight=weight))
+    )
+    assert mapped(ways).classes == 3
 
 
 @pytest.mark.parametrize("threshold", [0.0, 9e-4, -9e-4])

@@ -146,6 +146,11 @@ class Bench:
 
     def __init__(self, design: Design, examples: LabelledClips, seed: int) -> None:
         class_labels(examples.labels, len(examples), design.classes)
+        if design.classes < 2:
+            raise ParameterError(
+                f"{design.name} has one output, so every clip has the same class and mismatch changes none; "
+                "give a network with two or more outputs."
+            )
         self.design, self.examples, self.seed = design, examples, seed
         self.classes = simulate(nominal_chip(design), examples.x).classes
         self.nominal = float(np.mean(self.classes == examples.labels))

@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         if args.ngspice:
             raise ParameterError("--ngspice simulates the nominal design; leave --chip out.")
     network = network_of(args)
+    if network.encoding is None and args.input_bound is None:
+        args.input_bound = 3.0  # cells are measured by their candidates; the range of the inputs changes none
     design = design_of(args, network)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     names = [layer.name for layer in chip.ladders]

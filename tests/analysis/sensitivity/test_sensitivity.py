@@ -23,9 +23,10 @@ from analogrnn.cli.main import main
 from analogrnn.datasets import LabelledClips
 from analogrnn.errors import MissingDependencyError, ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES
+from analogrnn.network import Network, Pooling
 from analogrnn.simulate import simulate
 from analogrnn.streams import stream
-from tests.helpers import cmru, inputs_of, kinds, mapped, network
+from tests.helpers import cmru, inputs_of, kinds, linear, mapped, network
 
 SMALL = {"cell_w": 2e-6, "cell_l": 2e-6}
 
@@ -326,3 +327,10 @@ def test_the_command_writes_what_it_says(tmp_path, capsys):
     assert sum(g["share_after"] for g in answer["allocation"]["groups"].values()) == pytest.approx(1.0)
     for name in ("sensitivity.png", "allocation.png"):
         assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_a_network_of_one_output_has_no_class_that_mismatch_could_change():
+    net = Network((cmru(), Pooling("pool"), linear(d=1)))
+    clips = LabelledClips(np.zeros((4, 2, 3)), np.zeros(2))
+    with pytest.raises(ParameterError, match=r"one output, so every clip has the same class .* two or more outputs"):
+        analyze_sensitivity(mapped(net), clips)
