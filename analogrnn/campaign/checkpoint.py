@@ -154,7 +154,7 @@ def _compare(path: Path, campaign: str, parts: dict[str, str]) -> None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         stored, theirs = dict(found["depends_on"]), str(found["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"it can't be read: {error}") from error
     if theirs == campaign:
         return

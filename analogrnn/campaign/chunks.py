@@ -65,7 +65,13 @@ def decode(content: bytes, owner: Path) -> tuple[Chunk, str]:
         header = json.loads(line)
         arrays = _arrays(header["arrays"], rest)
         return Chunk(arrays.pop("items"), arrays), str(header["campaign"])
-    except (ValueError, KeyError, TypeError) as error:  # written by something else, with a checksum of its own
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # written by something else, with a checksum of its own
         raise _damaged(owner, f"its header can't be read ({error})") from error
 
 

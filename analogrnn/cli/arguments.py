@@ -134,6 +134,8 @@ def _read_inputs(path: Path, classes: int) -> Clips:
             x, labels = data["x"], data.get("labels")
     except Exception as error:  # whatever is wrong with the file, numpy, zipfile and zlib each say it in their own way
         raise ParameterError(f"--inputs {path}: {error}; give an .npz file with an array x (T, S, D).") from error
+    if not isinstance(x, np.ndarray) or not isinstance(labels, np.ndarray | None):  # numpy hands over what is no .npy
+        raise ParameterError(f"--inputs {path}: x or labels is no array; write the file with numpy.savez.")
     if x.ndim != 3:
         raise ParameterError(f"--inputs {path}: x has shape {x.shape}; expected (T, S, D).")
     if x.shape[1] == 0:

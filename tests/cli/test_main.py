@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +396,15 @@ def test_inputs_that_do_not_fit_are_refused(call, tmp_path, arrays, reason):
 def test_inputs_are_never_unpickled(call, tmp_path):
     np.savez(tmp_path / "object.npz", x=np.full((3, 2, 14), object()), allow_pickle=True)
     call("simulate", NETWORK, "--inputs", tmp_path / "object.npz").refused(2, "Object arrays cannot be loaded")
+
+
+@pytest.mark.parametrize("member", ["x", "labels"])
+def test_a_member_that_is_no_array_is_refused(call, tmp_path, member):
+    """numpy hands over the bytes of a member that has no header of its own."""
+    np.savez(tmp_path / "a.npz", **({"x": np.zeros((3, 2, 14))} if member == "labels" else {}))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr(f"{member}.npy", b"not an array")
+    call("simulate", NETWORK, "--inputs", tmp_path / "a.npz").refused(2, "--inputs", "x or labels is no array")
 
 
 @pytest.mark.parametrize("name", ["absent.npz", "text.npz", "empty.npz", "short.npz", "array.npy", ""])
