@@ -1,4 +1,4 @@
-"""The main job from end to end: a trained network hears spoken digits in analog.
+"""The main job from end to end: a trained network classifies spoken digits in analog.
 
 Loads the network, maps it, simulates the held-out clips (nominal, with noise, on mismatched chips), runs every ladder
 of a few clips in ngspice, and writes the summary, the bill of materials, the decks and the pictures.
@@ -32,7 +32,7 @@ SMALL = 4e-6  # m, the second device size of the Monte Carlo
 
 
 class Narrator(Protocol):
-    """Who tells a person what happens."""
+    """Reports progress and results to a person."""
 
     def say(self, text: str) -> None: ...
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from analogrnn.cli.arguments import add_common
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
-from analogrnn.demo import DemoOptions, run_demo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from analogrnn.demo import DemoOptions, run_demo  # noqa: PLC0415 (numba costs a second)
+
     ui = Ui(as_json=args.json)
     summary = run_demo(DemoOptions(args.out, args.network, args.chips, args.clips, args.seed), ui)
     ui.result(summary)

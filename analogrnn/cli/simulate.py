@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.chip import draw_chip, nominal_chip
+import analogrnn as ar
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import LabelledClips
 from analogrnn.errors import in_range
-from analogrnn.network import forward
-from analogrnn.simulate import simulate
 
 NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
 
@@ -32,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
     design, inputs = design_of(args, network), inputs_of(args, network)
     if args.chip is not None:
         in_range("--chip", args.chip, 0, 2**31 - 1)
-    chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
-    result = simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
-    digital = forward(network, inputs.x)
+    chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
+    result = ar.simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
+    digital = ar.forward(network, inputs.x)
     answer: dict[str, object] = {
         "network": network.name,
         "chip": args.chip,
@@ -54,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         answer["note"] = NO_POOLING
     shown = {key: value for key, value in answer.items() if key not in ("clips", "classes")}
-    ui.table("", [(key.replace("_", " "), str(value)) for key, value in shown.items()])
+    ui.table("", [(key.replace("_", " "), _text(value)) for key, value in shown.items()])
     if args.out is not None:
         from analogrnn.outputs.netcdf import save_dataset, step_dataset  # noqa: PLC0415 (xarray costs 0.3 s)
 
@@ -69,3 +67,14 @@ def run(args: argparse.Namespace) -> int:
         save_dataset(dataset, args.out)
     ui.result(answer)
     return 0
+
+
+def _text(value: object) -> str:
+    """A value of the answer for a person."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2%}"
+    return "nominal" if value is None else str(value)

@@ -169,6 +169,8 @@ HEAVY = {"numba", "matplotlib", "xarray", "torch", "scipy"}
         (["--help"], HEAVY | {"numpy", "rich"}),
         (["doctor", "--help"], HEAVY),
         (["map", "--help"], HEAVY),
+        (["simulate", "--help"], HEAVY),
+        (["demo", "--help"], HEAVY),
         (["doctor"], HEAVY | {"analogrnn.design", "analogrnn.agreement"}),
         (["map", NETWORK], HEAVY),
     ],
