@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from analogrnn.analysis.fixed_points.dynamics import after_pulse, at_rest, ladder_bench
+from analogrnn.analysis.fixed_points.dynamics import after_pulse, at_rest, waveform_ladder
 from analogrnn.analysis.fixed_points.recurrence import recurrence_states, return_map
 from analogrnn.analysis.fixed_points.report import LadderFixedPoints
 from analogrnn.analysis.fixed_points.rest_states import is_thermometer
@@ -16,19 +16,19 @@ PULSES = np.array([s * a for s in (-1.0, 1.0) for a in (3.0, 2.6, 2.2, 1.8, 1.4,
 
 
 def draw_level_loops(chip: Chip, layer: ChipLadder, cell: int, title: str, path: Path) -> None:
-    """The level after one pulse against its amplitude, from each level: thresholds (lines), waveform model (marks)."""
-    ladder, bench = layer.ladder, ladder_bench(chip, layer, cell)
+    """The level after one pulse over its amplitude, from each level: windows (bars), waveform model (dots)."""
+    ladder, model = layer.ladder, waveform_ladder(chip, layer, cell)
     unit, levels = float(layer.unit[cell]), ladder.levels
     with picture(path, (8.5, 5.2), dpi=90) as figure:
         axes = figure.subplots()
         for n, level in enumerate(levels):
-            start = at_rest(bench, np.arange(ladder.stages) < n)
-            amplitudes = PULSES * bench.beta
-            ends = [after_pulse(bench, start, float(a)).on for a in amplitudes]
+            start = at_rest(model, np.arange(ladder.stages) < n)
+            amplitudes = PULSES * model.beta
+            ends = [after_pulse(model, start, float(a)).on for a in amplitudes]
             known = [ladder.k_min + ladder.level_step * int(on.sum()) if is_thermometer(on) else np.nan for on in ends]
             shade = (n / max(len(levels) - 1, 1)) * 0.16 - 0.08  # neighbouring loops share a level: keep them apart
-            low = layer.down[cell, n - 1] if n else -3.0 * bench.beta / unit
-            high = layer.up[cell, n] if n < ladder.stages else 3.0 * bench.beta / unit
+            low = layer.down[cell, n - 1] if n else -3.0 * model.beta / unit
+            high = layer.up[cell, n] if n < ladder.stages else 3.0 * model.beta / unit
             axes.plot(
                 [low, high],
                 [level + shade] * 2,
@@ -36,7 +36,7 @@ def draw_level_loops(chip: Chip, layer: ChipLadder, cell: int, title: str, path:
                 lw=4,
                 alpha=0.55,
                 solid_capstyle="butt",
-                label="the tables' window: the level holds" if n == 0 else None,
+                label="window of the step level: the level holds" if n == 0 else None,
             )
             for edge, to, color in ((low, n - 1, GREY), (high, n + 1, INK)):
                 if 0 <= to < len(levels):
@@ -62,7 +62,7 @@ def draw_level_loops(chip: Chip, layer: ChipLadder, cell: int, title: str, path:
 
 
 def draw_rest_codes(found: LadderFixedPoints, title: str, path: Path) -> None:
-    """Every code that holds, levels first, and how near its nearest threshold is."""
+    """Every code that holds, levels first, and its distance from the nearest threshold."""
     order = np.lexsort((found.states.codes.sum(axis=1), ~found.states.thermometer))
     codes, margin = found.states.codes[order], found.states.margin[order]
     thermometer = found.states.thermometer[order]
@@ -84,7 +84,7 @@ def draw_rest_codes(found: LadderFixedPoints, title: str, path: Path) -> None:
         open_frame(bottom)
         spice = ", ngspice" if found.ngspice_agrees else ""
         figure.suptitle(
-            f"{title}: {len(codes)} of {2**found.states.stages} codes hold; law, waveform model{spice} "
+            f"{title}: {len(codes)} of {2**found.states.stages} codes hold; rule, waveform model{spice} "
             f"{'agree' if found.agrees else 'DISAGREE'}\n{found.islands_reached} of the islands can be reached "
             "by pulses from the reset",
             color=INK,
@@ -93,7 +93,7 @@ def draw_rest_codes(found: LadderFixedPoints, title: str, path: Path) -> None:
 
 
 def draw_bifurcation(path: Path, ladder: int = 4) -> None:
-    """Return maps at eps 0, 0.5, 1, and what updates reach over eps; `ladder`: the ends of the finite one."""
+    """Return maps at eps 0, 0.5 and 1, and the states that updates reach over eps, on a ladder of |k| <= `ladder`."""
     with picture(path, (10, 8), dpi=90) as figure:
         grid = figure.add_gridspec(2, 3, height_ratios=[1.0, 1.5])
         for column, eps in enumerate((0.0, 0.5, 1.0)):

@@ -8,12 +8,12 @@ import pytest
 from .conftest import NETWORK
 
 
-def test_a_person_reads_the_codes_the_levels_and_the_recurrence(call):
+def test_the_text_shows_the_codes_the_levels_and_the_recurrence(call):
     said = call("analyze", "fixed-points", NETWORK)
     assert said.code == 0
     for part in (
         "codes that hold",
-        "6 of 16 (nominal law: 6)",
+        "6 of 16 (nominal ladder: 6)",
         "0011",
         "waveform model from every code",
         "levels",
@@ -22,7 +22,7 @@ def test_a_person_reads_the_codes_the_levels_and_the_recurrence(call):
         assert part in said.out
 
 
-def test_a_machine_reads_the_same(call):
+def test_json_has_the_same_results(call):
     answer = call("analyze", "fixed-points", NETWORK, "--cell", 3, "--eps", "0,1", "--json").json
     assert (answer["cell"], answer["stages"], answer["rest_states"], answer["islands"]) == (3, 4, 6, ["0011"])
     assert (answer["waveform_agrees"], answer["ngspice_agrees"], answer["islands_reached"]) == (True, None, 0)
@@ -31,7 +31,7 @@ def test_a_machine_reads_the_same(call):
 
 
 @pytest.mark.ngspice
-def test_ngspice_is_asked_on_request(call):
+def test_ngspice_runs_on_request(call):
     assert call("analyze", "fixed-points", NETWORK, "--ngspice", "--json").json["ngspice_agrees"] is True
 
 
@@ -39,7 +39,7 @@ def test_a_missing_simulator_is_named(call, no_simulator):
     call("analyze", "fixed-points", NETWORK, "--ngspice").refused(3, "is not an executable")
 
 
-def test_the_pictures_and_the_numbers_go_into_the_folder(call, tmp_path):
+def test_figures_and_numbers_are_written_to_the_folder(call, tmp_path):
     assert call("analyze", "fixed-points", NETWORK, "--chip", 2, "--out", tmp_path / "out").code == 0
     assert json.loads((tmp_path / "out" / "fixed_points.json").read_text())["chip"] == 2
     for name in ("hysteresis_loops", "rest_states", "fixed_points_eps"):
@@ -47,19 +47,19 @@ def test_the_pictures_and_the_numbers_go_into_the_folder(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         (("--eps", "2"), "--eps = 2 is outside [0, 1]: 0 is the BMRU"),
         (("--eps", "x"), "--eps = 'x' is not a number"),
-        (("--eps", ","), "names no leak"),
+        (("--eps", ","), "names no value"),
         (("--cell", "16"), "--cell = 16 is outside [0, 15]"),
         (("--chip", "-1"), "--chip = -1 is outside"),
         (("--chip", "1", "--ngspice"), "--ngspice simulates the nominal design"),
-        (("--layer", "out"), "--layer = 'out' is no recurrent layer; there are ['cell']"),
+        (("--layer", "out"), "--layer = 'out' is not a recurrent layer; use one of ['cell']"),
     ],
 )
-def test_bad_input_is_refused(call, words, reason):
-    call("analyze", "fixed-points", NETWORK, *words).refused(2, reason)
+def test_bad_input_is_refused(call, arguments, reason):
+    call("analyze", "fixed-points", NETWORK, *arguments).refused(2, reason)
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(call, blocked):

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points.dynamics import LadderBench, ladder_bench
+from analogrnn.analysis.fixed_points.dynamics import WaveformLadder, waveform_ladder
 from analogrnn.analysis.fixed_points.rest_states import all_codes
 from analogrnn.analysis.fixed_points.spice import rest_by_ngspice, settled_starts
 from analogrnn.chip import Chip, ChipLadder, nominal_chip
@@ -27,9 +27,9 @@ def ladder(stages: int, options: MappingOptions | None = None) -> tuple[Design, 
     return design, chip, chip.ladders[0]
 
 
-def bench(stages: int) -> LadderBench:
+def bench(stages: int) -> WaveformLadder:
     _, chip, layer = ladder(stages)
-    return ladder_bench(chip, layer, 0)
+    return waveform_ladder(chip, layer, 0)
 
 
 def with_ratios(stages: int, shift: float, base: float) -> tuple[Chip, ChipLadder]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points.dynamics import after_pulse, at_rest, ladder_bench, reachable
+from analogrnn.analysis.fixed_points.dynamics import after_pulse, at_rest, reachable, waveform_ladder
 from analogrnn.analysis.fixed_points.report import AMPLITUDES
 from analogrnn.analysis.fixed_points.rest_states import is_thermometer
 from analogrnn.errors import MappingError
@@ -36,7 +36,7 @@ def unreachable(quick: bool) -> Measured:
             _, chip, layer = ladder(int(rng.integers(2, 11)), options)
         except MappingError:
             continue
-        item = ladder_bench(chip, layer, 0)
+        item = waveform_ladder(chip, layer, 0)
         found = reachable(item, np.concatenate([[-12.0], AMPLITUDES, [12.0]]) * item.beta)
         wrong += not (is_thermometer(found).all() and len(found) == item.stages + 1)
         done += 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analogrnn.analysis.fixed_points.dynamics import at_rest, ladder_bench, settle, survivors
+from analogrnn.analysis.fixed_points.dynamics import at_rest, settle, survivors, waveform_ladder
 from analogrnn.analysis.fixed_points.rest_states import all_codes, count_rest_states, rest_states, rests_by_rule
 from analogrnn.analysis.fixed_points.spice import Starts, codes_equal, rest_by_ngspice
 from analogrnn.chip import draw_chip
@@ -22,7 +22,7 @@ def routes(quick: bool) -> Measured:
     for stages in range(1, most + 1):
         _, chip, layer = ladder(stages)
         codes, found = all_codes(stages), rest_states(chip, layer, 0).codes
-        by_wave = codes[survivors(ladder_bench(chip, layer, 0), codes)]
+        by_wave = codes[survivors(waveform_ladder(chip, layer, 0), codes)]
         by_spice = codes[(by_ngspice(stages) == codes).all(axis=1)]
         by_rule = codes[rests_by_rule(codes, 1.8)] if stages > 1 else codes
         agree += len(found) == count_rest_states(stages) and all(
@@ -70,7 +70,7 @@ def regimes(quick: bool) -> Measured:
         for base in (1.05, 1.6, 3.0):
             chip, layer = with_ratios(6, shift, base)
             codes = all_codes(6)
-            kept = survivors(ladder_bench(chip, layer, 0), codes)
+            kept = survivors(waveform_ladder(chip, layer, 0), codes)
             right += bool((kept == rests_by_rule(codes, shift)).all())
             total += 1
     return Measured(

@@ -1,4 +1,4 @@
-"""Where a ladder can rest, by four independent routes."""
+"""Rest states of a ladder, by independent routes: rule, chip currents, waveform model and ngspice."""
 
 from analogrnn.analysis.fixed_points.report import LadderFixedPoints, analyze_fixed_points
 

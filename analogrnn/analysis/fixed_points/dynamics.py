@@ -1,6 +1,6 @@
-"""What the waveform model does with a ladder that starts anywhere: which codes survive, what pulses and upsets lead to.
+"""Rest states, pulses and upsets of a ladder in the waveform model, from any initial state.
 
-The kernel integrates inputs, comparators and nonlinear DPIs; nothing here knows which codes ought to hold.
+The kernel integrates inputs, comparators and nonlinear DPIs. Nothing here assumes which codes should hold.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ SETTLED = 1e-3  # largest distance of a DPI from its final value that counts as 
 
 
 @dataclass(frozen=True, eq=False)
-class LadderBench:
-    """One ladder as the waveform kernel takes it. Amperes and seconds."""
+class WaveformLadder:
+    """One ladder as the arrays of the waveform kernel. Amperes and seconds."""
 
     stage: np.ndarray  # (5, N) i_hi, i_lo, copy, left, right
     scalars: np.ndarray  # t_in, tau, R, floor, no DPI
@@ -25,7 +25,7 @@ class LadderBench:
     beta: float
     shift: float
     pulse: float
-    rise: float  # dead time and rise to 1 - exp(-4) of a DPI that was OFF for long
+    rise: float  # dead time, and rise to 1 - exp(-4), of a DPI that was OFF for a long time
 
     @property
     def stages(self) -> int:
@@ -37,30 +37,30 @@ class LadderBench:
 
     @property
     def basin(self) -> float:
-        """All DPIs may be off by less than this at once, and the code stays: beta / I_s, for I_s > beta.
+        """Nominal basin: a code returns if all DPIs are off by less than this at once; beta / I_s for I_s > beta.
 
-        A stage that depends on one neighbour moves at I_s d = beta; one with two of a kind moves later. The nominal
-        value; a DPI lies between 0 and 1, so a shift below beta can't be upset that way at all.
+        A stage that depends on one neighbour moves at I_s d = beta; a stage with two equal neighbours moves later. A
+        DPI lies between 0 and 1, so with I_s below beta no error of the DPIs upsets a code: the basin is 1.
         """
         return self.beta / self.shift if self.shift > self.beta else 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Stages ON (N,) bool and DPI outputs (N,) over their set value."""
+    """Which stages are ON, (N,) bool, and the DPI outputs (N,) over their settled value."""
 
     on: np.ndarray
     d: np.ndarray
 
 
-def ladder_bench(chip: Chip, layer: ChipLadder, cell: int) -> LadderBench:
-    """Ladder `cell` of a chip."""
+def waveform_ladder(chip: Chip, layer: ChipLadder, cell: int) -> WaveformLadder:
+    """Ladder `cell` of a chip's layer. Raises ParameterError if the layer has no such cell."""
     in_range("cell", cell, 0, layer.ladder.width - 1, hint=f"{layer.name} has {layer.ladder.width} cells")
     c, timing = layer.currents, chip.design.timing
     t_in = input_time_constants(layer.ladder, chip.design.sizing.cell, chip.design.technology)[cell]
     stage = np.stack([c.i_hi[cell], c.i_lo[cell], c.copy[cell], c.left[cell], c.right[cell]])
     scalars = np.array([t_in, timing.tau, timing.drive_ratio, timing.i_floor, 0.0])
-    return LadderBench(
+    return WaveformLadder(
         stage,
         scalars,
         float(c.base[cell]),
@@ -71,83 +71,87 @@ def ladder_bench(chip: Chip, layer: ChipLadder, cell: int) -> LadderBench:
     )
 
 
-def at_rest(bench: LadderBench, code: np.ndarray) -> State:
+def at_rest(model: WaveformLadder, code: np.ndarray) -> State:
     """A code with settled DPIs, whether it holds or not."""
-    return State(np.asarray(code, dtype=bool), np.where(code, 1.0, bench.floor))
+    return State(np.asarray(code, dtype=bool), np.where(code, 1.0, model.floor))
 
 
-def settle(bench: LadderBench, start: State) -> State:
-    """Where the ladder comes to rest at candidate zero; its inputs start settled to `start`.
+def settle(model: WaveformLadder, start: State) -> State:
+    """The state in which the ladder comes to rest at candidate zero; its inputs start settled to `start`.
 
-    The time grid is coarse (two input time constants): exact at rest, first order on the way.
+    The time step is coarse (two input time constants): the rest state is exact, the transient is of first order.
     """
-    state = _kernel_state(bench, start)
-    points = int(np.ceil((bench.rise + 4.0 * bench.scalars[1]) / (2.0 * bench.scalars[0])))
-    for _ in range(2 * bench.stages + 2):  # a move takes one round at most, and a code has no more than 2 N to make
+    state = _kernel_state(model, start)
+    points = int(np.ceil((model.rise + 4.0 * model.scalars[1]) / (2.0 * model.scalars[0])))
+    for _ in range(2 * model.stages + 2):  # each move takes at most one round, and a code makes at most 2 N moves
         before = state[0].copy()
-        _advance(bench.stage, bench, state, np.full(points, 2.0 * bench.scalars[0]), 0.0)
-        final = np.where(state[0] > 0.5, 1.0, bench.floor)
+        _advance(model.stage, model, state, np.full(points, 2.0 * model.scalars[0]), 0.0)
+        final = np.where(state[0] > 0.5, 1.0, model.floor)
         if (before == state[0]).all() and np.abs(state[1] - final).max() < SETTLED:
             break
     return State(state[0] > 0.5, state[1])
 
 
-def after_pulse(bench: LadderBench, start: State, candidate: float) -> State:
-    """Where the ladder comes to rest after one pulse of `candidate` amperes."""
-    state = _kernel_state(bench, start)
-    dt = bench.scalars[0] / 8.0
-    _advance(bench.stage, bench, state, np.full(int(np.ceil(bench.pulse / dt)), dt), candidate)
-    _advance(bench.stage, bench, state, np.full(12 * 8, dt), 0.0)
-    return settle(bench, State(state[0] > 0.5, state[1]))
+def after_pulse(model: WaveformLadder, start: State, candidate: float) -> State:
+    """The state in which the ladder comes to rest after one pulse of `candidate` amperes."""
+    state = _kernel_state(model, start)
+    dt = model.scalars[0] / 8.0
+    _advance(model.stage, model, state, np.full(int(np.ceil(model.pulse / dt)), dt), candidate)
+    _advance(model.stage, model, state, np.full(12 * 8, dt), 0.0)
+    return settle(model, State(state[0] > 0.5, state[1]))
 
 
-def after_upset(bench: LadderBench, code: np.ndarray, forced: dict[int, bool], seconds: float) -> State:
-    """Where the ladder comes to rest after some stages (numbered from 0) were forced ON or OFF for `seconds`."""
-    state = _kernel_state(bench, at_rest(bench, code))
-    stage = bench.stage.copy()
+def after_upset(model: WaveformLadder, code: np.ndarray, forced: dict[int, bool], seconds: float) -> State:
+    """The state in which the ladder comes to rest after the stages of `forced` are held ON or OFF for `seconds`.
+
+    Stages are numbered from 0.
+    """
+    state = _kernel_state(model, at_rest(model, code))
+    stage = model.stage.copy()
     for j, on in forced.items():
         stage[:2, j] = -np.inf if on else np.inf
-    dt = min(bench.scalars[0], seconds / 8.0)
-    _advance(stage, bench, state, np.full(int(np.ceil(seconds / dt)), dt), 0.0)
-    return settle(bench, State(state[0] > 0.5, state[1]))
+    dt = min(model.scalars[0], seconds / 8.0)
+    _advance(stage, model, state, np.full(int(np.ceil(seconds / dt)), dt), 0.0)
+    return settle(model, State(state[0] > 0.5, state[1]))
 
 
-def survivors(bench: LadderBench, codes: np.ndarray, *, perturbation: float = 0.0) -> np.ndarray:
-    """(M,) bool: which codes (M, N) the waveform model keeps, all DPIs up to `perturbation` off their settled values.
+def survivors(model: WaveformLadder, codes: np.ndarray, *, perturbation: float = 0.0) -> np.ndarray:
+    """(M,) bool: which codes (M, N) hold in the waveform model with all DPIs up to `perturbation` off their values.
 
-    Two runs decide for all of them: the ladder is cooperative (more current or more stages ON never lead to fewer),
-    so any start between the one with all OFF DPIs raised and the one with all ON DPIs lowered ends between their ends.
+    Two runs per code decide for all such starts, because the ladder is monotone: more current or more stages ON never
+    lead to fewer. One run raises the DPIs of all OFF stages, the other lowers those of all ON stages. Any start between
+    these two ends between their ends.
     """
     kept = np.empty(len(codes), dtype=bool)
     for m, code in enumerate(codes):
-        raised = State(code, np.where(code, 1.0, np.maximum(bench.floor, perturbation)))
-        lowered = State(code, np.where(code, np.minimum(1.0, 1.0 - perturbation), bench.floor))
-        kept[m] = all((settle(bench, start).on == code).all() for start in (raised, lowered))
+        raised = State(code, np.where(code, 1.0, np.maximum(model.floor, perturbation)))
+        lowered = State(code, np.where(code, np.minimum(1.0, 1.0 - perturbation), model.floor))
+        kept[m] = all((settle(model, start).on == code).all() for start in (raised, lowered))
     return kept
 
 
-def reachable(bench: LadderBench, amplitudes: np.ndarray) -> np.ndarray:
-    """(M, N) bool: every code that any sequence of pulses of these amplitudes (A) leads to, from all-OFF."""
-    first = np.zeros(bench.stages, dtype=bool)
+def reachable(model: WaveformLadder, amplitudes: np.ndarray) -> np.ndarray:
+    """(M, N) bool: every code that a sequence of pulses of these amplitudes (A) can reach from all-OFF."""
+    first = np.zeros(model.stages, dtype=bool)
     seen, todo = {first.tobytes(): first}, [first]
     while todo:
         code = todo.pop()
         for candidate in amplitudes:
-            end = after_pulse(bench, at_rest(bench, code), float(candidate)).on
+            end = after_pulse(model, at_rest(model, code), float(candidate)).on
             if end.tobytes() not in seen:
                 seen[end.tobytes()] = end
                 todo.append(end)
     return np.array(list(seen.values()))
 
 
-def _kernel_state(bench: LadderBench, start: State) -> np.ndarray:
+def _kernel_state(model: WaveformLadder, start: State) -> np.ndarray:
     below, above = np.insert(start.d[:-1], 0, 1.0), np.append(start.d[1:], 0.0)
-    i_in = bench.stage[2] * bench.base + bench.stage[3] * below + bench.stage[4] * above
+    i_in = model.stage[2] * model.base + model.stage[3] * below + model.stage[4] * above
     return np.stack([start.on.astype(float), start.d, i_in])
 
 
-def _advance(stage: np.ndarray, bench: LadderBench, state: np.ndarray, dt: np.ndarray, candidate: float) -> None:
-    points, n = len(dt), bench.stages
+def _advance(stage: np.ndarray, model: WaveformLadder, state: np.ndarray, dt: np.ndarray, candidate: float) -> None:
+    points, n = len(dt), model.stages
     on, d, i_in = np.empty((points, n), np.uint8), np.empty((points, n)), np.empty((points, n))
-    u, base = np.full(points, candidate), np.full(points, bench.base)
-    ladder_waveform(u, base, dt, stage, bench.scalars, state, on, d, i_in)
+    u, base = np.full(points, candidate), np.full(points, model.base)
+    ladder_waveform(u, base, dt, stage, model.scalars, state, on, d, i_in)

@@ -1,11 +1,12 @@
 """Fixed points of the recurrence s -> z (sign(c) + eps s) + (1 - z) s, for any eps.
 
-Held (z = 0), every s is a fixed point, of slope 1: neutral. Under updates of one sign the map has slope eps: it goes
-to +-1/(1 - eps), in one step at eps = 0, geometrically below 1; at eps = 1 nothing but the ends of a ladder stops it.
-What can be held is what updates reach. Those states keep a distance from each other whatever the sequence only at
-eps = 0 (-1 and 1) and eps = 1 (whole numbers): between, they are infinitely many in a bounded interval.
+Hold (z = 0): every s is a neutral fixed point, of slope 1.
+Updates of one sign: the map has slope eps. It converges to +-1/(1 - eps), in one step at eps = 0 and geometrically for
+eps < 1. At eps = 1 it has no fixed point; only the ends of a finite ladder stop it.
+States that are held: those that updates reach. For every sequence of updates they keep a minimum distance only at
+eps = 0 (-1 and 1) and at eps = 1 (integers). For 0 < eps < 1 there are infinitely many in a bounded interval.
 
-Source  Brandoit et al., arXiv 2605.11855, for the recurrence and its fixed points at eps 0 and 1.
+Source  Brandoit et al., arXiv 2605.11855, for the recurrence and its fixed points at eps 0 and 1
 """
 
 from dataclasses import dataclass
@@ -15,19 +16,20 @@ import numpy as np
 from analogrnn.cells import cmru_loop
 from analogrnn.errors import in_range
 
-MOST_UPDATES = 16
-SAME = 1e-9  # states nearer than this are one: rounding of 16 updates of size 1 is below 1e-14
+MAX_UPDATES = 16
+SAME = 1e-9  # states closer than this count as one: rounding of 16 updates of size 1 is below 1e-14
 
 
 @dataclass(frozen=True, eq=False)
 class RecurrenceStates:
-    """What updates reach from the initial state, within a ladder or without one.
+    """The states that updates reach from the initial state, on a finite or an infinite ladder.
 
-    eps      the leak
+    eps      part of the state that an update keeps
+    updates  largest number of updates
     attract  (2,) fixed points of repeated down and up updates; infinite where there is none
-    slope    factor by which an update shrinks an error of the state; 1 while held
-    reached  (M,) every state that at most `updates` updates lead to, sorted
-    gap      least distance of two of them
+    slope    factor by which an update multiplies an error of the state; a hold keeps it
+    reached  (M,) every state that at most `updates` updates reach, sorted
+    gap      least distance between two of them
     """
 
     eps: float
@@ -53,7 +55,7 @@ def recurrence_states(
     Raises ParameterError for eps outside [0, 1], bounds in the wrong order, or more than 16 updates.
     """
     in_range("eps", eps, 0.0, 1.0, hint="0 is the BMRU, 1 the CMRU")
-    in_range("updates", updates, 1, MOST_UPDATES, hint="the number of states doubles with each")
+    in_range("updates", updates, 1, MAX_UPDATES, hint="the number of states doubles with each")
     reached = np.array([(-1.0 if eps == 0.0 else 0.0) if initial is None else initial])
     for _ in range(int(updates)):
         moved = [_update(reached, sign, eps, bounds) for sign in (-1.0, 1.0)]
@@ -66,8 +68,10 @@ def recurrence_states(
 def readable_gap(eps: float, age: int) -> float:
     """Least distance of two states that differ in the update `age` updates ago (0 = the last), and in none since.
 
-    2 eps^age (1 - 2 eps)/(1 - eps) for eps < 1/2, in the limit of long sequences; 0 from there to below 1, where two
-    such sequences come arbitrarily near, and at 1, where only the sum of all updates is held, a whole number.
+    For eps < 1/2 it is 2 eps^age (1 - 2 eps)/(1 - eps), in the limit of long sequences. For 1/2 <= eps < 1 it is 0,
+    because two such sequences come arbitrarily close. At eps = 1 it is 0, because only the sum of all updates is held.
+
+    Raises ParameterError for eps outside [0, 1] or an age below 0.
     """
     in_range("eps", eps, 0.0, 1.0, hint="0 is the BMRU, 1 the CMRU")
     in_range("age", age, 0, 10_000)

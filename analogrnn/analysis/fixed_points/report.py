@@ -1,4 +1,4 @@
-"""Everything that `analyze fixed-points` reports of one ladder, in one call."""
+"""The analysis behind `analyze fixed-points`: all results for one ladder, in one call."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from analogrnn.analysis.fixed_points.dynamics import (
-    LadderBench,
+    WaveformLadder,
     after_pulse,
     after_upset,
     at_rest,
-    ladder_bench,
     reachable,
     settle,
+    waveform_ladder,
 )
 from analogrnn.analysis.fixed_points.rest_states import (
     LevelWindows,
@@ -26,16 +26,18 @@ from analogrnn.analysis.fixed_points.rest_states import (
 from analogrnn.analysis.fixed_points.spice import codes_equal, rest_by_ngspice, settled_starts
 from analogrnn.chip import Chip, ChipLadder
 
-# both sides of the threshold and far beyond; the result is monotone in the amplitude, so these cover the others
+# both sides of the threshold and far beyond it; the result is monotone in the amplitude, so these cover all others
 AMPLITUDES = np.array([-6.0, -3.0, -1.001, -0.999, 0.999, 1.001, 3.0, 6.0])  # beta
 
 
 @dataclass(frozen=True, eq=False)
 class Upset:
-    """What forcing `stages` (from 0) to the opposite state does, from a level with `level` stages ON.
+    """Result of forcing `stages` (numbered from 0) to the opposite state, from a level with `level` stages ON.
 
-    brief  result of an upset of one pulse's length; long: of one that lasts until the DPIs have followed
-    Results are "heals", "moves to level n" (stages ON) or "island <code>".
+    brief  result if the upset lasts one pulse
+    long   result if it lasts until the DPIs have followed
+
+    A result is "heals", "moves to level n" (n stages ON) or "island <code>".
     """
 
     level: int
@@ -46,18 +48,18 @@ class Upset:
 
 @dataclass(frozen=True, eq=False)
 class LadderFixedPoints:
-    """One ladder of one chip."""
+    """Rest states, level windows, pulses and upsets of one ladder of one chip."""
 
     cell: int
     ratio: float  # I_s / beta
     base_ratio: float  # (I_c - I_s) / beta
-    expected: int  # by the recurrence for their number
+    expected: int  # number of rest states of a nominal ladder, by `count_rest_states`
     states: RestStates
     windows: LevelWindows
-    waveform_agrees: bool  # the waveform model keeps these codes and no others
-    ngspice_agrees: bool | None  # and so does ngspice; None: not run
-    reached: np.ndarray  # (M, N) codes that pulses lead to from all-OFF
-    moves: np.ndarray  # (N + 1, 8) stages ON after one pulse of AMPLITUDES, from each level; -1: no level
+    waveform_agrees: bool  # exactly these codes hold in the waveform model
+    ngspice_agrees: bool | None  # exactly these codes hold in ngspice; None: not run
+    reached: np.ndarray  # (M, N) codes that pulses reach from all-OFF
+    moves: np.ndarray  # (N + 1, 8) stages ON after one pulse of AMPLITUDES, from each level; -1: not a level
     upsets: tuple[Upset, ...]
 
     @property
@@ -104,17 +106,19 @@ class LadderFixedPoints:
 
 
 def analyze_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: bool = False) -> LadderFixedPoints:
-    """Rest states of one ladder by all routes, its windows, what pulses reach and what upsets do.
+    """Rest states of one ladder by all routes, its level windows, the codes that pulses reach, and results of upsets.
 
     >>> found = ar.analyze_fixed_points(chip, chip.ladders[0], cell=0)
 
-    Raises ParameterError for a ladder without a rest or of more than 16 stages, and ngspice's errors with `ngspice`
-    (which simulates the nominal design, whatever the chip).
+    `ngspice` also starts every code in ngspice, which simulates the nominal design for any chip.
+
+    Raises ParameterError for a ladder that never rests or has more than 16 stages; with `ngspice` also SpiceError and
+    MissingDependencyError.
     """
     ladder = layer.ladder
     states, windows = rest_states(chip, layer, cell), level_windows(layer, cell)
-    bench, codes = ladder_bench(chip, layer, cell), all_codes(ladder.stages)
-    kept = np.array([(settle(bench, at_rest(bench, code)).on == code).all() for code in codes])
+    model, codes = waveform_ladder(chip, layer, cell), all_codes(ladder.stages)
+    kept = np.array([(settle(model, at_rest(model, code)).on == code).all() for code in codes])
     by_spice = None
     if ngspice:
         ends = rest_by_ngspice(chip.design, ladder, cell, settled_starts(chip.design, codes))
@@ -130,35 +134,37 @@ def analyze_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: b
         windows,
         codes_equal(codes[kept], states.codes),
         by_spice,
-        reachable(bench, AMPLITUDES * bench.beta),
-        _moves(bench),
-        upsets(bench),
+        reachable(model, AMPLITUDES * model.beta),
+        _moves(model),
+        upsets(model),
     )
 
 
-def upsets(bench: LadderBench) -> tuple[Upset, ...]:
+def upsets(model: WaveformLadder) -> tuple[Upset, ...]:
     """Every upset of one stage, or of two neighbours, from every level."""
     out = []
-    for level in range(bench.stages + 1):
-        code = np.arange(bench.stages) < level
-        groups = [(j,) for j in range(bench.stages)] + [(j, j + 1) for j in range(bench.stages - 1)]
+    for level in range(model.stages + 1):
+        code = np.arange(model.stages) < level
+        groups = [(j,) for j in range(model.stages)] + [(j, j + 1) for j in range(model.stages - 1)]
         for group in groups:
             forced = {j: not code[j] for j in group}
-            brief, long = (_told(after_upset(bench, code, forced, s).on, level) for s in (bench.pulse, 2 * bench.rise))
+            brief, long = (
+                _outcome(after_upset(model, code, forced, s).on, level) for s in (model.pulse, 2 * model.rise)
+            )
             out.append(Upset(level, group, brief, long))
     return tuple(out)
 
 
-def _moves(bench: LadderBench) -> np.ndarray:
-    out = np.empty((bench.stages + 1, len(AMPLITUDES)), dtype=int)
-    for level in range(bench.stages + 1):
-        start = at_rest(bench, np.arange(bench.stages) < level)
-        ends = [after_pulse(bench, start, a * bench.beta).on for a in AMPLITUDES]
+def _moves(model: WaveformLadder) -> np.ndarray:
+    out = np.empty((model.stages + 1, len(AMPLITUDES)), dtype=int)
+    for level in range(model.stages + 1):
+        start = at_rest(model, np.arange(model.stages) < level)
+        ends = [after_pulse(model, start, a * model.beta).on for a in AMPLITUDES]
         out[level] = [int(end.sum()) if is_thermometer(end) else -1 for end in ends]
     return out
 
 
-def _told(code: np.ndarray, level: int) -> str:
+def _outcome(code: np.ndarray, level: int) -> str:
     if not is_thermometer(code):
         return "island " + "".join("1" if on else "0" for on in code)
     return "heals" if code.sum() == level else f"moves to level {int(code.sum())}"

@@ -1,13 +1,16 @@
-"""Rest states of a ladder: which codes of its stages hold for ever at candidate zero, and how far each is from moving.
+"""Rest states of a ladder: which codes of its stages hold for ever at candidate zero, and with which margin.
 
-Stage j of N at rest, its input settled, receives  I_j = copy_j base + left_j d_{j-1} + right_j d_{j+1},  d_0 = 1,
-d_{N+1} = 0. A stage's DPI has one attracting value for each of its two states (1 while ON, the floor while OFF), so a
-rest state of the whole is a code of N bits and nothing else: 2^N candidates, each of which holds or does not:
+At rest, with settled inputs, stage j of N receives
+
+    I_j = copy_j base + left_j d_{j-1} + right_j d_{j+1},     d_0 = 1,  d_{N+1} = 0.
+
+A stage's DPI has one attracting value for each state of its stage: 1 while ON, the floor while OFF. So a rest state of
+the ladder is a code of N bits. Each of the 2^N codes either holds or does not:
 
     ON holds if I_j > i_lo,      OFF holds if I_j < i_hi.
 
-Nominal ladder: I_j - I_c = I_s (ON neighbours - 1). With I_s > beta a stage that is ON needs an ON neighbour and one
-that is OFF tolerates one, whatever the base current; with I_s < beta every code holds.
+Nominal ladder: I_j - I_c = I_s (ON neighbours - 1). With I_s > beta, an ON stage needs an ON neighbour and an OFF stage
+tolerates one, for any base current. With I_s < beta every code holds.
 """
 
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ import numpy as np
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.errors import ParameterError, in_range
 
-MOST_STAGES = 16  # of an exhaustive enumeration: 65,536 codes
+MAX_STAGES = 16  # exhaustive enumeration of 65,536 codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +42,18 @@ class RestStates:
 
     @property
     def islands(self) -> np.ndarray:
-        """(M', N) the codes that hold and stand for no level."""
+        """(M', N) the codes that hold but represent no level."""
         return np.asarray(self.codes[~self.thermometer])
 
 
 @dataclass(frozen=True, eq=False)
 class LevelWindows:
-    """Each level of one ladder: how far the candidate may go before it moves. In the unit of the trained candidate.
+    """The window of each level of one ladder: the candidates at which it holds, in the unit of the trained candidate.
 
     level      (N + 1,)  k
     output     (N + 1,)  h
-    down, up   (N + 1,)  the level moves down at or below, up at or above; infinite at the ends of the ladder
+    down, up   (N + 1,)  a candidate at or below `down` moves the level down, at or above `up` moves it up; infinite at
+                         the ends of the ladder
     beta       half the nominal window
     """
 
@@ -61,18 +65,18 @@ class LevelWindows:
 
     @property
     def hold(self) -> np.ndarray:
-        """(N + 1, 2) distance of candidate zero from both thresholds; negative: the level drifts at rest."""
+        """(N + 1, 2) distance of candidate zero from both thresholds; negative if the level drifts at rest."""
         return np.stack([-self.down, self.up], axis=1)
 
 
 def all_codes(stages: int) -> np.ndarray:
     """(2^N, N) bool, every code. Raises ParameterError above 16 stages."""
-    in_range("stages", stages, 1, MOST_STAGES, hint="it enumerates 2^N codes; count_rest_states gives the number alone")
+    in_range("stages", stages, 1, MAX_STAGES, hint="it enumerates 2^N codes; count_rest_states gives the number alone")
     return np.asarray((np.arange(2**stages)[:, None] >> np.arange(stages)) & 1, dtype=bool)
 
 
 def is_thermometer(codes: np.ndarray) -> np.ndarray:
-    """(...,) whether codes (..., N) are stages 1..n ON and the others OFF."""
+    """(...,) bool: whether codes (..., N) have stages 1..n ON and all others OFF."""
     return np.asarray((codes[..., :-1] >= codes[..., 1:]).all(axis=-1))
 
 
@@ -99,9 +103,9 @@ def rests_by_rule(codes: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def rest_states(chip: Chip, layer: ChipLadder, cell: int) -> RestStates:
-    """All rest states of ladder `cell`, none missed and none extra, from this chip's own currents.
+    """All rest states of ladder `cell`, by complete enumeration with the currents of this chip.
 
-    Raises ParameterError for more than 16 stages, or a ladder that has no rest (a first-quadrant cell).
+    Raises ParameterError for more than 16 stages, or a ladder that never rests (a first-quadrant cell).
     """
     _check(layer, cell)
     codes = all_codes(layer.ladder.stages)
@@ -111,7 +115,7 @@ def rest_states(chip: Chip, layer: ChipLadder, cell: int) -> RestStates:
 
 
 def level_windows(layer: ChipLadder, cell: int) -> LevelWindows:
-    """The windows of all levels of ladder `cell`: the tables that the step level runs on."""
+    """The windows of all levels of ladder `cell`: the threshold tables of the step level."""
     _check(layer, cell)
     up = np.append(layer.up[cell], np.inf)
     down = np.insert(layer.down[cell], 0, -np.inf)

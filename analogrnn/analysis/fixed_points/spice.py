@@ -1,6 +1,6 @@
-"""Rest states according to ngspice: ladders of ideal subcircuits, each started in one code, and where they settle.
+"""Rest states in ngspice: ladders of ideal subcircuits, each started in one code, and the codes in which they settle.
 
-Many ladders share a deck; they have nothing in common but the supply. The clock stays low, so the candidate is zero.
+Many ladders share a deck; they share only the supply. The clock stays low, so the candidate is zero.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ PER_DECK = 64  # ladders
 
 @dataclass(frozen=True, eq=False)
 class Starts:
-    """Ladders to start: stages ON (M, N) bool, DPI outputs (M, N) over their set value, above zero."""
+    """Initial states of M ladders: stages ON (M, N) bool, and DPI outputs (M, N) over the settled value (above 0)."""
 
     on: np.ndarray
     d: np.ndarray
@@ -44,9 +44,10 @@ def rest_by_ngspice(
     workers: int | None = 1,
     ngspice: Ngspice | None = None,
 ) -> np.ndarray:
-    """(M, N) bool: the code in which each ladder is at rest at last.
+    """(M, N) bool: the code in which each ladder comes to rest.
 
-    Raises SpiceError if a run fails or a stage ends between ON and OFF, MissingDependencyError without ngspice.
+    Raises ParameterError for a cell that is not there, SpiceError if a run fails or a stage ends between ON and OFF,
+    and MissingDependencyError without ngspice.
     """
     in_range("cell", cell, 0, ladder.width - 1, hint=f"{ladder.name} has {ladder.width} cells")
     parts = [slice(at, at + PER_DECK) for at in range(0, len(starts.on), PER_DECK)]
@@ -60,7 +61,7 @@ def rest_by_ngspice(
 
 
 def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
-    """One deck of all `starts`: ladder m is the instance `xl<m>`, its stages' state nodes a1 .. aN are low while ON."""
+    """One deck with all `starts`: ladder m is instance `xl<m>`, and its state nodes a1 .. aN are low while ON."""
     timing = design.timing
     stop = ladder.stages * timing.rise_time(4.0) + 4.0 * timing.tau
     gates = " ".join(["vss"] * ladder.synapses.inputs)
@@ -83,7 +84,7 @@ def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
 
 
 def _ladder(design: Design, ladder: Ladder, cell: int, name: str, start: tuple[np.ndarray, np.ndarray]) -> Subcircuit:
-    """The subcircuit that `export` writes, each stage with initial conditions of its own."""
+    """The subcircuit that `export` writes, with separate initial conditions for each stage."""
     exported = ladder_subcircuit(design, ladder, cell, Schedule(design.timing, 0, 0, 1), 0.0, "none")
     stages = [
         stage_statement(design, ladder, cell, j, StageStart(bool(on), float(d)))
@@ -102,7 +103,7 @@ def _read(waves: Waveforms, ladders: int, stages: int, supply: float) -> np.ndar
 
 
 def codes_equal(a: Sequence[np.ndarray] | np.ndarray, b: Sequence[np.ndarray] | np.ndarray) -> bool:
-    """Whether two lists of codes hold the same ones, in whatever order."""
+    """Whether two lists of codes contain the same codes, in any order."""
     return {np.asarray(code, dtype=bool).tobytes() for code in a} == {
         np.asarray(code, dtype=bool).tobytes() for code in b
     }

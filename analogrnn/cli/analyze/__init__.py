@@ -1,15 +1,15 @@
-"""`analogrnn analyze ANALYSIS NET`: one module an analysis, each with `add_arguments` and `run`."""
+"""`analogrnn analyze ANALYSIS NET`: one module per analysis, each with `add_arguments` and `run`."""
 
 import argparse
 import importlib
 
-# name: help; its module imports what it computes with inside `run`, so that --help stays quick
+# name: help; each module imports its analysis inside `run`, so that --help stays fast
 ANALYSES: dict[str, str] = {
-    "fixed-points": "equilibria of a ladder, the windows of its levels, what pulses reach, what upsets do",
-    "noise": "wrong moves, hold times, accuracy under noise, and where an analog state would do better",
+    "fixed-points": "rest states of a ladder, windows of its levels, codes that pulses reach, results of upsets",
+    "noise": "wrong moves, hold times, accuracy under noise, and where an analog state is better",
     "bits": "accuracy over word length, the shortest word lengths that suffice, and the integer model",
-    "sensitivity": "which groups, devices and cells cost the accuracy, and the area that would buy it back",
-    "power": "where the supply current goes, by block and level; area, latency, energy, scaling",
+    "sensitivity": "which groups, devices and cells cost accuracy, and an allocation of area that recovers it",
+    "power": "supply current by block and by level; area, latency, energy, scaling",
 }
 
 

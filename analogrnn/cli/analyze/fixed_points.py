@@ -20,13 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_common(parser)
     parser.add_argument("--layer", help="recurrent layer (default: the first)")
-    parser.add_argument("--cell", type=whole, default=0, metavar="I", help="which ladder of it (default 0)")
-    parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
-    parser.add_argument("--ngspice", action="store_true", help="also start every code in ngspice (nominal chip)")
+    parser.add_argument("--cell", type=whole, default=0, metavar="I", help="ladder of this layer (default 0)")
     parser.add_argument(
-        "--eps", default="0,0.5,1", metavar="E,E,..", help="leaks of the recurrence to compare (default 0,0.5,1)"
+        "--chip", type=whole, metavar="K", help="analyse chip K, with mismatch (default: the nominal chip)"
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write fixed_points.json and pictures here")
+    parser.add_argument("--ngspice", action="store_true", help="also start every code in ngspice (nominal chip only)")
+    parser.add_argument(
+        "--eps",
+        default="0,0.5,1",
+        metavar="E,E,..",
+        help="values of eps to compare in the recurrence (default 0,0.5,1)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write fixed_points.json and figures here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
     from analogrnn.chip import draw_chip, nominal_chip  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
-    leaks = [_eps(word) for word in str(args.eps).split(",") if word.strip()]
-    if not leaks:
-        raise ParameterError(f"--eps = {args.eps!r} names no leak; write them as in 0,0.5,1.")
+    values = [_eps(text) for text in str(args.eps).split(",") if text.strip()]
+    if not values:
+        raise ParameterError(f"--eps = {args.eps!r} names no value; write them as in 0,0.5,1.")
     if args.chip is not None:
         in_range("--chip", args.chip, 0, 2**31 - 1)
         if args.ngspice:
@@ -49,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     names = [layer.name for layer in chip.ladders]
     if (args.layer or names[0]) not in names:
-        raise ParameterError(f"--layer = {args.layer!r} is no recurrent layer; there are {names}.")
+        raise ParameterError(f"--layer = {args.layer!r} is not a recurrent layer; use one of {names}.")
     layer = chip.ladders[names.index(args.layer or names[0])]
     in_range("--cell", args.cell, 0, layer.ladder.width - 1)
     found = analyze_fixed_points(chip, layer, args.cell, ngspice=args.ngspice)
     ends = (layer.ladder.k_min, layer.ladder.k_max)
-    recurrence = [recurrence_states(eps, bounds=ends if eps == 1.0 else (None, None)) for eps in leaks]
+    recurrence = [recurrence_states(eps, bounds=ends if eps == 1.0 else (None, None)) for eps in values]
     title = f"{network.name}: {layer.name}[{args.cell}], {'nominal' if args.chip is None else f'chip {args.chip}'}"
     answer = {"network": network.name, "layer": layer.name, "chip": args.chip, "seed": args.seed, **found.as_dict()}
     answer["recurrence"] = [
@@ -68,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         for r in recurrence
     ]
     _show(ui, title, found)
-    header = ("eps", "updates lead to", "error left by one", "states within 10 updates", "least gap")
+    header = ("eps", "repeated updates lead to", "error after an update", "states within 10 updates", "least gap")
     rows = [
         (f"{r.eps:g}", f"{r.attract[0]:g}, {r.attract[1]:g}", f"{r.slope:g}", str(len(r.reached)), f"{r.gap:.3g}")
         for r in recurrence
@@ -93,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
     islands = ["".join("1" if on else "0" for on in code) for code in found.states.islands]
     more = f" and {len(islands) - SHOWN_ISLANDS} more" if len(islands) > SHOWN_ISLANDS else ""
-    routes = {True: "the same codes", False: "OTHER codes", None: "not run (--ngspice)"}
+    routes = {True: "the same codes", False: "DIFFERENT codes", None: "not run (--ngspice)"}
     long = [upset for upset in found.upsets if upset.long != "heals"]
     brief = [upset for upset in found.upsets if upset.brief != "heals"]
     ui.table(
@@ -103,9 +108,9 @@ def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
             ("I_s / beta, I_base / beta", f"{found.ratio:.3g}, {found.base_ratio:.3g}"),
             (
                 "codes that hold",
-                f"{len(found.states.codes)} of {2**found.states.stages} (nominal law: {found.expected})",
+                f"{len(found.states.codes)} of {2**found.states.stages} (nominal ladder: {found.expected})",
             ),
-            ("of which levels", str(int(found.states.thermometer.sum()))),
+            ("of these, levels", str(int(found.states.thermometer.sum()))),
             ("islands, stage 1 first", (", ".join(islands[:SHOWN_ISLANDS]) + more) or "none"),
             ("waveform model from every code", routes[found.waveform_agrees]),
             ("ngspice from every code", routes[found.ngspice_agrees]),
@@ -113,9 +118,9 @@ def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
                 "codes that pulses reach from reset",
                 f"{len(found.reached)}, islands among them: {found.islands_reached}",
             ),
-            ("upsets of one or two stages, a pulse long", f"{len(brief)} of {len(found.upsets)} don't heal"),
+            ("upsets of one or two stages, for one pulse", f"{len(brief)} of {len(found.upsets)} don't heal"),
             (
-                "the same until the DPIs have followed",
+                "the same, until the DPIs have followed",
                 f"{len(long)} don't heal, {sum(u.long.startswith('island') for u in long)} end on islands",
             ),
         ],
@@ -128,9 +133,9 @@ def _show(ui: Ui, title: str, found: "LadderFixedPoints") -> None:
     ui.columns("levels", ("k", "output h", "down at", "up at", "hold margin / beta"), rows)
 
 
-def _eps(word: str) -> float:
+def _eps(text: str) -> float:
     try:
-        value = plain_number(word)
+        value = plain_number(text)
     except ParameterError:
-        raise ParameterError(f"--eps = {word!r} is not a number; write them as in 0,0.5,1.") from None
+        raise ParameterError(f"--eps = {text!r} is not a number; write them as in 0,0.5,1.") from None
     return in_range("--eps", value, 0.0, 1.0, hint="0 is the BMRU, 1 the CMRU")

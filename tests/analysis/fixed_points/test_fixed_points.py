@@ -1,4 +1,4 @@
-"""Rest states of a ladder: the rule, their number, the waveform model, what pulses and upsets reach."""
+"""Rest states of a ladder: the rule, their number, the waveform model, and the results of pulses and upsets."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from analogrnn.analysis.fixed_points.dynamics import (
     after_pulse,
     after_upset,
     at_rest,
-    ladder_bench,
     reachable,
     settle,
     survivors,
+    waveform_ladder,
 )
 from analogrnn.analysis.fixed_points.report import AMPLITUDES, analyze_fixed_points, upsets
 from analogrnn.analysis.fixed_points.rest_states import (
@@ -43,7 +43,7 @@ def ladder(stages: int) -> tuple[Design, Chip, ChipLadder]:
 
 def bench(stages: int):
     _, chip, layer = ladder(stages)
-    return ladder_bench(chip, layer, 0)
+    return waveform_ladder(chip, layer, 0)
 
 
 def with_ratios(stages: int, shift: float, base: float):
@@ -64,13 +64,13 @@ def test_rule_currents_and_waveform_model_keep_the_same_codes(stages):
     _, chip, layer = ladder(stages)
     codes, found = all_codes(stages), rest_states(chip, layer, 0)
     assert len(found.codes) == count_rest_states(stages)
-    assert codes_equal(found.codes, codes[survivors(ladder_bench(chip, layer, 0), codes)])
+    assert codes_equal(found.codes, codes[survivors(waveform_ladder(chip, layer, 0), codes)])
     if stages > 1:
         assert codes_equal(found.codes, codes[rests_by_rule(codes, 1.8)])
 
 
 def test_the_number_of_rest_states_is_that_of_strings_without_short_inner_runs():
-    """1 s 0 with every run inside two or longer; the first and last run go on outside."""
+    """1 s 0 with every inner run two or longer; the first and the last run continue outside."""
 
     def counted(stages: int) -> int:
         total = 0
@@ -100,7 +100,7 @@ def test_every_nominal_rest_state_is_one_half_window_from_switching():
 def test_below_a_shift_of_beta_every_code_holds_and_the_base_does_not_matter(shift, held, base):
     chip, layer = with_ratios(5, shift, base)
     codes = all_codes(5)
-    kept = survivors(ladder_bench(chip, layer, 0), codes)
+    kept = survivors(waveform_ladder(chip, layer, 0), codes)
     assert int(kept.sum()) == held
     assert_array_equal(kept, rests_by_rule(codes, shift))
 
@@ -113,7 +113,7 @@ def test_a_chip_with_small_devices_may_lose_a_level():
         chip = draw_chip(small, 3, index)
         found = rest_states(chip, chip.ladders[0], 0)
         inside = (level_windows(chip.ladders[0], 0).hold > 0.0).all(axis=1)
-        # the window looks at the two stages beside the wall, a rest state at all of them
+        # the window depends on the two stages beside the boundary, a rest state on all stages
         assert inside[found.codes[found.thermometer].sum(axis=1)].all()
         levels.append(int(found.thermometer.sum()))
     assert min(levels) < 5
@@ -125,15 +125,15 @@ def test_a_chip_with_small_devices_may_lose_a_level():
 @pytest.mark.parametrize("stages", [3, 5, 7])
 def test_the_basin_in_the_integrators_ends_at_beta_over_the_shift(stages):
     _, chip, layer = ladder(stages)
-    item, codes = ladder_bench(chip, layer, 0), rest_states(chip, layer, 0).codes
+    item, codes = waveform_ladder(chip, layer, 0), rest_states(chip, layer, 0).codes
     assert survivors(item, codes, perturbation=0.999 * item.basin).all()
     assert not survivors(item, codes, perturbation=1.001 * item.basin).any()
 
 
-def test_two_extreme_starts_tell_of_the_box_between_them():
-    """The monotone argument, tried on random starts inside the box."""
+def test_two_extreme_starts_decide_for_all_starts_between_them():
+    """The argument by monotonicity, checked on random starts between the extremes."""
     _, chip, layer = ladder(5)
-    item, rng = ladder_bench(chip, layer, 0), np.random.default_rng(5)
+    item, rng = waveform_ladder(chip, layer, 0), np.random.default_rng(5)
     for code in rest_states(chip, layer, 0).codes:
         for _ in range(5):
             off = 0.999 * item.basin * rng.random(5)
@@ -176,7 +176,7 @@ def test_pulses_on_an_island_can_lead_back_to_a_level():
 # ---------------------------------------------------------------- upsets
 
 
-def test_brief_upsets_heal_but_at_the_wall_and_never_make_an_island():
+def test_brief_upsets_heal_except_at_the_boundary_and_never_make_an_island():
     for upset in upsets(bench(6)):
         assert not upset.brief.startswith("island")
         if not {upset.level - 1, upset.level} & set(upset.stages):
@@ -193,7 +193,7 @@ def test_two_neighbours_held_until_their_integrators_follow_stay_on():
 def test_one_stage_held_alone_heals_or_pulls_its_gap_shut():
     item, code = bench(6), np.zeros(6, dtype=bool)
     assert not after_upset(item, code, {3: True}, 2.0 * item.rise).on.any()
-    # a gap of one between it and the wall closes: two levels at once
+    # a gap of one stage up to the boundary closes: two levels at once
     assert_array_equal(after_upset(item, code, {1: True}, 2.0 * item.rise).on, [True, True] + [False] * 4)
 
 
@@ -207,7 +207,7 @@ def test_ngspice_keeps_the_same_codes_from_every_start(stages):
     codes = all_codes(stages)
     ends = rest_by_ngspice(design, design.ladders[0], 0, settled_starts(design, codes))
     assert codes_equal(codes[(ends == codes).all(axis=1)], rest_states(chip, layer, 0).codes)
-    item = ladder_bench(chip, layer, 0)
+    item = waveform_ladder(chip, layer, 0)
     assert_array_equal(ends, [settle(item, at_rest(item, code)).on for code in codes])
 
 
@@ -244,7 +244,7 @@ def test_a_ladder_of_many_stages_is_refused_with_the_way_out():
 
 def test_a_cell_that_is_not_there_is_refused():
     _, chip, layer = ladder(2)
-    for call in (rest_states, ladder_bench):
+    for call in (rest_states, waveform_ladder):
         with pytest.raises(ParameterError, match=r"cell = 1 is outside \[0, 0\]: rec has 1 cells"):
             call(chip, layer, 1)
 

@@ -21,11 +21,11 @@ def test_the_published_fixed_points_come_out():
 @given(st.floats(0.0, 0.95))
 def test_repeated_updates_lead_to_one_over_one_minus_eps(eps):
     s = cmru_loop(np.ones((1500, 1)), 0.5, np.array([-7.0]), eps=eps)[-1, 0]
-    # 0.95^1500 = 4e-34 of the start is left; rounding of a sum of at most 20
+    # 0.95^1500 = 4e-34 of the start remains; rounding of a sum of at most 20
     assert_allclose(s, recurrence_states(eps, 1).attract[1], rtol=1e-13)
 
 
-def test_a_ladder_bounds_what_nothing_else_does():
+def test_only_the_ends_of_a_ladder_bound_the_state_at_eps_1():
     assert recurrence_states(1.0, 1).attract == (-np.inf, np.inf)
     assert recurrence_states(1.0, 1, bounds=(-4, 4)).attract == (-4.0, 4.0)
     assert_array_equal(recurrence_states(1.0, 12, bounds=(-2, 2)).reached, np.arange(-2, 3))
@@ -42,7 +42,7 @@ def test_every_state_is_held_and_an_update_has_slope_eps(eps, s):
 @given(st.floats(0.01, 0.49), st.integers(1, 9))
 def test_below_one_half_states_keep_the_stated_distance(eps, updates):
     state = recurrence_states(eps, updates, initial=1.0 / (1.0 - eps))
-    # states nearer than 1e-9 count as one
+    # states closer than 1e-9 count as one
     assert state.gap >= min(readable_gap(eps, updates - 1), 1e-9) * (1.0 - 1e-9)
 
 
