@@ -5,7 +5,7 @@ import numpy as np
 from analogrnn import datasets, library
 from analogrnn.analysis.sensitivity.allocation import Allocation, allocate_area
 from analogrnn.analysis.sensitivity.changed_chips import Change, changed_chips, device_groups, groups_of
-from analogrnn.analysis.sensitivity.indices import Bench, Study, losses, sobol_indices
+from analogrnn.analysis.sensitivity.indices import ChipScorer, SensitivityOptions, losses, sobol_indices
 from analogrnn.chip import draw_chip
 from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
@@ -68,7 +68,7 @@ def estimator(quick: bool) -> Measured:
 
     plain, other = threshold(Change()), threshold(Change(swapped=frozenset(groups)))
     mixed = np.stack([threshold(Change(swapped=frozenset({group}))) for group in groups])
-    found = sobol_indices("threshold", groups, plain, other, mixed, Study())
+    found = sobol_indices("threshold", groups, plain, other, mixed, SensitivityOptions())
     # total indices differ from 1 - V(frozen) / V by the terms' products, of the order of their variance: below 0.01
     off = np.abs(found.total - exact) - 0.01
     # the interval is 1.96 standard errors; ten groups are asked at once
@@ -104,12 +104,12 @@ def _indices(name: str) -> None:
     def indices(quick: bool) -> Measured:
         design, clips = _design(name)
         test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
-        study = Study(chips=24 if quick else 300)
-        bench, groups = Bench(design, test, study.seed), groups_of(design)
-        plain = bench.accuracy(Change(), study.chips)
-        other = bench.accuracy(Change(swapped=frozenset(groups)), study.chips)
-        mixed = np.stack([bench.accuracy(Change(swapped=frozenset({group})), study.chips) for group in groups])
-        found = sobol_indices("accuracy", groups, plain, other, mixed, study)
+        options = SensitivityOptions(chips=24 if quick else 300)
+        scorer, groups = ChipScorer(design, test, options.seed), groups_of(design)
+        plain = scorer.accuracy(Change(), options.chips)
+        other = scorer.accuracy(Change(swapped=frozenset(groups)), options.chips)
+        mixed = np.stack([scorer.accuracy(Change(swapped=frozenset({group})), options.chips) for group in groups])
+        found = sobol_indices("accuracy", groups, plain, other, mixed, options)
         order = np.argsort(-found.total)
         table = {
             groups[j]: f"T {found.total[j]:.2f} +- {found.total_error[j]:.2f}, "
@@ -122,7 +122,7 @@ def _indices(name: str) -> None:
             Bound(),
             {
                 "device size": f"{NETWORKS[name][1] * 1e6:g} um",
-                "chips": study.chips,
+                "chips": options.chips,
                 "mean accuracy": f"{plain.mean():.3f}",
                 "spread": f"{plain.std(ddof=1):.3f}",
                 "indices": "total T and first S, 95 % intervals",
@@ -139,10 +139,10 @@ for _name in NETWORKS:
 def cells(quick: bool) -> Measured:
     design, clips = _design("d16")
     test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
-    bench, chips = Bench(design, test, 1), 6 if quick else 100
+    scorer, chips = ChipScorer(design, test, 1), 6 if quick else 100
     ladder = design.ladders[0]
-    scores = [bench.accuracy(Change(cell=(ladder.name, i)), chips) for i in range(ladder.width)]
-    found = losses([f"{ladder.name}[{i}]" for i in range(ladder.width)], scores, bench.nominal)
+    scores = [scorer.accuracy(Change(cell=(ladder.name, i)), chips) for i in range(ladder.width)]
+    found = losses([f"{ladder.name}[{i}]" for i in range(ladder.width)], scores, scorer.nominal)
     ranked = found.ranked()
     share = sum(loss for _, loss, _ in ranked[:4]) / sum(max(loss, 0.0) for _, loss, _ in ranked)
     listed = ", ".join(f"{name} {100 * loss:.2f} +- {100 * error:.2f}" for name, loss, error in ranked[:6])
@@ -168,8 +168,12 @@ def _allocated(name: str, quick: bool) -> Allocation:
         design, clips = _design(name)
         if quick:
             clips = {part: LabelledClips(item.x[:, ::5], item.labels[::5]) for part, item in clips.items()}
-        study = Study(chips=96 if quick else 200)  # of 24 chips a gain may be within two errors of nothing
-        _FOUND[name, quick] = allocate_area(design, clips["validation"], clips["test"], study, rounds=1 if quick else 2)
+        options = SensitivityOptions(
+            chips=96 if quick else 200
+        )  # of 24 chips a gain may be within two errors of nothing
+        _FOUND[name, quick] = allocate_area(
+            design, clips["validation"], clips["test"], options, rounds=1 if quick else 2
+        )
     return _FOUND[name, quick]
 
 

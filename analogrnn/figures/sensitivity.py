@@ -1,4 +1,4 @@
-"""Pictures of `sensitivity` and `allocation`."""
+"""Figures of `sensitivity` and `allocation`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def draw_sensitivity(found: Sensitivity, title: str, path: Path) -> None:
     with picture(path, (12.5, 6.6), dpi=90) as figure:
         left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1.0, 1.0])
         _indices(left, found, found.indices[0])
-        error = f"mean loss of {found.study.single} chips, +- s.e."
+        error = f"mean loss of {found.options.single} chips, +- s.e."
         _losses(middle, found.by_cell, "only this ladder deviates", error)
         _losses(right, found.by_device, "only this device type deviates", error)
         figure.suptitle(title, color=INK)
@@ -39,7 +39,7 @@ def draw_allocation(found: Allocation, title: str, path: Path) -> None:
             xerr=100 * first.error / total,
             color=ORANGE,
             error_kw={"lw": 1},
-            label="share of the loss' elasticity, one size, +- s.e.",
+            label="share of the elasticity of the loss, one size, +- s.e.",
         )
         left.set_yticks(at, [f"{g} (x {s:.2g})" for g, s in zip(found.groups, found.scale, strict=True)])
         left.invert_yaxis()
@@ -76,13 +76,13 @@ def _indices(axes: Axes, found: Sensitivity, indices: Indices) -> None:
             xerr=errors,
             color=colour,
             error_kw={"lw": 1},
-            label=f"{label}, {100 * found.study.confidence:g} %",
+            label=f"{label}, {100 * found.options.confidence:g} %",
         )
     axes.plot(found.area, at + 0.3, "D", color=GREY, ms=4, label="share of the gate area")
     axes.axvline(0.0, color=INK, lw=0.8)
     axes.set_yticks(at, list(found.groups))
     axes.invert_yaxis()
-    axes.set(xlabel=f"Sobol' index of the accuracy over {found.study.chips} + {found.study.chips} chips")
+    axes.set(xlabel=f"Sobol' index of the accuracy over {found.options.chips} + {found.options.chips} chips")
     legend_above(axes, 2)
 
 

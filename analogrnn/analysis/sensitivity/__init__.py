@@ -1,6 +1,6 @@
-"""Which devices cost the accuracy over chips, and where area pays."""
+"""Which devices cost accuracy over chips, and how gate area is best allocated."""
 
 from analogrnn.analysis.sensitivity.allocation import Allocation, allocate_area
-from analogrnn.analysis.sensitivity.indices import Sensitivity, Study, analyze_sensitivity
+from analogrnn.analysis.sensitivity.indices import Sensitivity, SensitivityOptions, analyze_sensitivity
 
-__all__ = ["Allocation", "Sensitivity", "Study", "allocate_area", "analyze_sensitivity"]
+__all__ = ["Allocation", "Sensitivity", "SensitivityOptions", "allocate_area", "analyze_sensitivity"]

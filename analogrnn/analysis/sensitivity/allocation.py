@@ -1,23 +1,24 @@
-"""Where a given area buys the most: gate area of each group of devices at constant total area.
+"""Allocation of gate area over the groups of devices, at constant total area, for the least loss of accuracy.
 
-By Pelgrom's law a group of s times the area has 1/s times the variance. Let L be the loss that shall be least, A_g the
-area of group g, and e_g = -dL/d ln s_g its elasticity. At the best s under sum A_g s_g = A (Lagrange),
+By Pelgrom's law a group of s times the area has 1/s times the variance. Let L be the loss to minimise, A_g the area of
+group g, and e_g = -dL/d ln s_g its elasticity. At the best s under sum A_g s_g = A (Lagrange),
 
     e_g / (sum of e) = A_g s_g / A          each group's share of the area equals its share of the elasticity.
 
-If L = f(sum V_g / s_g) with any rising f, then e_g is in proportion to V_g / s_g and the best share to sqrt(V_g A_g),
-which is sqrt(e_g x share_g) at any s: one step from the elasticities that chips show. Another step from there checks,
-and corrects for groups that act in another way. The elasticities are differences over a factor of four in variance, on
-the same chips (common random numbers); L is the share of clips that get another class than on the nominal chip.
+If L = f(sum V_g / s_g) with any increasing f, then e_g is proportional to V_g / s_g, and the best share is proportional
+to sqrt(V_g A_g), which equals sqrt(e_g x share_g) at any s. So one step from the measured elasticities suffices; a
+second step corrects for groups that behave differently. L is the share of clips that get a class other than on the
+nominal chip. An elasticity is a difference over a factor of four in variance, on the same chips (common random
+numbers).
 
-The gain is predicted with f a power, its exponent (sum of e) / L, and confirmed on other chips and other clips: the
-same chip with both areas, so that the difference has a small error.
+The gain is predicted with f as a power with exponent (sum of e) / L. It is then measured on other chips and other
+clips: each chip is scored with both areas, so that the difference has a small error.
 
-Devices scale at their shape W/L, so currents stay at their inversion and gm/I with them; the foundry's corrections of
-drawn to effective size are taken into account. Not counted: wiring, switches and capacitors; and speed: a cell's input
-node has the gates of m1, m2 and mu on it.
+Devices keep their shape W/L, so currents keep their inversion level and gm/I. The foundry's corrections from drawn to
+effective size are included. Not counted: wiring, switches, capacitors, and speed (the gates of m1, m2 and mu load the
+input node of a cell).
 
-Source  Pelgrom et al., JSSC 24(5), 1989; the share rule is the Lagrange condition, ours in this form.
+Source  Pelgrom et al., JSSC 24(5), 1989; the rule for the shares is the Lagrange condition, ours in this form
 """
 
 import math
@@ -27,21 +28,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.analysis.sensitivity.changed_chips import Change, group_areas, groups_of
-from analogrnn.analysis.sensitivity.indices import Bench, Progress, Study, standard_error
+from analogrnn.analysis.sensitivity.indices import ChipScorer, Progress, SensitivityOptions, standard_error
 from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design, Geometry
 from analogrnn.errors import ParameterError
 from analogrnn.statistics import Paired, paired
 from analogrnn.technology import Technology
 
-SPAN = 2.0  # variance of a group is multiplied and divided by this for its elasticity
-RANGE = (1.0 / 16.0, 16.0)  # of a group's area over its area before
-FLOOR = 0.01  # least share of the elasticity that a group is taken to have: noise must not starve it
+SPAN = 2.0  # for its elasticity, the variance of a group is multiplied and divided by this
+RANGE = (1.0 / 16.0, 16.0)  # limits of a group's area over its area before
+FLOOR = 0.01  # least share of the elasticity assumed for a group, so that estimation noise can't remove its area
 
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One step: elasticities at `scale` (groups,), with errors, and the loss there."""
+    """One step of the search: elasticities (groups,) at `scale` (groups,), their standard errors, and the loss."""
 
     scale: np.ndarray
     elasticity: np.ndarray
@@ -51,7 +52,7 @@ class Round:
 
 @dataclass(frozen=True, eq=False)
 class Confirmed:
-    """The same chips with both areas, on clips that chose nothing. Gains are allocated less uniform."""
+    """The same chips with both areas, on the test clips. A gain is the value allocated less the value uniform."""
 
     accuracy: tuple[float, float]  # uniform, allocated
     accuracy_gain: float
@@ -66,7 +67,7 @@ class Confirmed:
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """`scale`: area of each group over its area before; `sizes`: W and L for it, m; shares sum to 1."""
+    """`scale`: area of a group over its area before; `sizes`: its W and L, m; `area`: total, m^2; shares sum to 1."""
 
     network: str
     groups: tuple[str, ...]
@@ -82,30 +83,30 @@ class Allocation:
 
 def allocate_area(
     design: Design,
-    choosing: LabelledClips,
-    reporting: LabelledClips,
-    study: Study | None = None,
+    validation: LabelledClips,
+    test: LabelledClips,
+    options: SensitivityOptions | None = None,
     *,
     rounds: int = 2,
     progress: Progress | None = None,
 ) -> Allocation:
-    """The allocation of area that loses least on the clips that choose, confirmed on the others with fresh chips.
+    """The allocation of area with the least loss on the validation clips, measured on the test clips with fresh chips.
 
-    Raises ParameterError if mismatch changes no class at all: then there is nothing to allocate for.
+    Raises ParameterError if mismatch changes no class, because then no allocation is better than another.
     """
-    study = study or Study()
+    options = options or SensitivityOptions()
     groups, areas = groups_of(design), group_areas(design)
     area = np.array([areas[group] for group in groups])
-    bench = Bench(design, choosing, study.seed)
-    bench.report(progress, rounds * (2 * len(groups) + 1) * study.chips + 2 * study.chips)
+    scorer = ChipScorer(design, validation, options.seed)
+    scorer.report(progress, rounds * (2 * len(groups) + 1) * options.chips + 2 * options.chips)
     scale, done = np.ones(len(groups)), []
     for _ in range(rounds):
-        done.append(_elasticities(bench, groups, scale, study))
+        done.append(_elasticities(scorer, groups, scale, options))
         scale = next_scale(area, scale, done[-1].elasticity)
     predicted = predicted_loss(done[-1], scale)
-    report = Bench(design, reporting, study.seed)
-    report.report(progress and (lambda n, _: progress(bench.done + n, bench.total)), 2 * study.chips)
-    confirmed = confirm(report, dict(zip(groups, scale, strict=True)), study)
+    report = ChipScorer(design, test, options.seed)
+    report.report(progress and (lambda n, _: progress(scorer.done + n, scorer.total)), 2 * options.chips)
+    confirmed = confirm(report, dict(zip(groups, scale, strict=True)), options)
     sizes = {group: _geometry(_drawn(design, group), float(s)) for group, s in zip(groups, scale, strict=True)}
     return Allocation(
         design.name,
@@ -122,14 +123,14 @@ def allocate_area(
 
 
 def next_scale(area: np.ndarray, scale: np.ndarray, elasticity: np.ndarray) -> np.ndarray:
-    """(groups,) the next area scales at the same total area, from the elasticities at `scale`."""
+    """(groups,) the next area scales at the same total area, from the areas (groups,) and elasticities at `scale`."""
     share = area * scale / (area * scale).sum()
     weight = np.maximum(elasticity, FLOOR * elasticity[elasticity > 0.0].sum())
-    wanted = np.sqrt(weight * share)
+    best = np.sqrt(weight * share)
     free, new = np.ones(len(area), bool), np.zeros(len(area))
     total = area.sum()
-    for _ in range(len(area)):  # groups at a limit of the range stay there, the others share the rest
-        new[free] = wanted[free] / wanted[free].sum() * (total - (area * new)[~free].sum()) / area[free]
+    for _ in range(len(area)):  # groups at a limit of the range stay there; the others share the remaining area
+        new[free] = best[free] / best[free].sum() * (total - (area * new)[~free].sum()) / area[free]
         limit = np.clip(new, *RANGE)
         if np.array_equal(limit, new):
             break
@@ -139,18 +140,18 @@ def next_scale(area: np.ndarray, scale: np.ndarray, elasticity: np.ndarray) -> n
 
 
 def predicted_loss(seen: Round, scale: np.ndarray) -> float:
-    """Loss at `scale`, by L = c (sum of V_g / s_g)^p through the loss and the elasticities seen."""
+    """Loss at `scale` by L = c (sum of V_g / s_g)^p, with c and p from the measured loss and elasticities."""
     e = np.maximum(seen.elasticity, 0.0)
     return float(seen.loss * ((e * seen.scale / scale).sum() / e.sum()) ** (e.sum() / seen.loss))
 
 
-def confirm(bench: Bench, scale: Mapping[str, float], study: Study) -> Confirmed:
-    """Score fresh chips with uniform and with allocated areas, pairwise the same draws."""
-    first = study.chips  # the chips before these chose
-    changes = (Change(), Change(factor=spread_factors(bench.design, scale)))
-    accuracy = [bench.accuracy(change, study.chips, first) for change in changes]
-    loss = [1.0 - bench.agreement(change, study.chips, first) for change in changes]
-    good = [y >= bench.nominal - study.margin - 1e-12 for y in accuracy]
+def confirm(scorer: ChipScorer, scale: Mapping[str, float], options: SensitivityOptions) -> Confirmed:
+    """Score fresh chips with uniform and with allocated areas, with the same draws in each pair."""
+    first = options.chips  # the chips before these were used for the choice
+    changes = (Change(), Change(factor=spread_factors(scorer.design, scale)))
+    accuracy = [scorer.accuracy(change, options.chips, first) for change in changes]
+    loss = [1.0 - scorer.agreement(change, options.chips, first) for change in changes]
+    good = [y >= scorer.nominal - options.margin - 1e-12 for y in accuracy]
     gain = accuracy[1] - accuracy[0]
     return Confirmed(
         (float(accuracy[0].mean()), float(accuracy[1].mean())),
@@ -159,14 +160,14 @@ def confirm(bench: Bench, scale: Mapping[str, float], study: Study) -> Confirmed
         paired(good[0], good[1]),
         (float(loss[0].mean()), float(loss[1].mean())),
         standard_error(loss[1]),
-        study.chips,
-        study.margin,
+        options.chips,
+        options.margin,
         (accuracy[0], accuracy[1]),
     )
 
 
 def spread_factors(design: Design, scale: Mapping[str, float]) -> dict[str, float]:
-    """Factor on each group's deviations if its devices have `scale` times the area, shape kept."""
+    """Factor on the deviations of each group if its devices have `scale` times the area at the same shape."""
     return {
         group: _sigma(design.technology, _geometry(_drawn(design, group), s))
         / _sigma(design.technology, _drawn(design, group))
@@ -174,18 +175,18 @@ def spread_factors(design: Design, scale: Mapping[str, float]) -> dict[str, floa
     }
 
 
-def _elasticities(bench: Bench, groups: tuple[str, ...], scale: np.ndarray, study: Study) -> Round:
+def _elasticities(scorer: ChipScorer, groups: tuple[str, ...], scale: np.ndarray, options: SensitivityOptions) -> Round:
     at = dict(zip(groups, scale.tolist(), strict=True))
-    loss = 1.0 - bench.agreement(Change(factor=spread_factors(bench.design, at)), study.chips)
+    loss = 1.0 - scorer.agreement(Change(factor=spread_factors(scorer.design, at)), options.chips)
     if not loss.any():
         raise ParameterError(
-            f"mismatch changes no class of {bench.design.name} on these clips, so no area is better "
+            f"mismatch changes no class of {scorer.design.name} on these clips, so no area is better "
             "than another: use smaller devices, or more clips."
         )
     found = []
     for group in groups:
         scores = [
-            bench.agreement(Change(factor=spread_factors(bench.design, at | {group: at[group] * f})), study.chips)
+            scorer.agreement(Change(factor=spread_factors(scorer.design, at | {group: at[group] * f})), options.chips)
             for f in (SPAN, 1.0 / SPAN)
         ]
         found.append((scores[0] - scores[1]) / (2.0 * math.log(SPAN)))
@@ -207,5 +208,5 @@ def _geometry(drawn: Geometry, scale: float) -> Geometry:
 
 
 def _sigma(technology: Technology, size: Geometry) -> float:
-    # threshold and gain factor follow the same law, so one of them stands for both
+    # threshold voltage and gain factor scale alike with area, so one of them represents both
     return technology.sigma_vth("n", size.w, size.l)

@@ -1,6 +1,7 @@
 """Chips on which chosen devices deviate more, less, not at all, or as on another chip.
 
-All by their spreads and streams: a device that is not touched is the same device as on `draw_chip` of that number.
+A change acts on the spreads and the random streams of devices only. A device without a change equals, bit for bit, the
+same device of `draw_chip` with that chip number.
 """
 
 from collections.abc import Mapping
@@ -34,12 +35,13 @@ _DPI_ONLY = {"bon", "btau", "bgain", "bs", "d0", "ron", "rtau", "rgain", "rs"}  
 
 @dataclass(frozen=True)
 class Change:
-    """What deviates otherwise. An empty Change is the chip as drawn.
+    """Which deviations differ from the chip as drawn. An empty Change is the chip as drawn.
 
-    swapped  groups that are drawn as on the other chip, independent of this one
-    factor   factor on all deviations, by group, or by device (`cell.m1`, `readout.weight`); a device's own goes first
-    rest     factor on those of which none is given
-    cell     (layer, i): only this ladder deviates, with its row of weights
+    swapped  groups that are drawn as on another chip, which is independent of this one
+    factor   factor on all deviations of a group, or of a device (`cell.m1`, `readout.weight`); a device's own factor
+             overrides that of its group
+    rest     factor on all deviations that `factor` does not name
+    cell     (layer, i): only this ladder and its row of weights deviate
     """
 
     swapped: frozenset[str] = frozenset()
@@ -55,7 +57,7 @@ def groups_of(design: Design) -> tuple[str, ...]:
 
 
 def device_groups(design: Design) -> dict[str, str]:
-    """`layer.device` to group, for every device type that the circuit has."""
+    """The group of each device type of the circuit, by `layer.device`."""
     found = {}
     for layer in design.layers:
         for device, group in _SYNAPSE.items():
@@ -68,7 +70,7 @@ def device_groups(design: Design) -> dict[str, str]:
 
 
 def group_areas(design: Design) -> dict[str, float]:
-    """Drawn gate area of each group's devices, m^2. A mirror of any ratio has the area of its unit device."""
+    """Drawn gate area of each group, m^2. A mirror of any ratio counts as one unit device."""
     areas = dict.fromkeys(groups_of(design), 0.0)
     groups = device_groups(design)
     for layer in design.layers:
@@ -92,7 +94,10 @@ def group_areas(design: Design) -> dict[str, float]:
 
 
 def changed_chips(design: Design, seed: int, change: Change) -> ChipFactory:
-    """The chips of `design` under `seed` with a Change. Raises ParameterError for a group, device or cell not there."""
+    """The chips of `design` under `seed` with a Change.
+
+    Raises ParameterError for a group, device or cell that the design does not have.
+    """
     groups = device_groups(design)
     unknown = sorted((change.swapped | set(change.factor)) - set(groups) - set(groups.values()))
     if unknown:
@@ -128,7 +133,7 @@ def _in_dpi(device: str) -> bool:
 
 
 def _mask(cell: tuple[str, int], layer: str, device: str, shape: tuple[int, ...]) -> np.ndarray:
-    """1 for the elements that belong to the cell, flat; input diodes serve all cells."""
+    """1 for the elements of the cell, else 0, flattened; input diodes serve all cells, so they are 0."""
     mask = np.zeros(shape)
     if layer == cell[0] and device != "input":
         mask[cell[1]] = 1.0

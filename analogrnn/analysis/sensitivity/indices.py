@@ -1,14 +1,16 @@
-"""Which devices, groups and cells cost the accuracy of manufactured chips. Gradient-free: only chips are scored.
+"""Which groups, devices and cells cost the accuracy of manufactured chips. Gradient-free: only chips are scored.
 
-Groups, by Sobol's pick-freeze scheme on random fields: chips A and B are independent, chip AB_g is A with all devices
-of group g as on B. Since groups are independent, with V the variance of the score over chips,
+Variance by group uses Sobol's pick-and-freeze scheme on random fields. Chips A and B are independent; chip AB_g is chip
+A with all devices of group g as on B. Groups are independent, so with V the variance of the score Y over chips,
 
     S_g = E[Y_B (Y_ABg - Y_A)] / V          variance that group g explains alone          (first order)
     T_g = E[(Y_A - Y_ABg)^2] / (2 V)        variance that remains if all but g are frozen (total)
 
-The indices and the normal approximation of their bootstrap intervals are SALib's. T_g - S_g is what a group does with
-others. Indices say what spreads chips apart, losses what they lose on average: `by_cell` and `by_device` have the loss
-of chips on which nothing else deviates, `recovered` what the same chips win if one group alone is perfect.
+T_g - S_g is the interaction of group g with others. SALib computes the indices and bootstrap intervals (by a normal
+approximation).
+
+Indices describe the spread over chips; losses are means. `by_cell` and `by_device` are the mean loss of chips on which
+nothing else deviates. `recovered` is the mean gain of the same chips if one group alone is perfect.
 
 Source  Saltelli et al., Comput. Phys. Commun. 181(2), 2010 (S_g, and T_g after Jansen, CPC 117, 1999);
         Gamboa, Janon, Klein & Lagnoux, Electron. J. Stat. 8, 2014 (pick-freeze for any random input, vectors included);
@@ -31,26 +33,33 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Study:
-    """chips of each kind; `margin`: accuracy that a good chip may lose against nominal."""
+class SensitivityOptions:
+    """Sample sizes and criteria. Raises ParameterError for a value out of range.
+
+    seed        of the chips
+    chips       chips of each kind (A, B and each AB_g)
+    single      chips for each cell and for each device type
+    margin      accuracy that a good chip may lose compared with the nominal chip, as a fraction
+    confidence  of the intervals of the indices
+    """
 
     seed: int = 1
     chips: int = 256
-    single: int = 48  # chips for each cell and each device type
+    single: int = 48
     margin: float = 0.05
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
         for name, low in (("chips", 8), ("single", 2)):
-            if in_range(f"Study.{name}", getattr(self, name), low, 10**6) != int(getattr(self, name)):
-                raise ParameterError(f"Study.{name} = {getattr(self, name)!r} is not a whole number.")
-        in_range("Study.margin", self.margin, 0.0, 1.0)
-        in_range("Study.confidence", self.confidence, 0.5, 0.9999)
+            if in_range(f"SensitivityOptions.{name}", getattr(self, name), low, 10**6) != int(getattr(self, name)):
+                raise ParameterError(f"SensitivityOptions.{name} = {getattr(self, name)!r} is not a whole number.")
+        in_range("SensitivityOptions.margin", self.margin, 0.0, 1.0)
+        in_range("SensitivityOptions.confidence", self.confidence, 0.5, 0.9999)
 
 
 @dataclass(frozen=True, eq=False)
 class Indices:
-    """Sobol' indices of one score, (groups,) each; the errors are half widths of the confidence interval."""
+    """Sobol' indices of one score, (groups,) each; an error is the half width of the confidence interval."""
 
     score: str
     variance: float
@@ -62,7 +71,7 @@ class Indices:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Accuracy lost (or recovered), mean over chips and its standard error, (n,) each."""
+    """Accuracy lost (or recovered) for each name: mean over chips and its standard error, (n,) each."""
 
     names: tuple[str, ...]
     loss: np.ndarray
@@ -75,10 +84,10 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """`indices` of the accuracy and of whether a chip is good; losses; the share of area that each group has."""
+    """Indices of the accuracy and of whether a chip is good; losses by group, cell and device type; shares of area."""
 
     network: str
-    study: Study
+    options: SensitivityOptions
     nominal: float
     mean: float
     mean_error: float
@@ -86,44 +95,48 @@ class Sensitivity:
     groups: tuple[str, ...]
     area: np.ndarray  # (groups,) shares
     indices: tuple[Indices, ...]
-    recovered: Losses  # groups: accuracy won where the group alone is perfect, on the same chips
+    recovered: Losses  # by group: accuracy gained if this group alone is perfect, on the same chips
     by_cell: Losses
     by_device: Losses
     clips: int
 
 
 def analyze_sensitivity(
-    design: Design, examples: LabelledClips, study: Study | None = None, *, progress: Progress | None = None
+    design: Design,
+    examples: LabelledClips,
+    options: SensitivityOptions | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Sensitivity:
-    """Score chips of `design` on labelled clips, and say what their spread and their loss come from.
+    """Score chips of `design` on labelled clips, and attribute their spread and their loss to devices.
 
     >>> found = ar.analyze_sensitivity(design, ar.LabelledClips(x, labels))
 
     Raises ParameterError for a design without pooling or clips that don't fit, MissingDependencyError without SALib.
     """
-    study = study or Study()
+    options = options or SensitivityOptions()
     groups, devices = groups_of(design), tuple(device_groups(design))
     cells = [(layer.name, i) for layer in design.ladders for i in range(layer.width)]
-    bench = Bench(design, examples, study.seed)
-    total = (2 + 2 * len(groups)) * study.chips + (len(cells) + len(devices)) * study.single
-    bench.report(progress, total)
-    plain = bench.accuracy(Change(), study.chips)
-    other = bench.accuracy(Change(swapped=frozenset(groups)), study.chips)
-    mixed = np.stack([bench.accuracy(Change(swapped=frozenset({group})), study.chips) for group in groups])
-    least = bench.nominal - study.margin - 1e-12
+    scorer = ChipScorer(design, examples, options.seed)
+    total = (2 + 2 * len(groups)) * options.chips + (len(cells) + len(devices)) * options.single
+    scorer.report(progress, total)
+    plain = scorer.accuracy(Change(), options.chips)
+    other = scorer.accuracy(Change(swapped=frozenset(groups)), options.chips)
+    mixed = np.stack([scorer.accuracy(Change(swapped=frozenset({group})), options.chips) for group in groups])
+    least = scorer.nominal - options.margin - 1e-12
     good = [(y >= least).astype(float) for y in (plain, other, mixed)]
     indices = (
-        sobol_indices("accuracy", groups, plain, other, mixed, study),
-        sobol_indices("good", groups, good[0], good[1], good[2], study),
+        sobol_indices("accuracy", groups, plain, other, mixed, options),
+        sobol_indices("good", groups, good[0], good[1], good[2], options),
     )
-    frozen = [bench.accuracy(Change(factor={group: 0.0}), study.chips) for group in groups]
-    alone = [bench.accuracy(Change(cell=cell), study.single) for cell in cells]
-    single = [bench.accuracy(Change(factor={device: 1.0}, rest=0.0), study.single) for device in devices]
+    frozen = [scorer.accuracy(Change(factor={group: 0.0}), options.chips) for group in groups]
+    alone = [scorer.accuracy(Change(cell=cell), options.single) for cell in cells]
+    single = [scorer.accuracy(Change(factor={device: 1.0}, rest=0.0), options.single) for device in devices]
     areas = group_areas(design)
     return Sensitivity(
         network=design.name,
-        study=study,
-        nominal=bench.nominal,
+        options=options,
+        nominal=scorer.nominal,
         mean=float(plain.mean()),
         mean_error=standard_error(plain),
         good=float(good[0].mean()),
@@ -135,13 +148,13 @@ def analyze_sensitivity(
             np.array([(y - plain).mean() for y in frozen]),
             np.array([standard_error(y - plain) for y in frozen]),
         ),
-        by_cell=losses([f"{layer}[{i}]" for layer, i in cells], alone, bench.nominal),
-        by_device=losses(devices, single, bench.nominal),
+        by_cell=losses([f"{layer}[{i}]" for layer, i in cells], alone, scorer.nominal),
+        by_device=losses(devices, single, scorer.nominal),
         clips=len(examples),
     )
 
 
-class Bench:
+class ChipScorer:
     """Scores changed chips of one design on one set of clips, without noise."""
 
     def __init__(self, design: Design, examples: LabelledClips, seed: int) -> None:
@@ -158,7 +171,7 @@ class Bench:
         self.done = self.total = 0
 
     def report(self, progress: Progress | None, total: int) -> None:
-        """Tell `progress` of every chip from now on, out of `total`."""
+        """Call `progress(done, total)` after every chip from now on."""
         self._progress, self.done, self.total = progress, 0, total
 
     def accuracy(self, change: Change, chips: int, first: int = 0) -> np.ndarray:
@@ -166,13 +179,13 @@ class Bench:
         return self._score(change, range(first, first + chips), self.examples.labels)
 
     def agreement(self, change: Change, chips: int, first: int = 0) -> np.ndarray:
-        """(chips,) share of clips that get the nominal chip's class."""
+        """(chips,) share of clips with the same class as on the nominal chip."""
         return self._score(change, range(first, first + chips), self.classes)
 
-    def _score(self, change: Change, numbers: range, wanted: np.ndarray) -> np.ndarray:
+    def _score(self, change: Change, numbers: range, target: np.ndarray) -> np.ndarray:
         factory, found = changed_chips(self.design, self.seed, change), np.empty(len(numbers))
         for j, number in enumerate(numbers):
-            found[j] = np.mean(simulate(factory.chip(number), self.examples.x).classes == wanted)
+            found[j] = np.mean(simulate(factory.chip(number), self.examples.x).classes == target)
             self.done += 1
             if self._progress:
                 self._progress(self.done, self.total)
@@ -180,11 +193,16 @@ class Bench:
 
 
 def sobol_indices(
-    score: str, groups: tuple[str, ...], plain: np.ndarray, other: np.ndarray, mixed: np.ndarray, study: Study
+    score: str,
+    groups: tuple[str, ...],
+    plain: np.ndarray,
+    other: np.ndarray,
+    mixed: np.ndarray,
+    options: SensitivityOptions,
 ) -> Indices:
-    """Indices of scores plain (chips,) of chips A, other (chips,) of B, mixed (groups, chips) of AB_g, by SALib.
+    """Sobol' indices, by SALib, of scores plain (chips,) of A, other (chips,) of B and mixed (groups, chips) of AB_g.
 
-    All zero if no chip differs from another. Raises MissingDependencyError without SALib.
+    All are zero if no chip differs from another. Raises MissingDependencyError without SALib.
     """
     zero = np.zeros(len(groups))
     both = np.concatenate([plain, other])
@@ -200,8 +218,8 @@ def sobol_indices(
         rows,
         calc_second_order=False,
         num_resamples=400,
-        conf_level=study.confidence,
-        seed=study.seed,
+        conf_level=options.confidence,
+        seed=options.seed,
     )
     return Indices(score, float(np.var(both)), *(np.asarray(found[key]) for key in ("S1", "S1_conf", "ST", "ST_conf")))
 
@@ -213,5 +231,5 @@ def losses(names: tuple[str, ...] | list[str], scores: list[np.ndarray], nominal
 
 
 def standard_error(y: np.ndarray) -> float:
-    """Of a mean."""
+    """Standard error of the mean of y (n,); 0 for n = 1."""
     return float(y.std(ddof=1) / np.sqrt(len(y))) if len(y) > 1 else 0.0

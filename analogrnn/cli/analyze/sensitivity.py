@@ -36,28 +36,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allocate",
         choices=("on", "off"),
         default="on",
-        help="also allocate the area, and confirm it on fresh chips (default on)",
+        help="also allocate the area, and measure the gain on fresh chips (default on)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write sensitivity.json and pictures here")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write sensitivity.json and figures here")
 
 
 def run(args: argparse.Namespace) -> int:
     from analogrnn.analysis.sensitivity.allocation import allocate_area  # noqa: PLC0415 (numba and scipy cost a second)
-    from analogrnn.analysis.sensitivity.indices import Study, analyze_sensitivity  # noqa: PLC0415
+    from analogrnn.analysis.sensitivity.indices import SensitivityOptions, analyze_sensitivity  # noqa: PLC0415
 
     ui = Ui(as_json=args.json)
-    study = Study(seed=args.seed, chips=args.chips, single=args.single, margin=args.margin)
+    options = SensitivityOptions(seed=args.seed, chips=args.chips, single=args.single, margin=args.margin)
     network = network_of(args)
     design = design_of(args, network)
-    choosing, reporting = examples_of(args, network)
+    validation, test = examples_of(args, network)
     with ui.progress("chips") as progress:
-        found = analyze_sensitivity(design, reporting, study, progress=progress)
+        found = analyze_sensitivity(design, test, options, progress=progress)
     _show(ui, found)
     answer = _answer(found)
     allocation = None
     if args.allocate == "on":
         with ui.progress("chips for the allocation") as progress:
-            allocation = allocate_area(design, choosing, reporting, study, progress=progress)
+            allocation = allocate_area(design, validation, test, options, progress=progress)
         _show_allocation(ui, allocation)
         answer["allocation"] = _allocation_answer(allocation)
     if args.out is not None:
@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(ui: Ui, found: "Sensitivity") -> None:
     ui.say(
-        f"{found.network}: nominal {100 * found.nominal:.1f} %; {found.study.chips} chips "
+        f"{found.network}: nominal {100 * found.nominal:.1f} %; {found.options.chips} chips "
         f"{100 * found.mean:.1f} +- {100 * found.mean_error:.1f} %, of which {100 * found.good:.0f} % lose no more "
-        f"than {100 * found.study.margin:g} points"
+        f"than {100 * found.options.margin:g} points"
     )
     accuracy, good = found.indices
     rows = [
@@ -89,8 +89,8 @@ def _show(ui: Ui, found: "Sensitivity") -> None:
         )
         for j, group in enumerate(found.groups)
     ]
-    header = ("group", "S accuracy", "T accuracy", "T good", "won if perfect", "area")
-    ui.columns("variance over chips by group, and points won if the group had no mismatch", header, rows)
+    header = ("group", "S accuracy", "T accuracy", "T good", "gained if perfect", "area")
+    ui.columns("variance over chips by group, and points gained if the group had no mismatch", header, rows)
     ui.columns("worst cells", ("only this ladder deviates", "loss (points)"), _rows(found.by_cell))
     ui.columns("worst device types", ("only these deviate", "loss (points)"), _rows(found.by_device))
 
@@ -139,15 +139,15 @@ def _answer(found: "Sensitivity") -> dict[str, Any]:
 
     return {
         "network": found.network,
-        "chips": found.study.chips,
+        "chips": found.options.chips,
         "clips": found.clips,
-        "seed": found.study.seed,
+        "seed": found.options.seed,
         "accuracy_nominal": found.nominal,
         "accuracy_mean": found.mean,
         "accuracy_error": found.mean_error,
-        "margin": found.study.margin,
+        "margin": found.options.margin,
         "good": found.good,
-        "confidence": found.study.confidence,
+        "confidence": found.options.confidence,
         "area_share": dict(zip(found.groups, found.area.tolist(), strict=True)),
         "indices": {
             item.score: {
@@ -199,6 +199,6 @@ def _allocation_answer(found: "Allocation") -> dict[str, Any]:
 def _draw(folder: Path, sensitivity: "Sensitivity", allocation: "Allocation | None", where: str) -> None:
     from analogrnn.figures import sensitivity as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
-    figures.draw_sensitivity(sensitivity, f"{where}: what mismatch costs", folder / "sensitivity.png")
+    figures.draw_sensitivity(sensitivity, f"{where}: accuracy lost to mismatch", folder / "sensitivity.png")
     if allocation is not None:
-        figures.draw_allocation(allocation, f"{where}: the same area, allocated", folder / "allocation.png")
+        figures.draw_allocation(allocation, f"{where}: allocation of the same area", folder / "allocation.png")

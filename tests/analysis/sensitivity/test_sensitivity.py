@@ -17,7 +17,7 @@ from analogrnn.analysis.sensitivity.allocation import (
     spread_factors,
 )
 from analogrnn.analysis.sensitivity.changed_chips import Change, changed_chips, device_groups, group_areas, groups_of
-from analogrnn.analysis.sensitivity.indices import Bench, Study, analyze_sensitivity, sobol_indices
+from analogrnn.analysis.sensitivity.indices import ChipScorer, SensitivityOptions, analyze_sensitivity, sobol_indices
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.cli.main import main
 from analogrnn.datasets import LabelledClips
@@ -63,7 +63,7 @@ def test_an_empty_change_is_the_chip_as_drawn(design):
             assert_array_equal(a, b)
 
 
-def test_a_swapped_group_is_drawn_anew_and_nothing_else_moves(design):
+def test_a_swapped_group_is_drawn_again_and_nothing_else_changes(design):
     moves = {
         "weights": [0, 1],
         "rails": [0, 1],
@@ -87,8 +87,8 @@ def test_a_swapped_group_is_drawn_anew_and_nothing_else_moves(design):
 def test_swapping_all_groups_gives_an_independent_chip(design):
     """Pick-freeze needs B independent of A: correlation of thresholds over 400 chips within 4 standard errors of 0.
 
-    And B spreads as A does, so its devices are independent of each other: the standard error of a ratio of two sample
-    deviations is 1 / sqrt(400).
+    B has the same spread as A, so its devices are independent of each other: the standard error of a ratio of two
+    sample deviations is 1 / sqrt(400).
     """
     a, b = (
         np.array([changed_chips(design, 1, change).tables(np.arange(400, dtype=np.uint64))[0].up[:, 0, 1]]).ravel()
@@ -143,7 +143,7 @@ def test_every_device_has_one_group_and_areas_add_up(kind):
         assert sum(area for name, area in areas.items() if name not in mirrors) == pytest.approx(memory)
 
 
-def test_a_ladder_of_one_stage_has_no_integrator_to_blame():
+def test_a_ladder_of_one_stage_has_no_integrator_devices():
     groups = device_groups(mapped(kinds()["bmru"]))
     assert "dpi" not in groups.values()
     assert "cell.bgain" not in groups
@@ -162,7 +162,7 @@ def test_indices_of_a_known_function_are_found():
         return 2 * p[0] + p[1] + p[0] * p[2]
 
     mixed = np.stack([y(np.where(np.arange(3)[:, None] == g, b, a)) for g in range(3)])
-    found = sobol_indices("y", ("a", "b", "c"), y(a), y(b), mixed, Study())
+    found = sobol_indices("y", ("a", "b", "c"), y(a), y(b), mixed, SensitivityOptions())
     assert found.variance == pytest.approx(6.0, rel=0.15)
     assert np.all(np.abs(found.first - [4 / 6, 1 / 6, 0]) < 4 / 1.96 * found.first_error)
     assert np.all(np.abs(found.total - [5 / 6, 1 / 6, 1 / 6]) < 4 / 1.96 * found.total_error)
@@ -173,7 +173,7 @@ def test_salib_computes_the_estimators_that_we_state():
     rng = stream(2, "test", "sobol")
     plain, other = rng.random((2, 50))
     mixed = rng.random((4, 50))
-    found = sobol_indices("y", ("a", "b", "c", "d"), plain, other, mixed, Study())
+    found = sobol_indices("y", ("a", "b", "c", "d"), plain, other, mixed, SensitivityOptions())
     variance, centre = np.var(np.concatenate([plain, other])), np.concatenate([plain, other, *mixed]).mean()
     for j in range(4):
         first = np.mean((other - centre) * (mixed[j] - plain)) / variance
@@ -184,7 +184,7 @@ def test_salib_computes_the_estimators_that_we_state():
 
 def test_chips_that_never_differ_have_no_indices():
     same = np.full(10, 0.9)
-    found = sobol_indices("y", ("a",), same, same, same[None], Study())
+    found = sobol_indices("y", ("a",), same, same, same[None], SensitivityOptions())
     assert found.variance == 0.0
     assert found.total.tolist() == [0.0]
 
@@ -193,22 +193,24 @@ def test_without_salib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "SALib.analyze", None)
     rng = stream(3, "test")
     with pytest.raises(MissingDependencyError, match="pip install 'SALib"):
-        sobol_indices("y", ("a",), rng.random(9), rng.random(9), rng.random((1, 9)), Study())
+        sobol_indices("y", ("a",), rng.random(9), rng.random(9), rng.random((1, 9)), SensitivityOptions())
 
 
 def test_the_report_holds_every_group_cell_and_device(design, examples):
-    told = []
-    found = analyze_sensitivity(design, examples, Study(chips=16, single=4), progress=lambda n, m: told.append((n, m)))
+    calls = []
+    found = analyze_sensitivity(
+        design, examples, SensitivityOptions(chips=16, single=4), progress=lambda n, m: calls.append((n, m))
+    )
     assert found.nominal == 1.0  # the labels are the nominal classes
     assert found.by_cell.names == ("cell[0]", "cell[1]", "cell[2]")
     assert set(found.by_device.names) == set(device_groups(design))
     assert found.area.sum() == pytest.approx(1.0)
-    assert told[-1] == (told[-1][1], told[-1][1])
+    assert calls[-1] == (calls[-1][1], calls[-1][1])
     assert np.all(found.by_cell.loss >= 0.0)
-    again = analyze_sensitivity(design, examples, Study(chips=16, single=4))
+    again = analyze_sensitivity(design, examples, SensitivityOptions(chips=16, single=4))
     assert_array_equal(found.indices[0].total, again.indices[0].total)
-    # what doesn't exist in a circuit can't cost accuracy: with no mismatch at all nothing is lost
-    assert Bench(design, examples, 1).accuracy(Change(rest=0.0), 3).tolist() == [1.0] * 3
+    # with no mismatch at all nothing is lost
+    assert ChipScorer(design, examples, 1).accuracy(Change(rest=0.0), 3).tolist() == [1.0] * 3
 
 
 def test_the_share_of_area_of_the_best_allocation_is_that_of_the_elasticity():
@@ -234,7 +236,7 @@ def test_an_allocation_keeps_the_area_and_its_limits():
     assert (area * scale).sum() == pytest.approx(area.sum())
     assert scale[2] == 16.0
     assert scale.min() >= 1.0 / 16.0
-    # a group whose elasticity came out negative by chance is not starved
+    # a group whose elasticity came out negative by chance keeps some area
     assert next_scale(np.ones(2), np.ones(2), np.array([-0.1, 1.0]))[0] >= 0.09
 
 
@@ -249,7 +251,7 @@ def test_the_predicted_loss_is_exact_for_a_power_law():
     assert predicted_loss(seen, scale) == pytest.approx(loss(scale), rel=1e-12)
 
 
-def test_spread_follows_the_technology_s_own_law_of_area(design):
+def test_spread_over_area_is_that_of_the_technology(design):
     factors = spread_factors(design, {"threshold": 4.0, "weights": 1.0})
     size = design.sizing.cell
     sigma = [design.technology.sigma_vth("n", k * size.w, k * size.l) for k in (1, 2)]
@@ -259,51 +261,51 @@ def test_spread_follows_the_technology_s_own_law_of_area(design):
 
 
 def test_an_allocation_on_chips_gains_where_one_group_has_too_little(design, examples):
-    """The threshold devices at a sixteenth of their area: any allocation must give them more, and win."""
-    study = Study(chips=24)
-    found = allocate_area(design, examples, examples, study, rounds=1)
+    """The threshold devices at a sixteenth of their area: any allocation must give them more, and gain."""
+    options = SensitivityOptions(chips=24)
+    found = allocate_area(design, examples, examples, options, rounds=1)
     assert (found.share_before.sum(), found.share_after.sum()) == (pytest.approx(1.0), pytest.approx(1.0))
     assert set(found.sizes) == set(found.groups)
     size = found.sizes["dpi"]
     assert size.area == pytest.approx(design.sizing.cell.area * found.scale[found.groups.index("dpi")])
-    bench = Bench(design, examples, 1)
-    many = Study(chips=96)  # a loss of 0.08 by 96 chips is five of its standard errors
-    starved = confirm(bench, {"threshold": 1.0 / 16.0}, many)
+    scorer = ChipScorer(design, examples, 1)
+    many = SensitivityOptions(chips=96)  # a loss of 0.08 by 96 chips is five of its standard errors
+    starved = confirm(scorer, {"threshold": 1.0 / 16.0}, many)
     assert starved.accuracy_gain < -3 * starved.accuracy_error
-    assert_array_equal(starved.scores[0], bench.accuracy(Change(), 96, 96))
+    assert_array_equal(starved.scores[0], scorer.accuracy(Change(), 96, 96))
     assert found.confirmed.accuracy_gain > -3 * found.confirmed.accuracy_error
 
 
-def test_nothing_to_allocate_for_is_said(examples):
+def test_an_allocation_without_any_loss_is_refused(examples):
     large = mapped(network(cmru(d=3)), input_bound=6.0)
     quiet = dict.fromkeys(("a_vt_n", "a_vt_p", "a_beta_n", "a_beta_p"), 1e-18)
     calm = replace(large, technology=replace(large.technology, **quiet))
     with pytest.raises(ParameterError, match="mismatch changes no class"):
-        allocate_area(calm, examples, examples, Study(chips=8), rounds=1)
+        allocate_area(calm, examples, examples, SensitivityOptions(chips=8), rounds=1)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"chips": 2}, r"Study\.chips"),
+        ({"chips": 2}, r"SensitivityOptions\.chips"),
         ({"chips": 9.5}, "not a whole number"),
-        ({"margin": -1}, r"Study\.margin"),
-        ({"single": 0}, r"Study\.single"),
-        ({"confidence": 1.0}, r"Study\.confidence"),
+        ({"margin": -1}, r"SensitivityOptions\.margin"),
+        ({"single": 0}, r"SensitivityOptions\.single"),
+        ({"confidence": 1.0}, r"SensitivityOptions\.confidence"),
     ],
 )
-def test_studies_that_make_no_sense_are_refused(values, message):
+def test_invalid_options_are_refused(values, message):
     with pytest.raises(ParameterError, match=message):
-        Study(**values)
+        SensitivityOptions(**values)
 
 
 def test_a_network_without_classes_is_refused(examples):
     with pytest.raises(ParameterError, match="has no pooling"):
-        Bench(mapped(kinds()["not_pooled"]), examples, 1)
+        ChipScorer(mapped(kinds()["not_pooled"]), examples, 1)
 
 
-def test_the_command_writes_what_it_says(tmp_path, capsys):
-    words = [
+def test_the_command_writes_its_results(tmp_path, capsys):
+    arguments = [
         "analyze",
         "sensitivity",
         "digits_d16_k2",
@@ -319,7 +321,7 @@ def test_the_command_writes_what_it_says(tmp_path, capsys):
         str(tmp_path),
         "--json",
     ]
-    assert main(words) == 0
+    assert main(arguments) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer == json.loads((tmp_path / "sensitivity.json").read_text())
     assert len(answer["by_cell"]) == 16
