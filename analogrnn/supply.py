@@ -1,8 +1,8 @@
-"""What a ladder's stages draw from the supply at each level, from the branches of the circuit.
+"""Supply current of a ladder's stages at each level, from the branches of the circuit.
 
-OFF: the copy of the line (mu) and, in the comparator's branch, the cell's own input current (m3 is held by m2).
-ON: the copy, the threshold current (m3 sets it), hysteresis, output, the DPI's drive and its tail, and its two outputs.
-Valid at rest: charging of capacitors and the pulses themselves are not counted (a pulse lasts some per cent of a step).
+OFF    the copy of the line (mu), and in the comparator's branch the cell's own input current (m2 limits m3)
+ON     the copy, the threshold current (set by m3), hysteresis, output, the DPI's drive and tail, and its two outputs
+Valid  at rest: the charging of capacitors and the pulses are not counted (a pulse lasts some per cent of a step)
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from analogrnn.design import Design, Ladder
 
 
 def branch_sum(branches: Mapping[str, float], stages: int) -> np.ndarray:
-    """(stages + 1,) A, the supply current of the stages with 0, 1, .. of them ON.
+    """(stages + 1,) supply current, A, of the stages with 0, 1, .. of them ON.
 
     branches  A: th, hyst, on, alpha, base (copy of the line), shift (a settled DPI output), first (shift of stage 1);
               shift = on = 0 for a bare stage
@@ -22,14 +22,14 @@ def branch_sum(branches: Mapping[str, float], stages: int) -> np.ndarray:
     total = np.empty(stages + 1)
     for level in range(stages + 1):
         on = b["base"] + b["th"] + b["hyst"] + b["alpha"] + 2.0 * b["on"] + 2.0 * b["shift"]
-        # the first OFF stage sees the shift of its lower neighbour, the others only the line
+        # the first OFF stage receives the shift of its lower neighbour, the others only the line
         inputs = [b["base"] + (b["first"] if j == 0 else b["shift"]) * (j == level) for j in range(level, stages)]
         total[level] = level * on + sum(b["base"] + min(i, b["th"]) for i in inputs) + b["first"]
     return total
 
 
 def stages_by_level(design: Design, ladder: Ladder, cell: int = 0) -> np.ndarray:
-    """(N + 1,) A, the predicted supply current of the stages of one ladder at each level, calibrated."""
+    """(N + 1,) predicted supply current, A, of the stages of one ladder at each level, from the calibration."""
     dpi = ladder.has_dpi
     shift = float(ladder.i_shift[cell])
     branches = {

@@ -1,4 +1,4 @@
-"""What a designer asks before tape-out: fixed points, noise, bits, sensitivity, power.
+"""Analyses before tape-out: fixed points, noise, word lengths, sensitivity, power.
 
 Each analysis is a pure function over a Network, Design or Chip that returns a frozen record.
 """

@@ -1,4 +1,4 @@
-"""Pictures of the power analysis."""
+"""Figures of the power analysis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from analogrnn.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, open_
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a stage does at one step time.
+    """Power and errors of a stage at one step time.
 
-    mapped  s, the step time that its currents were mapped for; step: s, the one that it ran at
-    power   W, mean of a stage; wrong: the part of its steps that differ from the digital ladder
+    mapped  s, the step time for which its currents were mapped
+    step    s, the step time at which it ran
+    power   W, mean power of a stage
+    wrong   fraction of its steps that differ from the digital ladder
     """
 
     mapped: float
@@ -26,7 +28,7 @@ class StepTime:
 
 
 def draw_power_blocks(report: PowerReport, title: str, path: Path) -> None:
-    """Power by block; and what a ladder's stages draw at each level over how often it is there. Raises OutputError."""
+    """Power by block; share of time and power of a ladder's stages by level. Raises OutputError."""
     with picture(path, (10, 4.4), dpi=90) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.2, 1.0])
         names = list(report.blocks)
@@ -40,10 +42,10 @@ def draw_power_blocks(report: PowerReport, title: str, path: Path) -> None:
         ladder = report.ladders[0]
         levels = np.arange(ladder.by_level.shape[1])
         low, mid, high = (np.quantile(1e9 * report.supply * ladder.by_level, q, axis=0) for q in (0.0, 0.5, 1.0))
-        right.bar(levels, 100 * ladder.occupancy.mean(axis=0), color=FAINT, label="time spent (left axis)")
-        right.set(xlabel="stages ON", ylabel="part of the time (%)", xticks=levels)
-        twin = right.twinx()
-        twin.errorbar(
+        right.bar(levels, 100 * ladder.occupancy.mean(axis=0), color=FAINT, label="share of time (left axis)")
+        right.set(xlabel="stages ON", ylabel="share of time (%)", xticks=levels)
+        second = right.twinx()
+        second.errorbar(
             levels,
             mid,
             yerr=[mid - low, high - mid],
@@ -51,16 +53,16 @@ def draw_power_blocks(report: PowerReport, title: str, path: Path) -> None:
             fmt="o-",
             ms=4,
             capsize=3,
-            label="power of a ladder's stages: median, least to most ladder",
+            label="power of a ladder's stages: median, least to largest ladder",
         )
-        twin.set(ylabel="power (nW)", ylim=(0, None))
+        second.set(ylabel="power (nW)", ylim=(0, None))
         twin.spines["top"].set_visible(False)
-        handles = [*right.get_legend_handles_labels()[0], *twin.get_legend_handles_labels()[0]]
+        handles = [*right.get_legend_handles_labels()[0], *second.get_legend_handles_labels()[0]]
         right.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.1, 1.0), fontsize=8, frameon=False)
         open_frame(left)
         right.spines["top"].set_visible(False)
         figure.suptitle(
-            f"{title}: {total:.4g} nW on {report.clips} clips (blue: recurrence, orange: feedforward)",
+            f"{title}: {total:.4g} nW on {report.clips} clips (blue: recurrence, orange: feed-forward)",
             color=INK,
             fontsize=11,
         )
@@ -77,7 +79,7 @@ def draw_power_scaling(states: Mapping[str, Scaling], levels: Scaling, title: st
                 "s" + style,
                 color=ORANGE,
                 ms=4,
-                label=f"feedforward, {name}: d^{one.feedforward_slope:.2f}",
+                label=f"feed-forward, {name}: d^{one.feedforward_slope:.2f}",
             )
             if style == "-":
                 left.plot(
@@ -102,9 +104,9 @@ def draw_power_scaling(states: Mapping[str, Scaling], levels: Scaling, title: st
             np.polyval(fit, levels.size),
             color=BLUE,
             lw=1.0,
-            label=f"{fit[0]:.3g} nW a level + {fit[1]:.3g} nW",
+            label=f"{fit[0]:.3g} nW per stage + {fit[1]:.3g} nW",
         )
-        right.plot(levels.size, 1e9 * levels.feedforward, "s-", color=GREEN, ms=4, label="feedforward")
+        right.plot(levels.size, 1e9 * levels.feedforward, "s-", color=GREEN, ms=4, label="feed-forward")
         right.set(xlabel="stages of a ladder (d = 8)", ylabel="power (nW)", ylim=(0, None), xticks=levels.size)
         for axes in (left, right):
             axes.legend(loc="upper left", fontsize=8, frameon=False)

@@ -1,4 +1,4 @@
-"""How much power, how large, how fast."""
+"""Power, area, latency and energy of a Design."""
 
 from analogrnn.analysis.power.area import AreaReport, area_report
 from analogrnn.analysis.power.report import PowerReport, analyze_power

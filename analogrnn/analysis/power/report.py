@@ -1,19 +1,20 @@
-"""Where a network's supply current goes, on clips: by block and by level of occupancy; latency and energy.
+"""Supply current of a network on clips, by block and by level; latency and energy.
 
-Every branch current is known: the bias lines by their whole unit devices and the calibrated maps (`spice.biases.made`),
-the stages by their branches at each level (`supply.branch_sum`, calibrated), the weights by the input currents, the
-line by its standing current and the candidate in its pulses. With V the supply,
+Every branch current is known from the calibration: that of the bias lines from their whole unit devices and the
+calibrated maps (`spice.biases.achieved`), of the stages from their branches at each level (`supply.branch_sum`), of the
+weights from the input currents, and of the line from its standing current and the candidate in its pulses. With V the
+supply,
 
     P = V (I_stages + I_bias + I_line + I_weights + I_inputs + I_readout + I_reference)
 
-    stages     mean over the clips of branch_sum(level); a move comes with the pulse, so the level before it lasts for
+    stages     mean over the clips of branch_sum(level). A move comes with the pulse, so the previous level lasts for
                (lead + T_p) / T of the step
-    bias       sum over lines of k I_line: k unit diodes, each carrying what a unit device on the line carries
-    line       3 I_base (line, dummy branch, clamp) + drive I_line: the mirror that drives the copies; in the pulse, of
-               length T_p in each period T, (drive + stages) max(c, -I_base) on top
-    weights    2 I_+: the positive weights of a row flow through the rail's diode and again through its copy; negative
-               weights sink what is there already
-    load       of an output: what its negative weights sink beyond the positive ones
+    bias       sum over lines of k I_line: each of k unit diodes carries the current of a unit device on the line
+    line       3 I_base (line, dummy branch, clamp) + drive I_line, for the mirror that drives the copies. The pulse, of
+               length T_p in each period T, adds (drive + stages) max(c, -I_base)
+    weights    2 I_+: the currents of a row's positive weights flow through the rail's diode and again through its copy;
+               negative weights sink current that flows already
+    load       of an output: the current that its negative weights sink beyond that of the positive ones
 
 Not counted: charging of gates and capacitors, leakage, clock drivers, the source of the reference and of the inputs.
 """
@@ -31,17 +32,17 @@ from analogrnn.spice.biases import achieved, bias_units, maps_of
 from analogrnn.supply import branch_sum
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
-LINE_BRANCHES = 3  # of the standing current: into the line, into its dummy, into its clamp
-RECURRENT = ("stages", "bias lines", "input lines")  # the others are feedforward, but for the reference
+LINE_BRANCHES = 3  # branches of the standing current: into the line, into its dummy, into its clamp
+RECURRENT = ("stages", "bias lines", "input lines")  # the others are feed-forward, except the reference
 
 
 @dataclass(frozen=True, eq=False)
 class LadderPower:
-    """One recurrent layer. Currents in A, (d,) unless said otherwise."""
+    """Supply currents of one recurrent layer, A; shape (d,) if not stated otherwise."""
 
     name: str
     by_level: np.ndarray  # (d, N + 1), of the stages
-    occupancy: np.ndarray  # (d, N + 1), part of the time that each ladder spends at each level
+    occupancy: np.ndarray  # (d, N + 1), fraction of time that each ladder spends at each level
     stages: np.ndarray
     bias: np.ndarray
     line: np.ndarray
@@ -50,9 +51,13 @@ class LadderPower:
 
 @dataclass(frozen=True, eq=False)
 class PowerReport:
-    """Mean over the clips. `blocks` in A of supply current; SI units throughout.
+    """Mean over the clips, in SI units.
 
-    steps: reset, presets and frames of one inference
+    blocks   supply current of each block, A
+    ladders  the recurrent layers in detail
+    frames   input frames per inference
+    steps    steps per inference: reset, presets and frames
+    period   of one step, s
     """
 
     network: str
@@ -66,42 +71,42 @@ class PowerReport:
 
     @property
     def total(self) -> float:
-        """W."""
+        """Power of all blocks, W."""
         return self.supply * sum(self.blocks.values())
 
     @property
     def recurrent(self) -> float:
-        """W, of the blocks that hold the state."""
+        """Power of the blocks that hold the state, W."""
         return self.supply * sum(self.blocks[name] for name in RECURRENT)
 
     @property
     def feedforward(self) -> float:
-        """W, of weights, inputs, readout and its load."""
+        """Power of weights, inputs, readout and its load, W."""
         return self.supply * sum(value for name, value in self.blocks.items() if name not in (*RECURRENT, "reference"))
 
     @property
     def latency(self) -> float:
-        """s from the first frame to the answer."""
+        """Time from the first frame to the answer, s."""
         return self.frames * self.period
 
     @property
     def energy_step(self) -> float:
-        """J."""
+        """Energy per step, J."""
         return self.total * self.period
 
     @property
     def energy(self) -> float:
-        """J an inference, reset and presets included."""
+        """Energy per inference, including reset and presets, J."""
         return self.total * self.period * self.steps
 
 
 def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
-    """The supply currents of a Design on encoded clips x (T, S, D), nominal.
+    """The supply currents of the nominal chip of a Design on encoded clips x (T, S, D).
 
     >>> found = ar.analyze_power(design, x)
 
-    Raises ParameterError for inputs that the mirrors can't carry, and for a ladder without a clock, whose line carries
-    its candidate all the time.
+    Raises ParameterError for inputs that the mirrors can't carry, and for a ladder without a clock, whose line always
+    carries its candidate.
     """
     bare = [ladder.name for ladder in design.ladders if not ladder.return_to_zero]
     if bare:
@@ -138,7 +143,7 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
 
 
 def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
-    """(N + 1,) A, the supply current of the stages of one ladder at each level, with its bias lines as built."""
+    """(N + 1,) supply current, A, of the stages of one ladder at each level, with its bias lines as built."""
     line, maps = achieved(design, ladder, cell), maps_of(design, ladder, cell)
     current = line.currents
     branches = {
@@ -159,7 +164,7 @@ def line_drive(ladder: Ladder) -> int:
 
 
 def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minus: np.ndarray) -> LadderPower:
-    """plus, minus (T, S, d), A: the positive and negative currents of the rows."""
+    """Currents of one recurrent layer; plus, minus (T, S, d): the positive and negative currents of its rows, A."""
     on = (run.levels[ladder.name] - ladder.k_min) // ladder.level_step
     before = np.concatenate([np.broadcast_to(ladder.preset_pulses, (1, *on.shape[1:])), on[:-1]])
     late = (design.timing.lead + design.timing.pulse) / design.timing.period

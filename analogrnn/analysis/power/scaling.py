@@ -1,9 +1,9 @@
-"""How power grows with the state dimension and with the levels: random networks, mapped.
+"""Power over the state dimension and over the number of levels, for random networks after mapping.
 
-The published law (arXiv 2605.15216): the recurrence grows linearly in the state dimension, the feedforward layers
-quadratically. A row of d weights carries d currents, so the law is exact for weights of a given size; weights of a
-standard deviation of 1/sqrt(d), as one initialises a network, let each row grow with sqrt(d) and the layers with d^1.5.
-Both are measured here.
+Published (arXiv 2605.15216): the power of the recurrence grows linearly in the state dimension d, that of the
+feed-forward layers quadratically. A row of d weights carries d currents, so this is exact for weights whose size does
+not depend on d. With weights of standard deviation 1/sqrt(d), as in the usual initialisation, the power of a row grows
+with sqrt(d) and that of the layers with d^1.5. Both cases are measured here.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from analogrnn.network import Cmru, Linear, Network, Pooling
 from analogrnn.streams import stream
 from analogrnn.technology import Technology
 
-BOUND = 3.0  # inputs, as the shipped networks have
+BOUND = 3.0  # bound of the inputs, as in the shipped networks
 FRAMES, CLIPS = 16, 4
-WEIGHT = 0.25  # standard deviation of fixed weights: that of 1/sqrt(16)
+WEIGHT = 0.25  # standard deviation of weights whose size does not depend on d: 1/sqrt(16)
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Powers in W over `size` (n,), the state dimension or the stages of a ladder; slopes of log power over log size.
+    """Powers in W over `size` (n,), the state dimension or the stages per ladder; slopes of log power over log size.
 
-    `feedforward` is that of weights, readout and load, without the inputs' own currents.
+    `feedforward` is the power of weights, readout and load, without the currents of the inputs themselves.
     """
 
     size: np.ndarray
@@ -44,14 +44,16 @@ class Scaling:
 
 
 def slope(size: np.ndarray, power: np.ndarray) -> float:
-    """Exponent of the power law that fits best, by least squares on logarithms."""
+    """Exponent of the power law that fits powers (n,) over sizes (n,) best, by least squares on logarithms."""
     return float(np.polyfit(np.log(size), np.log(power), 1)[0])
 
 
 def scale_states(
     technology: Technology, options: MappingOptions, states: Sequence[int], *, seed: int = 1, normalised: bool = False
 ) -> Scaling:
-    """Networks of d inputs, d ladders of four levels and d outputs. `normalised`: weights of 1/sqrt(d).
+    """Scaling of networks with d inputs, d ladders of four stages and d outputs, over d in `states`.
+
+    normalised  weights have a standard deviation of 1/sqrt(d) instead of a constant one
 
     Raises ParameterError for fewer than two sizes.
     """
@@ -61,12 +63,12 @@ def scale_states(
 def scale_levels(
     technology: Technology, options: MappingOptions, stages: Sequence[int], *, states: int = 8, seed: int = 1
 ) -> Scaling:
-    """The same network with ladders of more and more stages. Raises ParameterError for fewer than two."""
+    """Scaling of one network over the stages per ladder. Raises ParameterError for fewer than two sizes."""
     return _scaled(technology, options, [(states, n) for n in stages], seed=seed, normalised=False)
 
 
 def random_network(states: int, stages: int, seed: int, *, normalised: bool = False) -> Network:
-    """d inputs, d ladders from 0 to `stages`, d outputs; thresholds of 1 to 2."""
+    """A network of d = `states` inputs, d ladders with levels 0 to `stages`, and d outputs; thresholds of 1 to 2."""
     rng = stream(seed, "power", "scaling", states)
     size = 1.0 / np.sqrt(states) if normalised else WEIGHT
     cell = Cmru(
@@ -85,7 +87,7 @@ def random_network(states: int, stages: int, seed: int, *, normalised: bool = Fa
 
 
 def _weights(rng: np.random.Generator, states: int, size: float) -> np.ndarray:
-    """Half normal with a random sign, and no weight below the smallest mirror."""
+    """(d, d) normal weights; those too small for a mirror are set to 0.05 of the standard deviation."""
     drawn = rng.standard_normal((states, states)) * size
     return np.where(np.abs(drawn) < 0.05 * size, 0.05 * size, drawn)
 

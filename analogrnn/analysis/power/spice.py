@@ -1,4 +1,4 @@
-"""The power model against ngspice's own integral of the supply current: single ladders, and the whole network."""
+"""Comparison of the power model with the supply current in ngspice: single ladders, and the whole network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class SlicePower:
     total: float
     stages_predicted: float
     total_predicted: float
-    same_levels: bool  # whether every level was as predicted, too
+    same_levels: bool  # whether every level was as predicted
 
 
 def slice_power(
@@ -38,7 +38,7 @@ def slice_power(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[SlicePower]:
-    """Run ladders of the first layer in transistors on one encoded clip x (T, D), and predict the same.
+    """Measured and predicted supply currents of ladders of the first layer in transistors, on one clip x (T, D).
 
     Raises ParameterError if the inputs drive no ladder or a cell does not exist, SpiceError if a run fails,
     MissingDependencyError without ngspice or the models.
@@ -75,10 +75,10 @@ def slice_power(
 
 
 def network_power(design: Design, x: np.ndarray) -> tuple[float, float]:
-    """Mean supply current, A, of the whole network as one deck on one clip x (T, D): ngspice's and predicted.
+    """Mean supply current, A, of the whole network in one deck on one clip x (T, D): (in ngspice, predicted).
 
-    What the outputs' load sinks comes from outside the deck's supply, so it is left out on both sides. Raises as
-    `slice_power`.
+    The current that the load of the outputs sinks does not flow through the deck's supply, so both sides leave it out.
+    Raises SpiceError if the run fails, MissingDependencyError without ngspice or the models.
     """
     deck = network_transistors(design, x, find_pdk())
     for _, waves in run_decks([deck.job()], 1):
@@ -91,7 +91,7 @@ def network_power(design: Design, x: np.ndarray) -> tuple[float, float]:
 
 
 def mean_current(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
-    """Time average of a signal over a window, s; its ends interpolated."""
+    """Time average of a signal over a window (start, end) in s; the values at its ends are interpolated."""
     inside = waves.axis[(waves.axis > window[0]) & (waves.axis < window[1])]
     t = np.concatenate([[window[0]], inside, [window[1]]])
     return float(np.trapezoid(np.interp(t, waves.axis, waves[name]), t) / (window[1] - window[0]))

@@ -28,33 +28,35 @@ if TYPE_CHECKING:
     from analogrnn.analysis.power.report import PowerReport
     from analogrnn.analysis.power.spice import SlicePower
 
-TOLERANCE = 0.05  # of ngspice's own integral
+TOLERANCE = 0.05  # relative error of the prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser, seed=False)
-    parser.add_argument("--budget", metavar="W", help="exit code 1 if the network draws more, as in 1uW")
+    parser.add_argument("--budget", metavar="W", help="exit code 1 if the power of the network exceeds W, as in 1uW")
     parser.add_argument(
         "--confirm",
         type=whole,
         default=0,
         metavar="K",
-        help="run K ladders on the first clip in ngspice; exit code 1 if the supply current is more than 5 %% off",
+        help="run K ladders on the first clip in ngspice; exit code 1 if a predicted current is more than 5 %% off",
     )
-    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="ngspice processes at the same time (default: one per CPU)")
     parser.add_argument(
-        "--scaling", metavar="D,D,..", help="also random networks of these state dimensions, as in 4,8,16,32,64,128"
+        "--scaling",
+        metavar="D,D,..",
+        help="also analyse random networks of these state dimensions, as in 4,8,16,32,64,128",
     )
     parser.add_argument(
         "--overhead",
         type=number,
         default=2.5,
         metavar="X",
-        help="layout area over gates and capacitors, declared (default 2.5)",
+        help="layout area over area of gates and capacitors, a declared factor (default 2.5)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write power.json and pictures here")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write power.json and figures here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sizes(text: str) -> list[int]:
-    sizes = [whole_number(word, owner="--scaling") for word in text.split(",") if word.strip()]
+    sizes = [whole_number(size, owner="--scaling") for size in text.split(",") if size.strip()]
     return sorted({int(in_range("--scaling", size, 1, 512)) for size in sizes})
 
 
@@ -115,9 +117,9 @@ def _answer(report: "PowerReport", area: "AreaReport") -> dict[str, Any]:
         },
         "period_s": report.period,
         "latency_s": report.latency,
-        "steps_an_inference": report.steps,
-        "energy_a_step_J": report.energy_step,
-        "energy_an_inference_J": report.energy,
+        "steps_per_inference": report.steps,
+        "energy_per_step_J": report.energy_step,
+        "energy_per_inference_J": report.energy,
         "area_m2": {**area.gates, "capacitors": area.capacitors, "active": area.active, "layout": area.total},
         "capacitor_density_F_per_m2": area.density,
         "area_overhead": area.overhead,
@@ -144,7 +146,7 @@ def _show(ui: Ui, report: "PowerReport", area: "AreaReport") -> None:
             (str(n), f"{100 * part:.1f} %", format_quantity(report.supply * current, "W", 3))
             for n, (part, current) in levels
         ]
-        ui.columns(f"{ladder.name}: a ladder's stages", ("ON", "of the time", "power"), by_level)
+        ui.columns(f"{ladder.name}: stages of one ladder", ("ON", "share of time", "power"), by_level)
     ui.table(
         "",
         [
@@ -153,8 +155,8 @@ def _show(ui: Ui, report: "PowerReport", area: "AreaReport") -> None:
                 f"{format_quantity(report.latency, 's', 3)}: {report.frames} steps of "
                 f"{format_quantity(report.period, 's', 3)}",
             ),
-            ("energy a step", format_quantity(report.energy_step, "J", 3)),
-            ("energy an inference", f"{format_quantity(report.energy, 'J', 3)}: {report.steps} steps, presets too"),
+            ("energy per step", format_quantity(report.energy_step, "J", 3)),
+            ("energy per inference", f"{format_quantity(report.energy, 'J', 3)}: {report.steps} steps, with presets"),
             ("capacitors", f"{area.capacitors * 1e12:,.0f} um2 at a declared {area.density * 1e3:g} fF/um2"),
             ("layout area", f"{area.total * 1e6:.3g} mm2 with a declared overhead of {area.overhead:g}"),
         ],
@@ -185,7 +187,9 @@ def _confirmed(ui: Ui, slices: "list[SlicePower]", answer: dict[str, Any]) -> bo
             )
         )
     ui.columns(
-        "supply current of one ladder with its front end", ("cell", "ngspice", "predicted", "error", "levels"), rows
+        "supply current of one ladder with its front end",
+        ("cell", "ngspice", "predicted", "error", "same levels"),
+        rows,
     )
     answer["confirmed"] = found
     return all(abs(one.total_predicted / one.total - 1.0) < TOLERANCE and one.same_levels for one in slices)

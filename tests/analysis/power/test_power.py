@@ -1,4 +1,4 @@
-"""The power model: its branches by hand, its laws, and ngspice's own integral."""
+"""The power model: branch currents computed by hand, scaling, and comparison with ngspice."""
 
 from dataclasses import replace
 
@@ -64,8 +64,8 @@ def test_each_stage_that_is_on_draws_more(design):
         assert np.all(np.diff(stage_currents(design, design.ladders[0], cell)) > 0.0)
 
 
-def test_a_ladder_that_never_leaves_its_bottom_costs_its_bottom(net):
-    """All inputs at zero hold the initial level for ever."""
+def test_a_ladder_that_stays_at_its_lowest_level_draws_the_current_of_that_level(net):
+    """With all inputs at zero the initial level holds for ever."""
     still = replace(net.layers[0], bias=np.zeros(2), initial=np.full(2, -2.0))
     design = map_network(network(still), TECHNOLOGY, STANDARD)
     report = analyze_power(design, np.zeros((5, 1, 3)))
@@ -90,7 +90,7 @@ def test_occupancy_is_a_distribution(design, x):
 
 
 def test_power_is_in_proportion_to_the_currents(net, x):
-    """Weak inversion: all currents a tenth, all times tenfold, a tenth of the power and the same energy a step."""
+    """Weak inversion: all currents a tenth, all times tenfold, a tenth of the power and the same energy per step."""
     settings = [replace(MappingOptions.standard(period), input_bound=3.0) for period in (10e-3, 100e-3)]
     fast, slow = (analyze_power(map_network(net, TECHNOLOGY, options), x) for options in settings)
     # the maps of the blocks change by some per cent over a decade of current, see the calibration's tables
@@ -111,7 +111,7 @@ def test_normalised_weights_grow_by_half_a_power_less():
     assert found.feedforward_slope == pytest.approx(1.5, abs=0.15)
 
 
-def test_levels_cost_the_same_each():
+def test_each_further_stage_draws_more():
     found = scale_levels(TECHNOLOGY, STANDARD, (2, 4, 8), states=4)
     steps = np.diff(found.recurrent) / np.diff(found.size)
     assert steps.min() > 0.0
@@ -151,7 +151,7 @@ def test_a_line_without_a_clock_is_refused():
 
 
 @pytest.mark.parametrize("density", [0.0, float("nan")])
-def test_a_density_that_is_none_is_refused(design, density):
+def test_an_invalid_density_is_refused(design, density):
     with pytest.raises(ParameterError, match=r"density = .* F/m.2 is outside"):
         area_report(design, density=density)
 
@@ -161,7 +161,7 @@ def test_an_overhead_below_one_is_refused(design):
         area_report(design, overhead=0.5)
 
 
-def test_one_size_makes_no_scaling():
+def test_scaling_over_one_size_is_refused():
     with pytest.raises(ParameterError, match="scaling needs two or more sizes"):
         scale_states(TECHNOLOGY, STANDARD, (4,))
 
@@ -178,7 +178,7 @@ def test_a_layer_without_ladders_at_the_input_is_refused():
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_ngspice_draws_what_is_predicted(design, x):
+def test_a_ladder_in_ngspice_draws_the_predicted_current(design, x):
     for one in slice_power(design, x[:5, 0], [0, 1], 1):
         assert one.same_levels
         assert one.total_predicted == pytest.approx(one.total, rel=0.05)
@@ -189,7 +189,7 @@ def test_ngspice_draws_what_is_predicted(design, x):
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_the_whole_network_draws_what_is_predicted(design, x):
+def test_the_whole_network_in_ngspice_draws_the_predicted_current(design, x):
     seen, predicted = network_power(design, x[:2, 0])
     assert predicted == pytest.approx(seen, rel=0.05)
 
