@@ -56,7 +56,7 @@ def draw_power_blocks(report: PowerReport, title: str, path: Path) -> None:
             label="power of a ladder's stages: median, least to largest ladder",
         )
         second.set(ylabel="power (nW)", ylim=(0, None))
-        twin.spines["top"].set_visible(False)
+        second.spines["top"].set_visible(False)
         handles = [*right.get_legend_handles_labels()[0], *second.get_legend_handles_labels()[0]]
         right.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.1, 1.0), fontsize=8, frameon=False)
         open_frame(left)
