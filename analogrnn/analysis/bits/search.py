@@ -165,6 +165,13 @@ class Settings:
         return tuple(group for group in present if group in self.groups)
 
 
+_Key = tuple[tuple[str, int], ...]
+
+
+def _key(word_lengths: WordLengths) -> _Key:
+    return tuple(sorted(word_lengths.items()))
+
+
 class Trial:
     """Evaluates word lengths on both sets of clips, and keeps the results."""
 
@@ -175,48 +182,62 @@ class Trial:
             class_labels(part.labels, len(part), design.classes, owner=f"{name}.labels")
         chip = nominal_chip(design)
         self._trained = {name: simulate(chip, part.x) for name, part in self.sets.items()}
-        self._seen: dict[tuple[tuple[tuple[str, int], ...], str], np.ndarray | str] = {}
-        self._errors: dict[tuple[tuple[str, int], ...], float] = {}
+        self._right_by_lengths: dict[tuple[_Key, str], np.ndarray] = {}
+        self._refusals: dict[_Key, str | None] = {}
+        self._errors: dict[_Key, float] = {}
         self._spread = float(np.mean(np.var(self._trained["validation"].logits, axis=0)))
 
     def trained(self, part: str) -> float:
         """Accuracy as trained."""
         return float(np.mean(self._right(self._trained[part], part)))
 
-    def right(self, word_lengths: WordLengths, part: str) -> np.ndarray | str:
-        """(S,) which clips are classified correctly with these word lengths; or why the circuit can't be built."""
-        key = (tuple(sorted(word_lengths.items())), part)
-        if key not in self._seen:
+    def refusal(self, word_lengths: WordLengths) -> str | None:
+        """Why no circuit can be built with these word lengths; None if one can."""
+        key = _key(word_lengths)
+        if key not in self._refusals:
             try:
-                quantised = quantise(self.design, word_lengths, self.convention)
-                check_margins(quantised)
+                check_margins(quantise(self.design, word_lengths, self.convention))
             except ParameterError as refusal:
-                self._seen[key] = str(refusal)
+                self._refusals[key] = str(refusal)
             else:
-                run = simulate(quantised.chip(), quantised.inputs(self.sets[part].x))
-                self._seen[key] = self._right(run, part)
-                if part == "validation":
-                    error = float(np.mean((run.logits - self._trained[part].logits) ** 2))
-                    self._errors[key[0]] = error / self._spread if self._spread else error
-        return self._seen[key]
+                self._refusals[key] = None
+        return self._refusals[key]
+
+    def right(self, word_lengths: WordLengths, part: str) -> np.ndarray:
+        """(S,) which clips are classified correctly with these word lengths.
+
+        Raises ParameterError if the circuit can't be built.
+        """
+        refusal = self.refusal(word_lengths)
+        if refusal is not None:
+            raise ParameterError(refusal)
+        key = _key(word_lengths)
+        if (key, part) not in self._right_by_lengths:
+            quantised = quantise(self.design, word_lengths, self.convention)
+            run = simulate(quantised.chip(), quantised.inputs(self.sets[part].x))
+            self._right_by_lengths[key, part] = self._right(run, part)
+            if part == "validation":
+                error = float(np.mean((run.logits - self._trained[part].logits) ** 2))
+                self._errors[key] = error / self._spread if self._spread else error
+        return self._right_by_lengths[key, part]
 
     def accuracy(self, word_lengths: WordLengths, part: str) -> float:
         """Accuracy with these word lengths; nan if the circuit can't be built."""
-        right = self.right(word_lengths, part)
-        return float("nan") if isinstance(right, str) else float(right.mean())
+        return float("nan") if self.refusal(word_lengths) else float(self.right(word_lengths, part).mean())
 
     def logit_error(self, word_lengths: WordLengths) -> float:
         """Mean squared error of the logits on the validation clips over their variance; inf if it can't be built.
 
         The search minimises this error, because the accuracy on a few hundred clips is too coarse to rank candidates.
         """
-        if isinstance(self.right(word_lengths, "validation"), str):
+        if self.refusal(word_lengths):
             return float("inf")
-        return self._errors[tuple(sorted(word_lengths.items()))]
+        self.right(word_lengths, "validation")
+        return self._errors[_key(word_lengths)]
 
     def good(self, word_lengths: WordLengths, settings: "Settings") -> bool:
         """Whether the loss on the validation clips is within the bound with a confidence of `settings.sure`."""
-        if isinstance(self.right(word_lengths, "validation"), str):
+        if self.refusal(word_lengths):
             return False
         seen = self.paired(word_lengths, "validation")
         # 1e-12: round-off of a mean must not decide
@@ -224,10 +245,7 @@ class Trial:
 
     def paired(self, word_lengths: WordLengths, part: str) -> Paired:
         """Quantised against trained, clip by clip. Raises ParameterError if the circuit can't be built."""
-        right = self.right(word_lengths, part)
-        if isinstance(right, str):
-            raise ParameterError(right)
-        return paired(self._right(self._trained[part], part), right)
+        return paired(self._right(self._trained[part], part), self.right(word_lengths, part))
 
     def _right(self, run: StepRun, part: str) -> np.ndarray:
         return np.asarray(run.classes == self.sets[part].labels)
@@ -254,9 +272,7 @@ def _curve(trial: Trial, label: str, members: Sequence[str], settings: Settings)
     bits = np.arange(least, settings.longest + 1)
     trials = [dict.fromkeys(members, int(b)) for b in bits]
     refused = {
-        int(b): why
-        for b, lengths in zip(bits, trials, strict=True)
-        if isinstance(why := trial.right(lengths, "validation"), str)
+        int(b): why for b, lengths in zip(bits, trials, strict=True) if (why := trial.refusal(lengths)) is not None
     }
     errors = [
         trial.paired(lengths, "test").error if b not in refused else np.nan
