@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analogrnn.errors import MissingDependencyError, ParameterError
+from analogrnn.errors import MissingDependencyError, ParameterError, plain_array
 from analogrnn.streams import stream
 
 SPLIT_SEED = 20260521
@@ -49,6 +49,8 @@ class Clips:
     indices: np.ndarray = field(default_factory=lambda: np.arange(0), kw_only=True)
 
     def __post_init__(self) -> None:
+        if type(self.x) is not np.ndarray or self.x.dtype != np.float64:  # a view of plain numbers stays one
+            object.__setattr__(self, "x", plain_array("x", self.x))
         if self.x.ndim != 3 or not self.x.shape[1]:
             raise ParameterError(f"x has shape {self.x.shape}; give x (T, S, D) of at least one clip.")
         if not len(self.indices):

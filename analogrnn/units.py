@@ -70,7 +70,8 @@ class _Refusal:
     """Words the error of one value."""
 
     def __init__(self, owner: str, text: object, unit: str) -> None:
-        self.subject, self.example = f"{owner} = {text!r}", format_quantity(1.5e-9, unit)
+        small = unit not in ("C", "K", "beta", "sigma", "1")  # of which nobody writes a billionth
+        self.subject, self.example = f"{owner} = {text!r}", format_quantity(1.5e-9 if small else 1.5, unit)
         self.advice = ", with a decimal point and no other separator" if _SEPARATED.search(str(text)) else ""
 
     def __call__(self, what: str) -> ParameterError:

@@ -8,7 +8,9 @@ from helpers import kinds, mapped
 from numpy.testing import assert_array_equal
 
 from analogrnn.chip import nominal_chip
+from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError, in_range, plain_array
+from analogrnn.montecarlo import run_monte_carlo
 from analogrnn.network import Linear, forward
 from analogrnn.simulate import simulate
 
@@ -121,3 +123,13 @@ def test_every_way_in_refuses_such_inputs(x):
         simulate(nominal_chip(mapped(network)), x)
     with pytest.raises(ParameterError, match=r"^fc\.weight is "):
         Linear("fc", x[0], np.zeros(2))
+    with pytest.raises(ParameterError, match=r"^x is "):
+        LabelledClips(x, np.zeros(2, int))
+    with pytest.raises(ParameterError, match=r"^x is "):
+        run_monte_carlo(mapped(network), x, np.zeros(2, int), chips=2)
+
+
+def test_nested_lists_of_numbers_are_clips():
+    clips = LabelledClips([[[1, 2.5]], [[0, -1]]], [0])
+    assert clips.x.dtype == np.float64
+    assert clips.x.shape == (2, 1, 2)

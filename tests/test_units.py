@@ -203,3 +203,10 @@ def test_bare_numbers_are_read():
         -7,
         12,
     )
+
+
+def test_the_example_is_one_that_somebody_would_type():
+    with pytest.raises(ParameterError, match=r"write it as 1\.5 C, with a decimal point and no other separator\.$"):
+        parse("-20,5C", "C")
+    with pytest.raises(ParameterError, match=r"write it as 1\.5\.$"):
+        parse("much", "1")

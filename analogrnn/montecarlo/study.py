@@ -11,7 +11,7 @@ from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
 from analogrnn.datasets import class_labels
 from analogrnn.design import Design
-from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range
+from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range, plain_array
 from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
 from analogrnn.spice.engine import find_ngspice
@@ -60,6 +60,10 @@ class Study:
             raise ParameterError(
                 "Study.variability: transistor decks carry no noise; turn it off, or take level 'step'."
             )
+        if type(self.x) is not np.ndarray or self.x.dtype != np.float64:
+            object.__setattr__(self, "x", plain_array("x", self.x))
+        if self.x.ndim != 3:
+            raise ParameterError(f"x has shape {self.x.shape}; give x (T, S, D).")
         labels = class_labels(self.labels, self.x.shape[1], self.design.classes)
         object.__setattr__(self, "labels", labels)
 

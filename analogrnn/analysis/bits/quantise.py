@@ -21,7 +21,7 @@ import numpy as np
 
 from analogrnn.chip import Chip, nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
-from analogrnn.errors import ParameterError, in_range
+from analogrnn.errors import ParameterError, in_range, plain_array
 
 GROUPS = {
     "inputs": "input DACs, one code per step and input",
@@ -107,7 +107,10 @@ class Quantised:
         """DAC codes, int64, of encoded inputs x of any shape. Raises ParameterError if inputs have no word length."""
         if not self.input_lsb:
             raise ParameterError("the inputs have no word length; name bits for 'inputs'.")
-        return np.clip(np.rint(np.asarray(x) / self.input_lsb), -self.input_limit, self.input_limit).astype(np.int64)
+        value = plain_array("x", x)
+        if not np.isfinite(value).all():
+            raise ParameterError("x has values that are not finite, which have no code; drop those clips.")
+        return np.clip(np.rint(value / self.input_lsb), -self.input_limit, self.input_limit).astype(np.int64)
 
     def inputs(self, x: np.ndarray) -> np.ndarray:
         """Encoded inputs x after the DACs: rounded to codes, in the unit of x."""
