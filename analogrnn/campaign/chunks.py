@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,9 @@ def _arrays(table: list[tuple[str, str, list[int]]], rest: bytes) -> dict[str, n
     arrays: dict[str, np.ndarray] = {}
     at = 0
     for name, kind, shape in table:
+        if not re.fullmatch(rf"[<|][{KINDS}][0-9]{{1,2}}", kind, re.ASCII):  # numpy parses other text as Python
+            raise ValueError(f"type {kind[:40]!r}")
         dtype = np.dtype(kind)
-        if dtype.kind not in KINDS:
-            raise ValueError(f"type {kind}")
         count = math.prod(shape)
         arrays[name] = np.frombuffer(rest, dtype, count, at).reshape(shape)
         at += count * dtype.itemsize

@@ -133,6 +133,8 @@ def test_a_file_that_can_not_be_read_is_named(finished):
         '{"campaign": "x", "arrays": [["items", "<i8", [9]]]}',
         '{"campaign": "x", "arrays": []}',
         pytest.param("[" * 100_000, id="nested"),
+        '{"campaign": "x", "arrays": [["items", "<i8,(", [1]]]}',
+        '{"campaign": "x", "arrays": [["items", 8, [1]]]}',
     ],
 )
 def test_a_whole_file_that_is_no_chunk_is_refused(tmp_path, header):
