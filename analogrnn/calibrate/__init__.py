@@ -1,4 +1,5 @@
 """Calibration: runs the transistor blocks in ngspice and writes what the behavioural models read.
 
-`campaign` decides and keeps; `bench` says what a measurement is; one module a kind of measurement.
+`campaign` selects the measurements, runs them and keeps their results. `bench` defines what a measurement is. The other
+modules each hold one kind of measurement.
 """

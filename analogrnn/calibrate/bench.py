@@ -1,7 +1,7 @@
 """The bench of a calibration: the device under test, its decks, and its probes.
 
-A Probe is one deck and the function that reads numbers out of its waveforms. Its digest covers the deck, the models
-and the simulator, so that a stored result is used again only for the very same run.
+A Probe is one deck and the function that reads numbers from its waveforms. Its digest covers the deck, the models and
+the simulator, so that a stored result is reused only for an identical run.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ Read = Callable[[Waveforms], Numbers]
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured: the standard stage, and the grids. SI units; the temperature in Celsius as SPICE takes it."""
+    """What is measured: the standard stage, and the grids. SI units, except the temperature in Celsius, as in SPICE."""
 
     pdk: Pdk
     device: Geometry = field(default=Geometry(2e-6, 18e-6), metadata={"doc": "every precision device"})
-    unit: float = field(default=0.25e-9, metadata={"doc": "A that stand for 1: half a window"})
+    unit: float = field(default=0.25e-9, metadata={"doc": "A, the current that represents 1: half a window"})
     supply: float = 1.8
     temperature: float = 27.0
     c_dpi: float = 0.5e-12
@@ -42,8 +42,10 @@ class Setup:
     shift_ratio: float = field(default=2.2, metadata={"doc": "I_s over half a window"})
     pulse_ratio: float = field(default=0.2, metadata={"doc": "T_p / tau"})
     pulse_settle: float = field(default=8.01, metadata={"doc": "T_p / t_in"})
-    units: tuple[float, ...] = field(default=(0.08e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "of the maps"})
-    name: str = field(default=STANDARD, metadata={"doc": "of this size of device in the calibration file"})
+    units: tuple[float, ...] = field(
+        default=(0.08e-9, 0.25e-9, 0.5e-9, 1e-9, 2.5e-9), metadata={"doc": "A, the unit currents of the maps"}
+    )
+    name: str = field(default=STANDARD, metadata={"doc": "name of this size of device in the calibration file"})
 
     def __post_init__(self) -> None:
         in_range("Setup.device.w", self.device.w, 0.22e-6, 100e-6, "m")
@@ -52,15 +54,16 @@ class Setup:
 
     @property
     def label(self) -> str:
-        """Begins the names of the probes of another size than the standard."""
+        """Prefix of the names of probes; empty for the standard size."""
         return "" if self.name == STANDARD else f"{self.name}_"
 
     def entry(self, name: str) -> str:
-        """The calibration file's name of a value of this size."""
+        """The name that a value of this size has in the calibration file."""
         return f"{SIZE}.{self.name}.{name}"
 
     @property
     def size(self) -> str:
+        """Width and length of the devices as SPICE parameters."""
         return f"w={number(self.device.w)} l={number(self.device.l)}"
 
     @property
@@ -70,11 +73,12 @@ class Setup:
 
     @property
     def thermal_voltage(self) -> float:
+        """U_T = k T / q, V."""
         return BOLTZMANN * (self.temperature + ZERO_CELSIUS) / ELEMENTARY_CHARGE
 
 
 def others(setup: Setup) -> tuple[Setup, ...]:
-    """The same for the devices of the default and of the large stage, with their ratios."""
+    """The setups for the devices of the default and of the large stage, with their ratios."""
     return (
         replace(
             setup,
@@ -94,8 +98,8 @@ def others(setup: Setup) -> tuple[Setup, ...]:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a deck runs, if not at the typical corner, the setup's supply and its temperature."""
+class OperatingPoint:
+    """Corner, temperature (C) and supply (V) of a deck; None: the value of the setup."""
 
     corner: Corner = "typical"
     temperature: float | None = None
@@ -103,18 +107,19 @@ class Place:
 
     @property
     def label(self) -> str:
-        words: list[str] = [self.corner]
-        words += [f"{self.temperature:g}C"] if self.temperature is not None else []
-        words += [f"{self.supply:g}V"] if self.supply is not None else []
-        return "_".join(words)
+        """The part of a probe's name that states this operating point."""
+        parts: list[str] = [self.corner]
+        parts += [f"{self.temperature:g}C"] if self.temperature is not None else []
+        parts += [f"{self.supply:g}V"] if self.supply is not None else []
+        return "_".join(parts)
 
 
-NOMINAL = Place()
+NOMINAL = OperatingPoint()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One deck and how to read it. `noise`: the deck is a .noise analysis, which leaves two plots."""
+    """One deck and how to read it. `noise`: the deck is a .noise analysis, whose raw file has two plots."""
 
     key: str
     job: Job
@@ -122,7 +127,7 @@ class Probe:
     noise: bool = False
 
     def digest(self, simulator: str, models: str) -> str:
-        """Names this run: the same digest gives the same numbers."""
+        """Identifies this run: equal digests mean equal numbers."""
         text = "\n".join((self.key, simulator, models, self.job.deck))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -139,17 +144,17 @@ class CalibrationBench:
         blocks: Sequence[str],
         analysis: Tran | str,
         *,
-        place: Place = NOMINAL,
+        at: OperatingPoint = NOMINAL,
         static: bool = False,
     ) -> Deck:
-        """A deck of library `blocks` around `body`. `static`: for an analysis without time."""
+        """A deck of `body` and the library's `blocks`. `static`: for an analysis other than a transient."""
         setup = self.setup
         return Deck(
             "calibration",
-            (f"Vdd vdd 0 DC {number(setup.supply if place.supply is None else place.supply)}", *body),
+            (f"Vdd vdd 0 DC {number(setup.supply if at.supply is None else at.supply)}", *body),
             analysis,
-            models=model_lines(setup.pdk, place.corner),
-            temperature=setup.temperature if place.temperature is None else place.temperature,
+            models=model_lines(setup.pdk, at.corner),
+            temperature=setup.temperature if at.temperature is None else at.temperature,
             blocks=tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *blocks)),
             options=STATIC_OPTIONS if static else OPTIONS,
         )
@@ -159,21 +164,21 @@ class CalibrationBench:
         return deck_job(deck, allowed_paths=self.setup.pdk.paths)
 
     def diode(self, name: str, current: float) -> list[str]:
-        """A bias line `b<name>`: the gate of a PMOS diode that carries `current`."""
+        """A bias line `b<name>`: the gate of a PMOS diode that carries `current` (A)."""
         return [f"Xb{name} b{name} b{name} vdd vdd pfet {self.setup.size}", f"Ib{name} b{name} 0 {number(current)}"]
 
 
 def crossings(time: np.ndarray, value: np.ndarray, level: float, *, falling: bool) -> np.ndarray:
-    """Times at which a waveform passes `level`, by linear interpolation."""
+    """Times (s) at which the waveform `value` (P,) over `time` (P,) passes `level`, by linear interpolation."""
     past = value < level if falling else value > level
     i = np.flatnonzero(past[1:] & ~past[:-1])
     return np.asarray(time[i] + (level - value[i]) / (value[i + 1] - value[i]) * (time[i + 1] - time[i]))
 
 
 def only(found: np.ndarray, what: str, index: int = 0) -> float:
-    """The crossing number `index`. Raises SpiceError if there is none: the circuit did not do what is measured."""
+    """The crossing number `index` of `found`. Raises SpiceError if there is none: the circuit did not switch."""
     if len(found) == 0:
-        raise SpiceError(f"calibration: {what} never happens; the device or the currents are out of range.")
+        raise SpiceError(f"calibration: {what} does not occur; the device or the currents are out of range.")
     return float(found[index])
 
 

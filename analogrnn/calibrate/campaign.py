@@ -1,7 +1,7 @@
-"""The calibration as a whole: which probes, running them, keeping what is finished, comparing and writing.
+"""The calibration as a whole: selects the probes, runs them, keeps finished results, compares and writes.
 
-A partial file beside the result holds each finished probe under the digest of its deck, models and simulator. It is
-replaced atomically after each one, so that an interruption loses what is in flight and nothing else.
+A partial file beside the result holds each finished probe under the digest of its deck, models and simulator. The file
+is replaced atomically after each probe, so that an interruption loses only the probes that were running.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import tomli_w
 
-from analogrnn.calibrate import cells, dpis, entries, ladders, maps, noises, places, stairs, statics, switching
+from analogrnn.calibrate import cells, corners, dpis, entries, ladders, maps, noises, stairs, statics, switching
 from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
 from analogrnn.campaign import write_whole
@@ -21,17 +21,17 @@ from analogrnn.outputs.files import make_folder
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_decks
 from analogrnn.technology import Table, Technology, flat, nested, quantities
 
-CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration keeps as they are
+CARRIED = ("foundry", "declared", "measured", "cited")  # kinds that a calibration copies unchanged
 HEADER = """\
-# {process}. Written by `analogrnn calibrate {name}`. One table a value, and under `size` one group of them for each
-# calibrated size of device; every table says where its value comes from:
+# {process}. Written by `analogrnn calibrate {name}`. One table per value, and under `size` one group of tables
+# per calibrated size of device. Every table states where its value comes from:
 #   value, unit       SI; a curve has lists `at` (in the unit `axis`) and `value`
 #   meaning           what it is and where it acts
 #   kind              foundry   a constant of the foundry's model files
 #                     simulated ngspice on the foundry's models
 #                     declared  our choice or assumption, not a result
 #   source, method    which file, circuit or deck, and how the value was taken from it
-#   count             how many runs or points stand behind it (0 for foundry and declared)
+#   count             number of runs or points behind it (0 for foundry and declared)
 #   uncertainty       relative one-sigma or bound, as `method` says; 0 where it is exact by definition
 
 """
@@ -39,17 +39,17 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class Campaign:
-    """What to run: the quick probes reproduce part of the values."""
+    """What to run. `carried`: tables that are copied unchanged. `quick`: probes that reproduce part of the values."""
 
     bench: CalibrationBench
     carried: Mapping[str, Any]
     quick: bool = False
 
     def probes(self) -> list[Probe]:
+        """All probes, those that run longest first."""
         bench, setup = self.bench, self.bench.setup
         standard = setup.threshold_ratio * setup.unit
         moves = (2.0,) if self.quick else (*(-m for m in switching.DOWN), *switching.UP)
-        # the slowest first
         found = [
             stairs.stairs_probe(b, self._bench_technology(b), cell, stages)
             for stages in (ladders.STAGES, 1)
@@ -65,10 +65,11 @@ class Campaign:
         found += [statics.device_probe(bench, p) for p in "np"] + [statics.mirror_probe(bench)]
         found += [noises.noise_probe(bench, standard), dpis.leak_probe(bench)]
         if not self.quick:
-            found += [statics.mismatch_probe(bench, p) for p in "np"] + places.place_probes(bench)
+            found += [statics.mismatch_probe(bench, p) for p in "np"] + corners.corner_probes(bench)
         return found
 
     def entries(self, results: Mapping[str, Numbers]) -> dict[str, Entry]:
+        """All simulated values of the calibration file, from the results of the probes by name."""
         setup = self.bench.setup
         found = entries.static_entries(setup, results) | maps.output_entry(setup, results)
         found |= entries.dpi_entries(setup, results) | entries.noise_entries(setup, results)
@@ -84,16 +85,16 @@ class Campaign:
             found |= maps.trim_entries(bench, self._bench_technology(bench), results, measured)
         if not self.quick:
             technology = ladders.bench_technology(setup, self._known() | simulated)
-            found |= entries.mismatch_entries(technology, setup, results) | places.place_entries(results)
+            found |= entries.mismatch_entries(technology, setup, results) | corners.corner_entries(results)
         return found
 
     @property
     def benches(self) -> tuple[CalibrationBench, ...]:
-        """The standard device, and unless quick the others."""
+        """The bench of the standard device, and unless quick those of the other devices."""
         return (self.bench, *(() if self.quick else (CalibrationBench(setup) for setup in others(self.bench.setup))))
 
     def _units(self, setup: Setup) -> tuple[float, ...]:
-        # the two between which the wider half window lies
+        # the two unit currents between which the wider half window lies
         first = setup.units.index(setup.unit)
         return setup.units[first : first + 2] if self.quick else setup.units
 
@@ -105,7 +106,7 @@ class Campaign:
 
 
 def carried_over(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a calibration file that no simulator makes."""
+    """The tables of a calibration file that do not come from the simulator."""
     return {
         name: table for name, table in flat(content).items() if isinstance(table, dict) and table.get("kind") in CARRIED
     }
@@ -120,9 +121,10 @@ def run_probes(
     workers: int | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Numbers]:
-    """Run what the partial file does not hold yet; `models` is the digest of the model files.
+    """Run the probes that the partial file does not hold yet; return all results by name of the probe.
 
-    Raises SpiceError for the first probe that fails.
+    `models` is the digest of the model files. `fresh` ignores the partial file. Raises SpiceError for the first probe
+    that fails, CalibrationError for a partial file that can't be read.
     """
     ngspice = find_ngspice()
     digest = {probe.key: probe.digest(ngspice.version, models) for probe in probes}
@@ -146,20 +148,25 @@ def run_probes(
     for index, outcome in run_decks([probe.job for probe in decks], workers, ngspice):
         probe = decks[index]
         if isinstance(outcome, SpiceError):
-            raise SpiceError(f"calibration: {probe.key}: {outcome} What is finished is kept; call again.", outcome.log)
+            raise SpiceError(
+                f"calibration: {probe.key}: {outcome} Finished probes are kept; run it again.", outcome.log
+            )
         keep(probe, plain(probe.read(outcome)))
     return results
 
 
 def plain(numbers: Mapping[str, Any]) -> Numbers:
-    """Python numbers of what a probe read: numpy's don't go into JSON."""
+    """The numbers of a probe as Python's own, because JSON takes no numpy numbers."""
     return {
         name: [float(v) for v in value] if isinstance(value, list) else float(value) for name, value in numbers.items()
     }
 
 
 def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process: str, ngspice: Ngspice) -> str:
-    """The calibration file: carried values as they are, simulated ones with the run's provenance."""
+    """The text of the calibration file: carried values unchanged, simulated ones with the provenance of the run.
+
+    Raises CalibrationError for a value that is neither carried nor simulated.
+    """
     setups = [bench.setup for bench in campaign.benches]
     tables: dict[str, Any] = {"name": name, "process": process}
     for key, m in quantities(setup.name for setup in setups).items():
@@ -168,7 +175,7 @@ def document(campaign: Campaign, found: Mapping[str, Entry], name: str, process:
             tables[key] = kept
             continue
         if entry is None:
-            raise CalibrationError(f"calibration: nothing gives [{key}]; add it to the file as declared.")
+            raise CalibrationError(f'calibration: no probe measures [{key}]; add it to the file with kind "declared".')
         value = [rounded(v) for v in entry.value] if isinstance(entry.value, list) else rounded(entry.value)
         axis = {"axis": m["axis"], "at": list(entry.at)} if entry.at else {}
         setup = next((s for s in setups if key.startswith(s.entry(""))), setups[0])
@@ -195,13 +202,16 @@ def _conditions(setup: Setup, ngspice: Ngspice) -> str:
 
 
 def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tuple[str, float, float, float]]:
-    """(name, new, committed, deviation over the stated uncertainty) of every value; of a curve where both have it."""
+    """(name, new, committed, deviation over the stated uncertainty) of every value.
+
+    Of a curve, the point that deviates most among those that both curves have.
+    """
     rows, committed = [], flat(content)
     for name, entry in found.items():
         old = committed.get(name)
         if not isinstance(old, dict) or old.get("kind") != "simulated":
             continue
-        # a mirror's error and a bare coefficient state an absolute uncertainty: see `method`
+        # the uncertainty of a mirror's error or of a coefficient is absolute, as its `method` says
         absolute = "absolute" in old["method"]
         pairs = _pairs(entry, old)
         allowed = max(float(old["uncertainty"]), 1e-4)
@@ -212,7 +222,7 @@ def compare(found: Mapping[str, Entry], content: Mapping[str, Any]) -> list[tupl
 
 
 def _pairs(entry: Entry, old: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """(new, committed): one, or one for each point of the new curve that the committed one has."""
+    """(new, committed) of a value, or of each point of the new curve that the committed curve also has."""
     if not isinstance(entry.value, list):
         return [(entry.value, old["value"])]
     known = dict(zip(old["at"], old["value"], strict=True))
@@ -220,6 +230,7 @@ def _pairs(entry: Entry, old: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def rounded(value: float, digits: int = 5) -> float:
+    """`value` with that many significant digits."""
     return float(f"{value:.{digits}g}")
 
 
@@ -229,14 +240,14 @@ def _read_partial(path: Path) -> dict[str, Numbers]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise CalibrationError(f"can't resume from {path}: {error}; call with --fresh.") from error
+        raise CalibrationError(f"can't resume from {path}: {error}; start again with --fresh.") from error
     if not isinstance(content, dict):
-        raise CalibrationError(f"can't resume from {path}: it holds no results; call with --fresh.")
+        raise CalibrationError(f"can't resume from {path}: it holds no results; start again with --fresh.")
     return content
 
 
 def default_setup(setup: Setup, content: Mapping[str, Any]) -> Setup:
-    """The setup, refused if the file declares another device: values of two devices must not mix."""
+    """Return `setup`. Raises CalibrationError if the file declares another device, whose values must not mix in."""
     for each in (setup, *others(setup)):
         for name, given in (("w", each.device.w), ("l", each.device.l)):
             table = flat(content).get(each.entry(name))

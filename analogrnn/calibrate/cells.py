@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, Place, Probe, crossings, only
+from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, OperatingPoint, Probe, crossings, only
 from analogrnn.spice.deck import Tran, number
 from analogrnn.spice.raw import Waveforms
 
-RAMP = 2.0  # s, up; as long down. The input node lags by 0.1 ms at the smallest current: 1e-4 of the ramp
-POINTS = 1000  # of the ramp; a crossing is interpolated between two
-OVER = 1.3  # the ramp's end over I_th
+RAMP = 2.0  # s, in each direction. The input node lags by 0.1 ms at the smallest current: 1e-4 of the ramp
+POINTS = 1000  # per ramp; crossings are interpolated
+OVER = 1.3  # end of the ramp over I_th
 WIDTHS = (0.7, 1.0, 1.4)  # hysteresis currents of the width map, over the standard one
 OUTPUT = 0.5  # V, where the output current is read
 ABOUT = "bmru_cell, 2 s ramp of the input current up and down"
@@ -18,29 +18,29 @@ ABOUT = "bmru_cell, 2 s ramp of the input current up and down"
 
 @dataclass(frozen=True)
 class Bias:
-    """Bias currents of one cell, A."""
+    """Bias currents of one cell, A: threshold and hysteresis."""
 
     i_th: float
     i_hyst: float
 
 
 def maps_probe(bench: CalibrationBench, units: tuple[float, ...]) -> Probe:
-    """Cells at each unit current and three hysteresis currents, in one deck."""
+    """One deck with a cell for each unit current (A) and each of three hysteresis currents."""
     ratio = bench.setup.threshold_ratio
     key = bench.setup.label + ("cell_maps" if len(units) == len(bench.setup.units) else "cell_maps_quick")
     return ramp_probe(bench, key, [Bias(ratio * u, 2.0 * width * u) for u in units for width in WIDTHS])
 
 
-def place_probe(bench: CalibrationBench, place: Place) -> Probe:
+def corner_probe(bench: CalibrationBench, at: OperatingPoint) -> Probe:
     """The standard cell at another corner, temperature or supply."""
     unit = bench.setup.unit
-    return ramp_probe(bench, f"cell_{place.label}", [Bias(bench.setup.threshold_ratio * unit, 2.0 * unit)], place)
+    return ramp_probe(bench, f"cell_{at.label}", [Bias(bench.setup.threshold_ratio * unit, 2.0 * unit)], at)
 
 
-def ramp_probe(bench: CalibrationBench, key: str, biases: list[Bias], place: Place = NOMINAL) -> Probe:
-    """I_hi / I_th, (I_hi - I_lo) / I_hyst and I_out / I_on of each cell."""
+def ramp_probe(bench: CalibrationBench, key: str, biases: list[Bias], at: OperatingPoint = NOMINAL) -> Probe:
+    """Slow ramps of cells; reads I_hi / I_th, (I_hi - I_lo) / I_hyst and the output over its bias, each (cells,)."""
     setup, body, signals = bench.setup, [], []
-    supply = setup.supply if place.supply is None else place.supply
+    supply = setup.supply if at.supply is None else at.supply
     for k, bias in enumerate(biases):
         peak = number(OVER * bias.i_th)
         body += [
@@ -65,12 +65,12 @@ def ramp_probe(bench: CalibrationBench, key: str, biases: list[Bias], place: Pla
         return {"hi": hi, "width": width, "out": out}
 
     analysis = Tran(RAMP / POINTS, 2 * RAMP, RAMP / POINTS)
-    deck = bench.deck(body, ("bmru_cell",), analysis, place=place).with_saves(*signals)
+    deck = bench.deck(body, ("bmru_cell",), analysis, at=at).with_saves(*signals)
     return Probe(key, bench.job(deck), read)
 
 
 def fit_width(hi_over_th: np.ndarray, width: np.ndarray, threshold_ratio: float) -> tuple[float, float, float]:
-    """(gain, loss, largest relative error) of I_width = gain I_hyst - loss I_th over `WIDTHS`."""
+    """(gain, loss, largest relative error) of the fit I_hi - I_lo = gain I_hyst - loss I_th over `WIDTHS`."""
     hyst = 2.0 * np.array(WIDTHS)
     measured = width * hyst
     gain, offset = np.polyfit(hyst, measured, 1)

@@ -1,22 +1,22 @@
-"""The DPI by itself: gain, time constant, dead time and leakage floor."""
+"""Probes of a single DPI: gain, time constant, dead time and leakage floor."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, Place, Probe, crossings, only
+from analogrnn.calibrate.bench import NOMINAL, CalibrationBench, Numbers, OperatingPoint, Probe, crossings, only
 from analogrnn.spice.deck import Tran, number
 from analogrnn.spice.raw import Waveforms
 
-KAPPA = 0.7  # of the textbook formula to which the time constant is referred
-NODE = 0.45  # V, gate voltage of a diode: where the outputs go
+KAPPA = 0.7  # of the textbook formula to which the time constant is relative
+NODE = 0.45  # V at the outputs, the gate voltage of a diode
 ON, OFF = 20.0, 8.0  # time constants ON and OFF between two rises
 ABOUT = "dpi driven by current pulses"
 
 
 @dataclass(frozen=True)
 class Drive:
-    """One DPI's bias currents, A, and capacitor, F."""
+    """Bias currents (A) and capacitor (F) of one DPI."""
 
     i_on: float
     i_tau: float
@@ -28,14 +28,14 @@ def standard(bench: CalibrationBench, *, shift: float | None = None, c: float | 
     """The standard DPI, or one with another output current or capacitor; x = T_p/tau is 0.25 at T_p = 0.3 ms."""
     setup = bench.setup
     c = c or setup.c_dpi
-    # a nominal time constant of 1.2 ms at 0.25 nA, faster in proportion to the unit current; 1.3: parasitics included
+    # nominal time constant: 1.2 ms at 0.25 nA, inversely proportional to the unit current; 1.3 includes parasitics
     tau = 1.2e-3 * 0.25e-9 / setup.unit
     i_tau = 1.3 * setup.c_dpi * setup.thermal_voltage / (KAPPA * tau)
     i_shift = shift or setup.shift_ratio * setup.unit
     return Drive(setup.drive_ratio * i_tau, i_tau, i_shift / (0.65 * setup.drive_ratio), c)
 
 
-def dpi_probe(bench: CalibrationBench, key: str, drive: Drive, place: Place = NOMINAL) -> Probe:
+def dpi_probe(bench: CalibrationBench, key: str, drive: Drive, at: OperatingPoint = NOMINAL) -> Probe:
     """Two rises of a DPI: from rest, and after 8 time constants OFF; the decay between them gives tau."""
     setup = bench.setup
     textbook = drive.c * setup.thermal_voltage / (KAPPA * drive.i_tau)
@@ -75,11 +75,11 @@ def dpi_probe(bench: CalibrationBench, key: str, drive: Drive, place: Place = NO
         }
 
     analysis = Tran(clock / 50, 2.0 * (1.0 + ON + OFF) * clock, clock / 20)
-    return Probe(key, bench.job(bench.deck(body, ("dpi",), analysis, place=place).with_saves("i(vo1)")), read)
+    return Probe(key, bench.job(bench.deck(body, ("dpi",), analysis, at=at).with_saves("i(vo1)")), read)
 
 
-def leak_probe(bench: CalibrationBench, place: Place = NOMINAL) -> Probe:
-    """Output current of a DPI that has been OFF for ever."""
+def leak_probe(bench: CalibrationBench, at: OperatingPoint = NOMINAL) -> Probe:
+    """Output current of a DPI at rest, with no input."""
     drive = standard(bench)
     body = [
         *bench.diode("tau", drive.i_tau),
@@ -89,14 +89,15 @@ def leak_probe(bench: CalibrationBench, place: Place = NOMINAL) -> Probe:
         f"Vo1 o1 0 {number(NODE)}",
         f"Vo2 o2 0 {number(NODE)}",
     ]
-    key = f"dpi_leak_{place.label}"
-    deck = bench.deck(body, ("dpi",), ".op", place=place, static=True).with_saves("i(vo1)", "v(xd.vs)")
+    key = f"dpi_leak_{at.label}"
+    deck = bench.deck(body, ("dpi",), ".op", at=at, static=True).with_saves("i(vo1)", "v(xd.vs)")
     return Probe(key, bench.job(deck), lambda waves: {"floor": abs(float(waves["i(vo1)"][0]))})
 
 
 def rise_time(floor: float, drive_ratio: float, part: float = 0.5) -> float:
-    """Time constants that the behavioural DPI needs from the relative output `floor` to `part`.
+    """Time, in time constants, in which the behavioural DPI rises from the relative output `floor` to `part`.
 
-    (R - 1) t / tau = ln(part / floor) - R ln((1 - part) / (1 - floor)); kernels.waveform integrates the same equation.
+    (R - 1) t / tau = ln(part / floor) - R ln((1 - part) / (1 - floor)), the solution of the equation that
+    `kernels.waveform` integrates.
     """
     return float((np.log(part / floor) - drive_ratio * np.log((1.0 - part) / (1.0 - floor))) / (drive_ratio - 1.0))

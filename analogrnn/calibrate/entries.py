@@ -1,7 +1,8 @@
-"""From the numbers that the probes read to the values of the calibration file, each with method, count, uncertainty.
+"""Values of the calibration file, each with method, count and uncertainty, from the numbers that the probes read.
 
-Uncertainties are relative: largest deviation from a fit or over the copies that should agree, but at least `REPEAT`,
-the part by which another version of the simulator or its step control may move a value; absolute where said.
+Uncertainties are relative unless the method says absolute. Each is the largest deviation from a fit or between copies
+that should agree, but at least `REPEAT`, by which another version of the simulator or another step control may change a
+value.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ Results = Mapping[str, Numbers]
 
 @dataclass(frozen=True)
 class Entry:
-    """One simulated value, or a curve over `at`."""
+    """One simulated value, or a curve over `at`, in the unit that the calibration file states."""
 
     value: float | list[float]
     source: str
@@ -30,10 +31,10 @@ class Entry:
 
 
 def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
-    """Weak-inversion law of both devices, gm/I over it, and the errors of mirrors."""
+    """Weak-inversion fit of both devices, gm/I over the fit, and the errors of mirrors."""
     found: dict[str, Entry] = {}
     about = f"single device, gate sweep, V_DS = {statics.DRAIN} V"
-    fit = "fit of gm/I = G0/(1/2 + sqrt(1/4 + I/I_spec)) from 3 pA to 12 nA; uncertainty: largest error, law alone"
+    fit = "fit of gm/I = G0/(1/2 + sqrt(1/4 + I/I_spec)) from 3 pA to 12 nA; uncertainty: largest error of the fit"
     for p in "np":
         error, points = number_of(results, f"device_{p}", "error"), int(number_of(results, f"device_{p}", "points"))
         found[f"slope_{p}"] = Entry(number_of(results, f"device_{p}", "slope"), about, fit, points, error)
@@ -41,8 +42,8 @@ def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         found[f"table_efficiency_{p}"] = Entry(
             list_of(results, f"device_{p}", "table").tolist(),
             about,
-            f"d log I / d V_G over the law of slope_{p} and i_spec_{p}; uncertainty: largest error of law x table "
-            "against the sweep between the first and the last current, that of interpolation",
+            f"d log I / d V_G over the fit of slope_{p} and i_spec_{p}; uncertainty: largest interpolation error of "
+            "fit x table, compared with the sweep, between the first and the last current",
             int(number_of(results, f"device_{p}", "table_points")),
             max(number_of(results, f"device_{p}", "table_error"), REPEAT),
             statics.EFFICIENCY_CURRENTS,
@@ -76,7 +77,7 @@ def static_entries(setup: Setup, results: Results) -> dict[str, Entry]:
 
 
 def mismatch_entries(technology: Technology, setup: Setup, results: Results) -> dict[str, Entry]:
-    """The foundry's statistics against Pelgrom's law with our gm/I, at one gate voltage."""
+    """The foundry's statistics compared with Pelgrom's law and our gm/I, at one gate voltage."""
     found, device = {}, setup.device
     for p in "np":
         current, sigma = (number_of(results, f"mismatch_{p}", name) for name in ("current", "sigma"))
@@ -103,7 +104,9 @@ def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     leak = number_of(results, "dpi_leak_typical", "floor")
     settled, rise = (number_of(results, "dpi_c1", name) for name in ("settled", "rise_from_rest"))
     model = dpis.rise_time(leak / settled, setup.drive_ratio)
-    fit = "decay from 0.7 to 0.1 of the output at three capacitors; straight line tau = map_tau (C + C_par) .."
+    fit = (
+        "decay from 0.7 to 0.1 of the output at three capacitors; fit of tau = map_tau (C + C_par) U_T / (kappa I_tau)"
+    )
     return {
         "dpi_gain": Entry(
             number_of(results, "dpi_c1", "gain"), dpis.ABOUT, "settled output, standard currents", 1, 0.005
@@ -116,15 +119,15 @@ def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         "dpi_rise": Entry(
             rise,
             dpis.ABOUT,
-            f"first rise after {dpis.ON:g} nominal tau at rest; the model gives {model:.3g} from i_leak; "
-            "uncertainty: the model's error",
+            f"first rise after {dpis.ON:g} nominal tau at rest; the behavioural DPI takes {model:.3g} from i_leak; "
+            "uncertainty: its error",
             1,
             max(abs(model / rise - 1.0), 0.01),
         ),
         "i_leak": Entry(
             leak,
             "dpi, .op, input 0",
-            "output current at rest; halves or doubles with gmin, corner and drain voltage",
+            "output current at rest; varies by a factor of two with gmin, corner and drain voltage",
             1,
             0.5,
         ),
@@ -132,25 +135,26 @@ def dpi_entries(setup: Setup, results: Results) -> dict[str, Entry]:
 
 
 def noise_entries(setup: Setup, results: Results) -> dict[str, Entry]:
+    """White and flicker noise of the comparator, its bandwidth, and the threshold current at which they hold."""
     i_th = setup.threshold_ratio * setup.unit
     key = f"noise_{i_th:.4g}"
     density, band, flicker = (number_of(results, key, name) for name in ("density", "bandwidth", "flicker"))
     return {
         "noise_current": Entry(i_th, noises.ABOUT, "bias of the deck", 1),
-        "noise_density": Entry(density, noises.ABOUT, "input-referred, a tenth of the input pole", 1, 0.02),
+        "noise_density": Entry(density, noises.ABOUT, "input-referred, at a tenth of the input pole", 1, 0.02),
         "noise_bandwidth": Entry(
-            band, noises.ABOUT, "pi/2 of the input pole; slewing of the state node narrows it", 1, 0.05
+            band, noises.ABOUT, "pi/2 times the input pole; slewing of the state node narrows it", 1, 0.05
         ),
-        "noise_flicker": Entry(flicker, noises.ABOUT, "input-referred, 1 Hz", 1, 0.02),
+        "noise_flicker": Entry(flicker, noises.ABOUT, "input-referred, at 1 Hz", 1, 0.02),
     }
 
 
 def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
-    """Input time constant as the behavioural model uses it, and the law of switching times if all moves were run."""
+    """Input time constant of the behavioural model, and the equation of switching times if all moves were run."""
 
     def pulse(move: float) -> float:
-        way = "down" if move < 0 else "up"
-        return number_of(results, f"switching_{way}_{abs(move):g}_{setup.unit:.4g}", "pulse")
+        direction = "down" if move < 0 else "up"
+        return number_of(results, f"switching_{direction}_{abs(move):g}_{setup.unit:.4g}", "pulse")
 
     centre = (setup.shift_ratio + switching.BASE) * setup.unit
     area, grade = setup.device.area, switching.GRADE - 1.0
@@ -158,7 +162,7 @@ def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
         "input_charge_density": Entry(
             pulse(2.0) / np.log(2.0) * centre / area,
             switching.ABOUT,
-            "shortest up pulse at twice beta is t_in ln 2; slewing of the state node is in it; down moves take longer: "
+            "shortest up pulse at 2 beta = t_in ln 2; includes slewing of the state node; down moves take longer, "
             "see switch_slew_down",
             switching.TRIALS,
             grade,
@@ -166,13 +170,13 @@ def switching_entries(setup: Setup, results: Results) -> dict[str, Entry]:
     }
     if not all(f"switching_down_{m:g}_{setup.unit:.4g}" in results for m in switching.DOWN):
         return found
-    for way, moves in (("up", switching.UP), ("down", switching.DOWN)):
-        sign = 1 if way == "up" else -1
+    for direction, moves in (("up", switching.UP), ("down", switching.DOWN)):
+        sign = 1 if direction == "up" else -1
         delay, slew, error = switching.fit_switching(moves, np.array([pulse(sign * m) for m in moves]))
         method = f"shortest pulses at {', '.join(f'{m:g}' for m in moves)} beta: t = delay + slew / (m - 1)"
         count = len(moves) * switching.TRIALS
-        found[f"switch_delay_{way}"] = Entry(delay * centre / area, switching.ABOUT, method, count, 3 * grade)
-        found[f"switch_slew_{way}"] = Entry(
+        found[f"switch_delay_{direction}"] = Entry(delay * centre / area, switching.ABOUT, method, count, 3 * grade)
+        found[f"switch_slew_{direction}"] = Entry(
             slew * setup.unit / setup.device.w, switching.ABOUT, method, count, max(3 * grade, error)
         )
     return found

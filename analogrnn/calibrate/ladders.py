@@ -1,7 +1,7 @@
-"""A whole ladder of four stages on its real bias: what its copies make of their currents, and what each level draws.
+"""Probes of a whole ladder of four stages with its bias lines: gain of each copy, and supply current at each level.
 
-The bench uses fixed nominal values for what it measures (`BENCH`), so that a calibration does not depend on the one
-before it, and no compensation, so that each block's own factor is seen.
+The bench uses fixed nominal values for what it measures (`BENCH`), so that a calibration does not depend on the
+previous one. Its biases are not compensated, so that the factor of each block is measured by itself.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from analogrnn.supply import branch_sum
 from analogrnn.technology import CellMaps, Table, Technology, quantities, technology_of
 
 STAGES = 4
-WIDE = 1.9  # half window of the second ladder, unit currents: a network's ladders lie between 1 and 2
+WIDE = 1.9  # half window of the second ladder, unit currents: ladders of a network have 1 to 2
 BENCH = {"dpi_gain": 0.63, "dpi_tau": 1.1, "map_parasitic": 5e-3, "input_charge_density": 1.1e-3, "i_leak": 1e-15}
 PLAIN = CellMaps(
     bias=1.0,
@@ -54,19 +54,27 @@ BIAS_DEVICES = {
     "shift": "rs",
     "base": "rbase",
 }
-READ = ("bias", "bias_slope", "copy", "copy_slope", "base", "clamp", "first_shift")  # maps that a ladder gives directly
+READ = (
+    "bias",
+    "bias_slope",
+    "copy",
+    "copy_slope",
+    "base",
+    "clamp",
+    "first_shift",
+)  # maps that a ladder measures directly
 ABOUT = "ladder_transistors, 4 stages, uncompensated biases"
 
 
 def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Technology:
-    """A Technology from its declared and foundry values; what is measured stands at `BENCH` or in mid range.
+    """A Technology of declared and foundry values; measured values are those of `BENCH` or the middle of their range.
 
-    None of the mid-range values reaches a deck.
+    No mid-range value affects a deck.
     """
     values: dict[str, Any] = {}
     for name, m in quantities().items():
         middle = (m["low"] + m["high"]) / 2.0
-        # errors of mirrors are none, ratios at their upper limit
+        # curves: errors of mirrors are zero, ratios are at their upper limit
         curve = Table((1e-12, 1e-6), (0.0 if m["low"] < 0.0 else m["high"],) * 2)
         values[name] = known.get(name, curve) if "axis" in m else BENCH.get(name, known.get(name, middle))
     values |= {"supply": setup.supply, "temperature": setup.temperature + ZERO_CELSIUS}
@@ -74,7 +82,7 @@ def bench_technology(setup: Setup, known: Mapping[str, float | Table]) -> Techno
 
 
 def bench_design(bench: CalibrationBench, technology: Technology, unit: float, stages: int = STAGES) -> Design:
-    """Two ladders with one input of weight 1, levels 0..stages: half windows of 1 and of WIDE unit currents."""
+    """Two ladders with one input of weight 1, levels 0 to `stages`, and half windows of 1 and of WIDE unit currents."""
     setup = bench.setup
     options = MappingOptions(
         unit_current=unit,
@@ -92,7 +100,7 @@ def bench_design(bench: CalibrationBench, technology: Technology, unit: float, s
 
 
 def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, cell: int = 0) -> Probe:
-    """Climb ladder `cell` one level every two steps; read the currents at each level and the devices' at half way."""
+    """Raise ladder `cell` by one level every two steps; read supply currents per level, device currents half way."""
     design = bench_design(bench, technology, unit)
     ladder = design.ladders[0]
     climb = np.array([0.0, 0.0] + [3.0 * float(ladder.beta[cell]) / unit, 0.0] * STAGES)
@@ -108,7 +116,7 @@ def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, c
 
     def read(waves: Waveforms) -> Numbers:
         times, timing = deck.schedule.read_times(), design.timing
-        # at rest half way up, and at the end of a pulse
+        # at rest half way up the ladder, and at the end of a pulse
         moments = (times[1 + STAGES], deck.schedule.starts()[-2] + timing.lead + 0.95 * timing.pulse)
         found, pulsed = (
             {
@@ -131,7 +139,7 @@ def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, c
         states = read_deck(deck, waves, strict=True).stages[deck.cell].sum(axis=1)
         stages = np.interp(times, waves.axis, waves[f"i(v.{instance}.vstages)"])
         total = np.interp(times, waves.axis, -waves["i(vdd)"])
-        rest = 1 + 2 * np.arange(STAGES + 1)  # steps that hold: at level 0, 1, .., STAGES
+        rest = 1 + 2 * np.arange(STAGES + 1)  # the steps that hold levels 0, 1, .., STAGES
         assert np.array_equal(states[rest], np.arange(STAGES + 1))
         return {
             "bias": float(offset),
@@ -155,7 +163,7 @@ def ladder_probe(bench: CalibrationBench, technology: Technology, unit: float, c
 
 
 def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
-    """The currents of a stage's branches as they are here, for `supply.branch_sum`."""
+    """The measured currents of a stage's branches, for `supply.branch_sum`."""
     return {
         "th": line["th"],
         "hyst": line["hyst"],
@@ -168,5 +176,5 @@ def _branches(line: Mapping[str, float], found: Mapping[str, float]) -> dict[str
 
 
 def _named(waves: Waveforms, name: str) -> str:
-    """The raw file writes a saved device current as i(@device[id]) or plainly."""
+    """The signal of a saved device current: raw files name it i(@device[id]) or @device[id]."""
     return next(signal for signal in waves.signals if name in signal)

@@ -1,6 +1,6 @@
-"""From the probes of cells and ladders to the maps of the calibration: what the blocks make of their bias currents.
+"""The maps of the calibration, from bias currents to what the blocks do, computed from the probes of cells and ladders.
 
-One record of them for each calibrated size of device.
+Each calibrated size of device has its own maps.
 """
 
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ from analogrnn.calibrate.bench import CalibrationBench, Setup, list_of, number_o
 from analogrnn.calibrate.entries import REPEAT, Entry, Results
 from analogrnn.technology import DRIVE_AT, GAIN_AT, CellMaps, Table, Technology
 
-KNOWN = "uncertainty: a step of the staircase, absolute"
+KNOWN = "uncertainty: one step of the staircase, absolute"
 METHODS = {
-    "bias": "four bias lines over their unit ratio: straight line in the log of the current, at one unit current",
-    "bias_slope": "the same line; uncertainty absolute",
+    "bias": "four bias lines over their unit ratio: straight-line fit over log current, value at one unit current",
+    "bias_slope": "slope of the same fit; uncertainty absolute",
     "threshold": "crossing of half the supply at the state node",
-    "width": "straight line over three hysteresis currents",
-    "width_loss": "the same line; its offset over I_th",
-    "copy": "device currents at rest: copy into a stage over the line's",
+    "width": "straight-line fit over three hysteresis currents",
+    "width_loss": "offset of the same fit over I_th",
+    "copy": "device currents at rest: copy into a stage over the line's current",
     "copy_slope": "the same at the end of a pulse of three half windows; uncertainty absolute",
     "base": "device currents at rest: standing branch of the line over its bias line",
-    "clamp": "device currents at rest: what the line carries beyond its standing branch; uncertainty absolute",
+    "clamp": "device currents at rest: current of the line less its standing branch; uncertainty absolute",
     "first_shift": "device currents at rest: shift of stage 1 over its bias line",
-    "shift": "device currents at rest: DPI output I_tau / (I_on I_gain), over dpi_gain; moved by both slopes to "
+    "shift": "device currents at rest: DPI output I_tau / (I_on I_gain), over dpi_gain; referred by both slopes to "
     "drive and gain currents of 0.85 and 0.29 unit currents",
-    "shift_slope": "the same in a ladder with 1.9 times the half window; uncertainty absolute",
+    "shift_slope": "comparison with a ladder of 1.9 times the half window; uncertainty absolute",
     "shift_drive": "slope of shift over the log of the unit current, less shift_slope; uncertainty absolute",
 }
 UNCERTAIN = {
@@ -45,8 +45,8 @@ UNCERTAIN = {
     "shift_slope": 5e-3,
     "shift_drive": 0.02,
 }
-SINGLE = ("bias_slope", "copy_slope")  # no curve over the unit current
-DPI = ("shift", "shift_slope", "shift_drive")  # the DPIs of a network have one drive, whatever the half window
+SINGLE = ("bias_slope", "copy_slope")  # one number each, not a curve over the unit current
+DPI = ("shift", "shift_slope", "shift_drive")  # all DPIs of a network have the same drive, at any half window
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ class Columns:
 
     units: tuple[float, ...]
     values: Mapping[str, list[float]]
-    dpi_gain: float  # that `shift` is stated over
+    dpi_gain: float  # the gain to which `shift` is relative
 
 
 def columns(setup: Setup, results: Results, dpi_gain: float) -> Columns:
+    """The maps of one size of device; `shift` is relative to `dpi_gain`."""
     label = setup.label
     units = tuple(unit for unit in setup.units if f"{label}ladder_{unit:.4g}" in results)
     key = next(key for key in (f"{label}cell_maps", f"{label}cell_maps_quick") if key in results)
@@ -79,7 +80,7 @@ def columns(setup: Setup, results: Results, dpi_gain: float) -> Columns:
 
 
 def _dpi_columns(setup: Setup, results: Results, units: tuple[float, ...], dpi_gain: float) -> dict[str, list[float]]:
-    """Split what a DPI's gain does with the unit current into what its gain current does and what its drive does."""
+    """Split the change of a DPI's gain over the unit current into the effects of its gain current and of its drive."""
 
     def curve(name: str, suffix: str = "") -> np.ndarray:
         return np.array([number_of(results, f"{setup.label}ladder_{unit:.4g}{suffix}", name) for unit in units])
@@ -96,7 +97,7 @@ def _dpi_columns(setup: Setup, results: Results, units: tuple[float, ...], dpi_g
 
 
 def map_entries(setup: Setup, found: Columns) -> dict[str, Entry]:
-    """The maps over the unit currents that were run, or at the size's own."""
+    """Each map as a curve over the unit currents that were run, or as one value at the size's own unit current."""
     middle, entries = found.units.index(setup.unit), {}
     for name, curve in found.values.items():
         about = cells.ABOUT if name in ("threshold", "width", "width_loss") else ladders.ABOUT
@@ -112,12 +113,12 @@ def map_entries(setup: Setup, found: Columns) -> dict[str, Entry]:
 def trim_entries(bench: CalibrationBench, technology: Technology, results: Results, found: Columns) -> dict[str, Entry]:
     """The residual errors of the thresholds under the maps, and the overdrive of a pulse.
 
-    The error of the inner stages at two lengths of the pulse, over its input's time constant, is trim + pulse x
-    lateness; the first stage's beyond that is trim_first.
+    The error of an inner stage is trim + pulse x lateness, fitted at two lengths of the pulse over the time constant of
+    the input. What the first stage adds to that error is trim_first.
     """
     setup = bench.setup
     entries: dict[str, Entry] = {}
-    for stages, prefix, place in ((ladders.STAGES, "", "inner"), (1, "bare_", "first")):
+    for stages, prefix, stage in ((ladders.STAGES, "", "inner"), (1, "bare_", "first")):
         errors, late = [], []
         for cell in (0, 1):
             maps = _maps(technology, setup, found, setup.unit * (1.0, ladders.WIDE)[cell])
@@ -125,20 +126,22 @@ def trim_entries(bench: CalibrationBench, technology: Technology, results: Resul
             errors.append(
                 {
                     name: number_of(results, stairs.probe_key(setup, cell, stages), name) - predicted[name]
-                    for name in stairs.places(stages)
+                    for name in stairs.thresholds(stages)
                 }
             )
             late.append(lateness)
         about = stairs.ABOUT if stages > 1 else stairs.BARE_ABOUT
-        for way, sign in (("up", 1.0), ("down", -1.0)):
-            error = [sign * e[f"{way}_{place}"] for e in errors]
-            entries |= {f"{prefix}{name}_{way}": entry for name, entry in _two_lengths(error, late, about).items()}
+        for direction, sign in (("up", 1.0), ("down", -1.0)):
+            error = [sign * e[f"{direction}_{stage}"] for e in errors]
+            entries |= {
+                f"{prefix}{name}_{direction}": entry for name, entry in _two_lengths(error, late, about).items()
+            }
         if stages > 1:
-            first = [e[f"{way}_first"] - e[f"{way}_inner"] for e in errors for way in ("up", "down")]
+            first = [e[f"{d}_first"] - e[f"{d}_inner"] for e in errors for d in ("up", "down")]
             entries["trim_first"] = Entry(
                 float(np.mean(first)),
                 about,
-                f"first stage's error less an inner one's, mean over both ways and two half windows; {KNOWN}",
+                f"first stage's error less an inner stage's, mean over both directions and two half windows; {KNOWN}",
                 4,
                 stairs.STEP,
             )
@@ -146,14 +149,24 @@ def trim_entries(bench: CalibrationBench, technology: Technology, results: Resul
 
 
 def _two_lengths(error: list[float], late: list[float], about: str) -> dict[str, Entry]:
-    """Split a threshold's error at two lengths of the pulse into what depends on the length and what does not."""
+    """Split a threshold's error at two pulse lengths into a part that depends on the length and one that does not."""
     pulse = max((error[0] - error[1]) / (late[0] - late[1]), 0.0)
     trim = float(np.mean(error)) - pulse * float(np.mean(late))
     slack = stairs.STEP / (late[0] - late[1])
     return {
-        "pulse": Entry(pulse, about, f"a stage's error at two lengths of the pulse over t_in; {KNOWN}", 2, slack),
+        "pulse": Entry(
+            pulse,
+            about,
+            f"part of a stage's error that depends on the pulse length, from two lengths over t_in; {KNOWN}",
+            2,
+            slack,
+        ),
         "trim": Entry(
-            trim, about, f"the same, what does not depend on the length; {KNOWN}", 2, slack * late[1] + stairs.STEP
+            trim,
+            about,
+            f"part of the same error that does not depend on the pulse length; {KNOWN}",
+            2,
+            slack * late[1] + stairs.STEP,
         ),
     }
 
@@ -178,7 +191,7 @@ def _maps(technology: Technology, setup: Setup, found: Columns, half: float) -> 
 
 
 def supply_entries(setup: Setup, results: Results) -> dict[str, Entry]:
-    """What the stages draw over the sum of their branches."""
+    """Supply current of the stages over the sum of their branches."""
     units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
     supply = np.concatenate([list_of(results, f"ladder_{unit:.4g}", "supply") for unit in units])
     standard = list_of(results, f"ladder_{setup.unit:.4g}", "supply")
@@ -195,9 +208,9 @@ def supply_entries(setup: Setup, results: Results) -> dict[str, Entry]:
 
 
 def output_entry(setup: Setup, results: Results) -> dict[str, Entry]:
-    """Output current of a cell over its bias."""
+    """Output current of a cell over its bias current."""
     key = next(key for key in ("cell_maps", "cell_maps_quick") if key in results)
     units = [unit for unit in setup.units if f"ladder_{unit:.4g}" in results]
     out = list_of(results, key, "out").reshape(len(units), len(cells.WIDTHS))
     value = float(out[units.index(setup.unit), len(cells.WIDTHS) // 2])
-    return {"output_gain": Entry(value, cells.ABOUT, f"output at {cells.OUTPUT} V over its bias", 3)}
+    return {"output_gain": Entry(value, cells.ABOUT, f"output current at {cells.OUTPUT} V over its bias current", 3)}

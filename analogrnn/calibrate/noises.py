@@ -1,4 +1,4 @@
-"""Noise of the comparator: current noise at the state node, clamped in mid supply, referred to the input current."""
+"""Noise of the comparator: current noise at the state node, clamped at half the supply, referred to the input."""
 
 import tempfile
 from pathlib import Path
@@ -53,15 +53,18 @@ def noise_probe(bench: CalibrationBench, i_th: float) -> Probe:
 
 
 def run_noise(job: Job, ngspice: Ngspice) -> Waveforms:
-    """Run a .noise deck; its raw file holds two plots (spectrum and totals), of which the engine takes only one."""
+    """Run a .noise deck; its raw file holds two plots (spectrum and totals), which the engine refuses.
+
+    Raises SpiceError, with the log, if the run fails or has no spectrum.
+    """
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
         folder = Path(name)
         write_job(job, folder)
         argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
         outcome = run_process(argv, folder, timeout=job.timeout, limits=(ngspice.max_memory, ngspice.max_file))
         if outcome.returncode != 0 or not (folder / RAW).is_file():
-            raise SpiceError("ngspice failed on a .noise deck; read the log.", outcome.log)
+            raise SpiceError("ngspice failed on a .noise deck; see the log.", outcome.log)
         for plot in read_raw(folder / RAW):
             if "inoise_spectrum" in plot.signals:
                 return plot
-    raise SpiceError("ngspice left no noise spectrum; read the log.", outcome.log)
+    raise SpiceError("ngspice wrote no noise spectrum; see the log.", outcome.log)

@@ -1,7 +1,7 @@
-"""Where pulses really move a ladder: staircases of pulses behind the real front end.
+"""Candidates at which pulses move a ladder, measured by staircases of pulses through the transistor front end.
 
-The bench is that of `ladders`: fixed nominal values and biases of a fixed guess, so that a calibration does not depend
-on the one before it. Predicted and measured thresholds are compared in `maps`.
+The bench is that of `ladders`: it uses fixed nominal values, and biases of a fixed guess, so that a calibration does
+not depend on the previous one. `maps` compares predicted and measured thresholds.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
 from analogrnn.technology import CellMaps, Technology
 
-# near the measured, so that the staircases reach the thresholds
+# near the measured maps, so that the staircases reach the thresholds
 GUESS = replace(
     PLAIN,
     bias=1.034,
@@ -40,69 +40,70 @@ GUESS = replace(
 )
 STEP = 0.0025  # half windows
 PULSES = np.arange(0.91, 1.0901, STEP)  # half windows
-ABOUT = "ladder_transistors, 4 stages, staircases of pulses behind the real front end"
-BARE_ABOUT = "ladder_transistors, one bare stage, staircases of pulses behind the real front end"
+ABOUT = "ladder_transistors, 4 stages, staircases of pulses through the transistor front end"
+BARE_ABOUT = "ladder_transistors, one bare stage, staircases of pulses through the transistor front end"
 
 
 @dataclass(frozen=True, eq=False)
 class Staircases:
     """Pulses that find the thresholds of the first and of an inner stage, up and down; all in half windows.
 
-    Before each staircase pulses lead to its level, and one step holds.
+    Before each staircase, pulses bring the ladder to its level and one step holds it there.
     """
 
     candidates: np.ndarray  # (T,)
-    starts: Mapping[str, int]  # place to its staircase's first pulse
-    pulses: np.ndarray  # those of one staircase
+    starts: Mapping[str, int]  # threshold -> index of its staircase's first pulse
+    pulses: np.ndarray  # magnitudes of one staircase
 
     @classmethod
     def of(cls, stages: int = STAGES, pulses: np.ndarray = PULSES) -> "Staircases":
         candidates: list[float] = []
         starts = {}
-        for place, (sign, level) in places(stages).items():
-            # from the other end to its level: an up staircase begins below, a down one above
+        for name, (sign, level) in thresholds(stages).items():
+            # from the opposite end to the level: an up staircase is reached from below, a down staircase from above
             away = level if sign > 0 else stages - level
             candidates += [-2.0 * sign] * stages + [2.0 * sign] * away + [0.0]
-            starts[place] = len(candidates)
+            starts[name] = len(candidates)
             candidates += [sign * float(pulse) for pulse in pulses]
         return cls(np.array(candidates), starts, pulses)
 
     def read(self, stages: np.ndarray, measured: np.ndarray | None = None) -> dict[str, float]:
-        """The candidate between the last pulse that left `stages` (T, N) and the first that moved one.
+        """Each threshold in half windows: the mean of the last pulse that left `stages` (T, N) and the next one.
 
-        `measured` (T,) are the pulses as the front end made them, half windows. Raises SpiceError if a staircase begins
-        elsewhere than at its level, or no pulse of it is between.
+        `measured` (T,) are the pulses that the front end delivered, half windows; None: the nominal ones. Raises
+        SpiceError if a staircase does not begin at its level, or if its threshold lies outside it.
         """
         on, found = stages.sum(axis=1), {}
         candidates = self.candidates if measured is None else measured
-        for place, (_, level) in places(stages.shape[1]).items():
-            start = self.starts[place]
+        for name, (_, level) in thresholds(stages.shape[1]).items():
+            start = self.starts[name]
             moved = np.flatnonzero(on[start : start + len(self.pulses)] != level)
             if on[start - 1] != level or len(moved) == 0 or moved[0] == 0:
                 raise SpiceError(
-                    f"calibration: no threshold '{place}' between {self.pulses[0]:g} and "
-                    f"{self.pulses[-1]:g} half windows; the bias maps are off."
+                    f"calibration: no threshold '{name}' between {self.pulses[0]:g} and "
+                    f"{self.pulses[-1]:g} half windows; correct the bias maps of the bench."
                 )
-            found[place] = float(candidates[start + moved[0] - 1 : start + moved[0] + 1].mean())
+            found[name] = float(candidates[start + moved[0] - 1 : start + moved[0] + 1].mean())
         return found
 
 
-def places(stages: int) -> dict[str, tuple[int, int]]:
-    """Thresholds that staircases measure: direction, and the level where each begins."""
+def thresholds(stages: int) -> dict[str, tuple[int, int]]:
+    """The thresholds that staircases measure: name -> direction, and the level at which the staircase begins."""
     first = {"up_first": (1, 0), "down_first": (-1, 1)}
     return first | ({"up_inner": (1, 1), "down_inner": (-1, stages - 1)} if stages > 1 else {})
 
 
 def probe_key(setup: Setup, cell: int, stages: int) -> str:
+    """The name of the probe that runs the staircases of ladder `cell`."""
     return f"{setup.label}stairs_{cell}" if stages > 1 else f"{setup.label}bare_stairs_{cell}"
 
 
 def stairs_probe(bench: CalibrationBench, technology: Technology, cell: int, stages: int = STAGES) -> Probe:
-    """The candidates at which pulses move ladder `cell`; see `Staircases`. Known to half a STEP."""
+    """The candidates at which pulses move ladder `cell`, to half a STEP; see `Staircases`."""
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder, timing, stairs = design.ladders[0], design.timing, Staircases.of(stages)
     half = float(ladder.beta[cell]) / bench.setup.unit
-    # a trapezoid with less damping rings in the current that is read
+    # with less damping, the trapezoidal rule rings in the measured current
     options = transistor_ladder.TransistorOptions(temperature=bench.setup.temperature, maps=guess(design), damping=0.4)
     deck = transistor_ladder.ladder_transistors(
         design, ladder, cell, half * stairs.candidates[:, None], bench.setup.pdk, options
@@ -110,7 +111,7 @@ def stairs_probe(bench: CalibrationBench, technology: Technology, cell: int, sta
     ends = deck.schedule.starts()[-len(stairs.candidates) :] + timing.lead + 0.9 * timing.pulse
 
     def read(waves: Waveforms) -> Numbers:
-        # the error of the front end, some 0.002, is not the ladder's
+        # measured pulses exclude the error of the front end, about 0.002
         measured = np.interp(ends, waves.axis, waves[deck.probe.candidate]) / (half * bench.setup.unit)
         return dict(stairs.read(read_deck(deck, waves, strict=True).stages[deck.cell], measured))
 
@@ -128,7 +129,7 @@ def guess(design: Design) -> CellMaps:
 def predicted_stairs(
     bench: CalibrationBench, technology: Technology, cell: int, maps: CellMaps, stages: int = STAGES
 ) -> tuple[dict[str, float], float]:
-    """The thresholds that `maps` without trims and pulses predict for `stairs_probe`, and its lateness."""
+    """Thresholds (half windows) that `maps` without trims and pulses predict for `stairs_probe`, and its lateness."""
     design = bench_design(bench, technology, bench.setup.unit, stages)
     ladder = design.ladders[0]
     units = biases.bias_units(design, ladder, cell, guess(design))

@@ -1,8 +1,9 @@
 """Switching times: the shortest candidate pulse that moves a stage, for up and down moves of several amplitudes.
 
-A stage stands behind the library's input line, loaded like one of four, in the middle of its window. One deck is a row
-of trials, each with a reset, a setting pulse if the move goes down, and a test pulse; the pulses get longer from trial
-to trial. The shortest that moves is the answer, to half the grading.
+The library's input line drives one stage in the middle of its window, with the load of four stages. One deck is a
+sequence of trials. Each trial has a reset, a setting pulse if the move goes down, and a test pulse, which is longer
+than that of the previous trial. The result is the shortest pulse that moves the stage, to half the spacing of the
+lengths.
 """
 
 import numpy as np
@@ -15,9 +16,9 @@ from analogrnn.spice.sources import piecewise_linear
 
 LOADS = 3  # further stages on the line
 UP = (1.3, 2.0)  # candidate over half a window
-DOWN = (1.2, 1.3, 1.4)  # the unipolar line ends at the standing current
+DOWN = (1.2, 1.3, 1.4)  # a unipolar line goes down by the standing current at most
 BASE = 1.4  # standing current over half a window
-GRADE = 1.08  # between neighbouring pulse lengths: an answer is known to +-4 %
+GRADE = 1.08  # ratio of successive pulse lengths: results are known to +-4 %
 TRIALS = 20
 FIRST = {"up": 2.5e-4, "down": 3.5e-3}  # C/m^2: first pulse length times I_th over the gate area, times (m - 1)^0.7
 ABOUT = "ladder_line with bare_stage and three more input copies; candidate pulses of graded lengths"
@@ -65,9 +66,13 @@ def switching_probe(bench: CalibrationBench, unit: float, move: float) -> Probe:
         on = [np.interp(starts + at * settle, waves.axis, waves["v(a)"]) < setup.supply / 2 for at in (3.8, 5.8)]
         moved = on[0] != on[1]
         if not np.all(on[0] == down):
-            raise SpiceError(f"calibration: {key}: the stage is not in its first state before each pulse.")
+            raise SpiceError(
+                f"calibration: {key}: the stage is not in its initial state before each pulse; let it settle longer."
+            )
         if moved[0] or not moved[-1] or np.any(np.diff(moved.astype(int)) < 0):
-            raise SpiceError(f"calibration: {key}: no clear shortest pulse from {lengths[0]:.3g} to {longest:.3g} s.")
+            raise SpiceError(
+                f"calibration: {key}: no unique shortest pulse from {lengths[0]:.3g} to {longest:.3g} s; change them."
+            )
         return {"pulse": float(lengths[np.argmax(moved)] / np.sqrt(GRADE))}
 
     deck = bench.deck(body, _BLOCKS, Tran(settle / 50, TRIALS * trial, settle / 20)).with_saves("v(a)")

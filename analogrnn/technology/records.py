@@ -69,24 +69,24 @@ class CalibratedSize:
     name: str
     w: float = _quantity("m", 1e-7, 1e-3, "drawn width of the precision devices")
     l: float = _quantity("m", 1e-7, 1e-3, "drawn length of the precision devices")  # noqa: E741
-    bias: Table = _curve("1", 0.5, 2.0, "A", "a bias line's current over its unit ratio, at one unit current")  # noqa: RUF009
-    bias_slope: float = _quantity("1", -0.1, 0.1, "what bias gains for each factor e in the line's current")
+    bias: Table = _curve("1", 0.5, 2.0, "A", "current of a bias line over its unit ratio, at one unit current")  # noqa: RUF009
+    bias_slope: float = _quantity("1", -0.1, 0.1, "change of bias per factor e in the line's current")
     threshold: Table = _curve("1", 0.5, 2.0, "A", "I_hi / I_th of a cell")  # noqa: RUF009
     width: Table = _curve("1", 0.5, 2.0, "A", "gain g of a cell's window: I_hi - I_lo = g I_hyst - l I_th")  # noqa: RUF009
     width_loss: Table = _curve("1", -0.5, 0.5, "A", "loss l of a cell's window: I_hi - I_lo = g I_hyst - l I_th")  # noqa: RUF009
-    copy: Table = _curve("1", 0.5, 2.0, "A", "current into a cell over that into the input line, at rest")  # noqa: RUF009
-    copy_slope: float = _quantity("1", -0.1, 0.1, "what copy gains for each factor e in the line's current")
+    copy: Table = _curve("1", 0.5, 2.0, "A", "copied current into a cell over the input line's current, at rest")  # noqa: RUF009
+    copy_slope: float = _quantity("1", -0.1, 0.1, "change of copy per factor e in the line's current")
     base: Table = _curve("1", 0.5, 2.0, "A", "standing current of the input line over its bias line")  # noqa: RUF009
-    clamp: Table = _curve("1", 0.0, 0.1, "A", "the line's clamp adds this x base^2 / line to the line")  # noqa: RUF009
+    clamp: Table = _curve("1", 0.0, 0.1, "A", "the clamp adds clamp x base^2 / line to the line's current")  # noqa: RUF009
     first_shift: Table = _curve("1", 0.5, 2.0, "A", "shift of the first stage over its bias line")  # noqa: RUF009
-    shift: Table = _curve("1", 0.5, 2.0, "A", "DPI output inside a ladder over that of dpi_gain")  # noqa: RUF009
-    shift_slope: Table = _curve("1", -0.5, 0.5, "A", "what shift gains for each factor e in the gain current")  # noqa: RUF009
-    shift_drive: Table = _curve("1", -0.5, 0.5, "A", "what shift gains for each factor e in drive and leak")  # noqa: RUF009
-    pulse_up: float = _quantity("1", 0.0, 1.0, "half windows by which an up pulse of 8 t_in must pass its threshold")
-    pulse_down: float = _quantity("1", 0.0, 1.0, "the same for a down pulse; both fall as the square of the length")
-    trim_up: float = _quantity("1", -0.2, 0.2, "error of the up thresholds that the maps leave, half windows")
-    trim_down: float = _quantity("1", -0.2, 0.2, "error of the down thresholds that the maps leave, half windows")
-    trim_first: float = _quantity("1", -0.2, 0.2, "how much lower the first stage's thresholds are, half windows")
+    shift: Table = _curve("1", 0.5, 2.0, "A", "DPI output inside a ladder over the output by dpi_gain")  # noqa: RUF009
+    shift_slope: Table = _curve("1", -0.5, 0.5, "A", "change of shift per factor e in the gain current")  # noqa: RUF009
+    shift_drive: Table = _curve("1", -0.5, 0.5, "A", "change of shift per factor e in drive and leak together")  # noqa: RUF009
+    pulse_up: float = _quantity("1", 0.0, 1.0, "overdrive that an up pulse of 8 t_in needs, half windows")
+    pulse_down: float = _quantity("1", 0.0, 1.0, "the same for a down pulse; both fall with its length squared")
+    trim_up: float = _quantity("1", -0.2, 0.2, "residual error of the up thresholds, half windows")
+    trim_down: float = _quantity("1", -0.2, 0.2, "residual error of the down thresholds, half windows")
+    trim_first: float = _quantity("1", -0.2, 0.2, "first stage's thresholds less those of the others, half windows")
     bare_pulse_up: float = _quantity("1", 0.0, 1.0, "pulse_up of a ladder of one stage")
     bare_pulse_down: float = _quantity("1", 0.0, 1.0, "pulse_down of a ladder of one stage")
     bare_trim_up: float = _quantity("1", -0.2, 0.2, "trim_up of a ladder of one stage")
@@ -122,11 +122,11 @@ class Technology(Shown):
     a_vt_p: float = _quantity("V m", 0.0, 1e-6, "Pelgrom constant of V_th, pfet")
     a_beta_n: float = _quantity("m", 0.0, 1e-6, "Pelgrom constant of the gain factor, nfet")
     a_beta_p: float = _quantity("m", 0.0, 1e-6, "Pelgrom constant of the gain factor, pfet")
-    pelgrom_prefactor: float = _quantity("1", 0.0, 2.0, "prefactor of both mismatch laws")
-    pelgrom_dw: float = _quantity("m", -1e-6, 1e-6, "added to the drawn width in both laws")
-    pelgrom_dl: float = _quantity("m", -1e-6, 1e-6, "added to the drawn length in both laws")
+    pelgrom_prefactor: float = _quantity("1", 0.0, 2.0, "prefactor of both mismatch equations")
+    pelgrom_dw: float = _quantity("m", -1e-6, 1e-6, "added to the drawn width in both mismatch equations")
+    pelgrom_dl: float = _quantity("m", -1e-6, 1e-6, "added to the drawn length in both mismatch equations")
     noise_density: float = _quantity("A/Hz^0.5", 0.0, 1e-9, "white noise at the comparator node at noise_current")
-    noise_current: float = _quantity("A", 1e-12, 1e-6, "threshold current of noise_density and noise_bandwidth")
+    noise_current: float = _quantity("A", 1e-12, 1e-6, "threshold current at which the noise was measured")
     noise_bandwidth: float = _quantity("Hz", 1.0, 1e9, "bandwidth of the comparator at noise_current")
     input_charge_density: float = _quantity("C/m^2", 0.0, 1.0, "input time constant x current / gate area")
     dpi_gain: float = _quantity("1", 0.1, 2.0, "DPI gain over the textbook formula")
@@ -147,7 +147,7 @@ class Technology(Shown):
     noise_flicker: float = _quantity("A/Hz^0.5", 0.0, 1e-9, "noise at the comparator node at 1 Hz and noise_current")
     switch_delay_up: float = _quantity("C/m^2", -1.0, 1.0, "up pulse: t = this W L / I_c + switch_slew_up W / (u-beta)")
     switch_slew_up: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of an up move over device width")
-    switch_delay_down: float = _quantity("C/m^2", -1.0, 1.0, "the same law for a down pulse of magnitude u")
+    switch_delay_down: float = _quantity("C/m^2", -1.0, 1.0, "the same equation for a down pulse of magnitude u")
     switch_slew_down: float = _quantity("C/m", 0.0, 1e-3, "slewing charge of a down move over device width")
     supply_stage: float = _quantity("1", 0.5, 2.0, "supply current of a ladder's stages over the sum of their branches")
     threshold_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of I_hi with temperature, bias fixed")
@@ -156,10 +156,10 @@ class Technology(Shown):
     shift_temperature: float = _quantity("1/K", -0.1, 0.1, "relative change of the DPI gain with temperature")
     shift_supply: float = _quantity("1/V", -1.0, 1.0, "relative change of the DPI gain with supply")
     shift_corner: float = _quantity("1", 0.0, 1.0, "half the range of the DPI gain over the five corners, relative")
-    mismatch_check_n: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, nfet")
-    mismatch_check_p: float = _quantity("1", 0.1, 10.0, "spread of log I, foundry's statistics over our formula, pfet")
-    table_efficiency_n: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the law of slope_n and i_spec_n, square nfet")  # noqa: RUF009
-    table_efficiency_p: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the law of slope_p and i_spec_p, square pfet")  # noqa: RUF009
+    mismatch_check_n: float = _quantity("1", 0.1, 10.0, "sigma of log I, foundry's statistics over our model, nfet")
+    mismatch_check_p: float = _quantity("1", 0.1, 10.0, "sigma of log I, foundry's statistics over our model, pfet")
+    table_efficiency_n: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the fit of slope_n and i_spec_n, square nfet")  # noqa: RUF009
+    table_efficiency_p: Table = _curve("1", 0.5, 2.0, "A", "gm/I over the fit of slope_p and i_spec_p, square pfet")  # noqa: RUF009
     table_mirror_plain: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_negative: Table = _curve("1", -0.5, 0.5, "A", "error of a negative weight of 1, no cascodes")  # noqa: RUF009
     table_mirror_cascode: Table = _curve("1", -0.5, 0.5, "A", "error of a positive weight of 1, with cascodes")  # noqa: RUF009

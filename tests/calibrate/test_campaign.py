@@ -1,4 +1,4 @@
-"""Calibration runs: what is kept over an interruption, what is written, and that a subset gives the committed."""
+"""Calibration runs: what survives an interruption, what is written, and that a subset reproduces committed values."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def divider(k, volts=1.0):
 
 
 def test_the_bench_does_not_depend_on_what_the_last_calibration_measured():
-    """Else two calibrations in a row would differ."""
+    """Otherwise two calibrations in succession would differ."""
     bench = CalibrationBench(Setup(PDK))
     carried = campaign.carried_over(COMMITTED)
     assert {table["kind"] for table in carried.values()} <= {"foundry", "declared"}
@@ -48,17 +48,17 @@ def test_the_bench_does_not_depend_on_what_the_last_calibration_measured():
 
 
 @pytest.mark.ngspice
-def test_what_is_finished_is_not_run_again(tmp_path):
+def test_finished_probes_are_not_run_again(tmp_path):
     partial = tmp_path / "partial.json"
     first = campaign.run_probes([divider(1), divider(2)], partial, "models", fresh=False, workers=2)
     assert_allclose([first["divider_1"]["half"], first["divider_2"]["half"]], 0.5, rtol=1e-6)
-    # a stored result is taken as it is: make it recognisable
+    # a stored result is used as it is: make it recognisable
     stored = json.loads(partial.read_text())
     partial.write_text(json.dumps({key: {"half": 7.0} for key in stored}))
     again = campaign.run_probes([divider(1), divider(2), divider(3)], partial, "models", fresh=False, workers=2)
     assert [again[f"divider_{k}"]["half"] for k in (1, 2)] == [7.0, 7.0]
     assert_allclose(again["divider_3"]["half"], 0.5, rtol=1e-6)
-    # another deck under the same key, other models, or --fresh: measured anew
+    # another deck under the same key, other models, or --fresh: measured again
     for probe, models, fresh in (
         (divider(1, 3.0), "models", False),
         (divider(1), "new", False),
@@ -69,10 +69,10 @@ def test_what_is_finished_is_not_run_again(tmp_path):
 
 
 @pytest.mark.ngspice
-def test_a_failure_keeps_what_was_finished(tmp_path):
+def test_a_failure_keeps_finished_probes(tmp_path):
     partial = tmp_path / "partial.json"
     broken = Probe("broken", Job("* x\nV1 a 0 1\nX1 a nowhere\n.op\n.end\n", None), lambda waves: {})
-    with pytest.raises(SpiceError, match=r"^calibration: broken: .* What is finished is kept; call again\."):
+    with pytest.raises(SpiceError, match=r"^calibration: broken: .* Finished probes are kept; run it again\."):
         campaign.run_probes([divider(1), broken], partial, "m", fresh=False, workers=1)
     assert len(json.loads(partial.read_text())) == 1
 
@@ -80,7 +80,7 @@ def test_a_failure_keeps_what_was_finished(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_partial_file_that_holds_no_results_is_refused(tmp_path, text):
     (tmp_path / "p.json").write_text(text)
-    with pytest.raises(CalibrationError, match=r"^can't resume from .*p\.json: .*; call with --fresh\."):
+    with pytest.raises(CalibrationError, match=r"^can't resume from .*p\.json: .*; start again with --fresh\."):
         campaign._read_partial(tmp_path / "p.json")
 
 
@@ -92,7 +92,7 @@ def test_another_device_than_the_file_declares_is_refused():
         campaign.default_setup(other, COMMITTED)
 
 
-def test_the_writer_gives_the_committed_file_back():
+def test_the_writer_reproduces_the_committed_file():
     models = replace(PDK, sha256="4ef38038ef2d" + "0" * 52)
     run = campaign.Campaign(CalibrationBench(Setup(models)), campaign.carried_over(COMMITTED))
     found = {
@@ -111,7 +111,7 @@ def test_the_writer_gives_the_committed_file_back():
     assert text == library.calibration_path("gf180mcu").read_text(encoding="utf-8")
 
 
-def test_values_are_compared_in_their_stated_uncertainty():
+def test_deviations_are_stated_over_the_uncertainty():
     old = {
         "a": {"kind": "simulated", "value": 2.0, "uncertainty": 0.01, "method": "x"},
         "b": {
@@ -129,7 +129,7 @@ def test_values_are_compared_in_their_stated_uncertainty():
     assert set(rows) == {"a", "b"}
 
 
-def test_the_fits_return_what_made_the_data():
+def test_the_fits_recover_the_parameters_of_their_data():
     hyst = 2.0 * np.array(WIDTHS)
     gain, loss, error = fit_width(np.ones(3), (0.99 * hyst - 0.02 * 4.6) / hyst, 4.6)
     assert_allclose([gain, loss], [0.99, 0.02], rtol=1e-9)
@@ -147,24 +147,24 @@ def test_the_rise_time_is_that_of_the_waveform_kernel():
     assert_allclose(dpis.rise_time(floor, ratio), t, atol=2 * step)
 
 
-def test_a_stage_draws_more_when_on_and_the_top_one_shifts_nobody():
+def test_a_stage_draws_more_when_on_and_the_top_one_shifts_no_other():
     b = {"th": 4.6, "hyst": 2.0, "on": 0.8, "alpha": 0.5, "base": 1.4, "shift": 2.2, "first": 2.2}
     steps = np.diff(branch_sum(b, 4))
     assert np.all(steps > 0)
     assert_allclose(steps[:3], steps[0], rtol=1e-12)
-    # the next OFF stage no longer passes the shift
+    # above the top stage no OFF stage carries the shift
     assert_allclose(steps[2] - steps[3], 2.2, rtol=1e-12)
 
 
-def test_crossings_are_interpolated_and_a_missing_one_is_told():
+def test_crossings_are_interpolated_and_a_missing_one_is_an_error():
     time = np.array([0.0, 1.0, 2.0])
     assert_allclose(crossings(time, np.array([0.0, 2.0, 0.0]), 0.5, falling=False), [0.25])
-    with pytest.raises(SpiceError, match=r"^calibration: set never happens; the device or the currents are out of"):
+    with pytest.raises(SpiceError, match=r"^calibration: set does not occur; the device or the currents are out of"):
         only(np.array([]), "set")
 
 
 def stepped(up, down):
-    """Staircases, and the stages (T, N) of a ladder that moves at `up` and `down` under them."""
+    """Staircases, and the stages (T, N) of a ladder with thresholds `up` and `down` under them."""
     stairs = Staircases.of()
     level, rows = 0, []
     for pulse in stairs.candidates:
@@ -173,30 +173,30 @@ def stepped(up, down):
     return stairs, np.array(rows)
 
 
-def test_a_staircase_tells_its_threshold_to_half_a_step():
+def test_a_staircase_finds_its_threshold_to_half_a_step():
     stairs, stages = stepped(1.0234, 0.9876)
     found = stairs.read(stages)
-    wanted = {"up_first": 1.0234, "up_inner": 1.0234, "down_first": -0.9876, "down_inner": -0.9876}
-    assert found.keys() == wanted.keys()
-    for place, value in wanted.items():
-        assert abs(found[place] - value) <= STEP / 2.0 + 1e-12
+    expected = {"up_first": 1.0234, "up_inner": 1.0234, "down_first": -0.9876, "down_inner": -0.9876}
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert abs(found[name] - value) <= STEP / 2.0 + 1e-12
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.9, 1.0), (1.2, 1.0), (1.0, 1.2)])
-def test_a_threshold_off_the_staircase_is_told(up, down):
+def test_a_threshold_outside_the_staircase_is_an_error(up, down):
     stairs, stages = stepped(up, down)
-    with pytest.raises(SpiceError, match=r"no threshold '\w+' between 0\.91 and 1\.09 half windows; the bias maps"):
+    with pytest.raises(SpiceError, match=r"no threshold '\w+' between 0\.91 and 1\.09 half windows; correct"):
         stairs.read(stages)
 
 
-def test_a_staircase_read_with_measured_pulses_tells_those():
+def test_thresholds_are_stated_in_the_measured_pulses():
     stairs, stages = stepped(1.0234, 0.9876)
     plain, measured = stairs.read(stages), stairs.read(stages, stairs.candidates + 0.002)
-    for place, value in plain.items():
-        assert measured[place] == pytest.approx(value + 0.002, abs=1e-12)
+    for name, value in plain.items():
+        assert measured[name] == pytest.approx(value + 0.002, abs=1e-12)
 
 
-def test_a_staircase_reads_its_pulses_where_the_integration_does_not_ring():
+def test_staircases_measure_their_pulses_with_an_integration_that_does_not_ring():
     run = campaign.Campaign(CalibrationBench(Setup(PDK)), campaign.carried_over(COMMITTED), quick=True)
     decks = [probe.job.deck for probe in run.probes() if "stairs" in probe.key]
     assert len(decks) == 4  # two half windows, four stages and one
@@ -205,7 +205,7 @@ def test_a_staircase_reads_its_pulses_where_the_integration_does_not_ring():
         assert re.search(r"(?m)^\.save .*i\(v\.xrec_\d\.vcand\)", deck)
 
 
-def test_a_ladder_of_one_stage_has_no_inner_places():
+def test_a_ladder_of_one_stage_has_no_inner_thresholds():
     assert set(Staircases.of(1).starts) == {"up_first", "down_first"}
 
 
@@ -216,7 +216,7 @@ def test_a_curve_of_zeros_is_compared_without_a_division():
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_a_subset_of_the_decks_gives_the_committed_values(tmp_path):
+def test_a_subset_of_the_decks_reproduces_the_committed_values(tmp_path):
     run = campaign.Campaign(CalibrationBench(Setup(find_pdk())), campaign.carried_over(COMMITTED), quick=True)
     results = campaign.run_probes(run.probes(), tmp_path / "p.json", "m", fresh=True, workers=2)
     rows = campaign.compare(run.entries(results), COMMITTED)

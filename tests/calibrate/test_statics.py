@@ -1,4 +1,4 @@
-"""gm/I of single devices: the fit of a sweep, and the committed tables against the simulator."""
+"""gm/I of single devices: the fit of a sweep, and the committed tables compared with the simulator."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +22,17 @@ DEVICE = Geometry(2e-6, 18e-6)
 AT = np.array(EFFICIENCY_CURRENTS)
 U_T, STEP = 25.865e-3, 5e-3
 SLOPE, I_SPEC = 1.4, 5e-8  # of a square device
-# a central difference misses STEP^2 / 6 of the third derivative of log I, which is some (27 / V)^2 of the first times
-# the change of gm/I in a factor e, a fifth: 25e-6 V^2 / 6 x (27 / V)^2 x 0.2
+# the error of a central difference is STEP^2 / 6 times the third derivative of log I, which is about (27 / V)^2 times
+# the first, times the change of gm/I per factor e, a fifth: 25e-6 V^2 / 6 x (27 / V)^2 x 0.2
 DIFFERENCE = 6e-4
 
 
-def law(square):
+def equation(square):
     return 1.0 / (SLOPE * U_T) / (0.5 + np.sqrt(0.25 + square / I_SPEC))
 
 
 def swept(efficiency, low=1e-12, high=5e-7):
-    """Gate and current of `DEVICE` whose gm/I is `efficiency` at a current a square: V = integral of dI / (I gm/I)."""
+    """Gate and current of `DEVICE` whose gm/I is `efficiency` at a current per square: V = integral dI / (I gm/I)."""
     logs = np.linspace(np.log(low), np.log(high), 200_001)
     slope = 1.0 / efficiency(np.exp(logs))
     gate = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) / 2.0 * np.diff(logs))])
@@ -41,47 +41,49 @@ def swept(efficiency, low=1e-12, high=5e-7):
 
 
 def product(found, square):
-    """Law x table, as a fit found them."""
+    """Fitted equation x table."""
     table = Table(EFFICIENCY_CURRENTS, tuple(found["table"])).over(square)
     return table / (found["slope"] * U_T) / (0.5 + np.sqrt(0.25 + square / found["i_spec"]))
 
 
-def test_devices_that_obey_the_law_are_found_again():
-    found = efficiency_fit(*swept(law), DEVICE, U_T)
-    # the fit stops early, when steps of the small parameter no longer count: 0.2 % and 7 % from the truth. The table
-    # takes what is left, so that the product is exact
+def test_the_parameters_of_a_device_that_follows_the_equation_are_recovered():
+    found = efficiency_fit(*swept(equation), DEVICE, U_T)
+    # the fit stops early, when steps of the small parameter no longer matter: 0.2 % and 7 % from the true values. The
+    # table takes up the residual, so that the product is exact
     assert_allclose(found["slope"], SLOPE, rtol=5e-3)
     assert_allclose(found["i_spec"], I_SPEC, rtol=0.1)
-    assert_allclose(product(found, AT), law(AT), rtol=DIFFERENCE)
-    # straight lines over 13 points lose little where the table is nearly one
+    assert_allclose(product(found, AT), equation(AT), rtol=DIFFERENCE)
+    # linear interpolation over 13 points is accurate where the table is nearly one
     assert found["table_error"] < DIFFERENCE
 
 
-def test_law_and_table_together_give_what_the_device_does():
-    """Eight per cent up and down, the law can't follow it; the table does."""
+def test_equation_and_table_together_reproduce_the_device():
+    """The equation can't follow a ripple of eight per cent; the table does."""
 
     def real(square):
-        return law(square) * (1.0 + 0.08 * np.sin(np.log(square / 1e-9) / 1.5))
+        return equation(square) * (1.0 + 0.08 * np.sin(np.log(square / 1e-9) / 1.5))
 
     found = efficiency_fit(*swept(real), DEVICE, U_T)
     # between two points of the sweep, 0.13 apart: 0.08 (0.13 / 1.5)^2 / 8 = 8e-5
     assert_allclose(product(found, AT), real(AT), rtol=DIFFERENCE + 1e-4)
     assert found["error"] > 0.02
-    # between the table's points: 0.08 h^2 / (8 x 1.5^2) over the longest, h = ln 8, is 1.9 %
+    # interpolation between the table's points: 0.08 h^2 / (8 x 1.5^2) over the longest, h = ln 8, is 1.9 %
     assert 1e-3 < found["table_error"] < 0.02
-    # the stated one is the largest between them
+    # the stated error is the largest between the points
     between = np.geomspace(AT[0], AT[-1], 5000)
     assert_allclose(found["table_error"], np.abs(product(found, between) / real(between) - 1.0).max(), rtol=0.05)
 
 
 @pytest.mark.parametrize(("low", "high"), [(6e-12, 5e-7), (1e-12, 1e-7)])
-def test_a_sweep_that_does_not_reach_the_tables_currents_is_told(low, high):
-    """Else the table would end in a value that nobody measured."""
-    with pytest.raises(SpiceError, match=r"^calibration: a gate sweep covers .* A a square, but .*; widen the sweep\."):
-        efficiency_fit(*swept(law, low, high), DEVICE, U_T)
+def test_a_sweep_that_does_not_cover_the_tables_currents_is_an_error(low, high):
+    """Otherwise the table would end in a value that was not measured."""
+    with pytest.raises(
+        SpiceError, match=r"^calibration: a gate sweep covers .* A per square, but .*; widen the sweep\."
+    ):
+        efficiency_fit(*swept(equation, low, high), DEVICE, U_T)
 
 
-def test_the_check_of_mismatch_takes_the_tables_of_its_own_run():
+def test_the_check_of_mismatch_uses_the_tables_of_its_own_run():
     table = Table(EFFICIENCY_CURRENTS, (0.9,) * len(EFFICIENCY_CURRENTS))
     technology = ladders.bench_technology(Setup(PDK), {"table_efficiency_p": table, "slope_p": 1.5})
     assert technology.table_efficiency_p == table
@@ -93,7 +95,7 @@ def test_the_check_of_mismatch_takes_the_tables_of_its_own_run():
 @pytest.mark.pdk
 @pytest.mark.parametrize("polarity", ["n", "p"])
 def test_the_committed_gm_over_i_is_that_of_the_simulators_sweep(polarity):
-    """And a square device has the same at the same current a square, to 1 % up to 108 nA."""
+    """And a square device has the same gm/I at the same current per square, to 1 % up to 108 nA."""
     setup = Setup(find_pdk())
     square = replace(setup, device=Geometry(10e-6, 10e-6))
     stated = GF180.provenance[f"table_efficiency_{polarity}"].uncertainty

@@ -115,7 +115,7 @@ def test_a_stimulus_without_steps_or_without_end_is_refused(call, steps):
 
 def test_an_input_beyond_the_bound_is_refused(call, inputs):
     said = call("export", NETWORK, "--inputs", inputs, "--input-bound", "0.5")
-    said.refused(2, "below -0.5", "larger --input-bound")
+    said.refused(2, "= 1.589 is above 0.5", "larger --input-bound")
 
 
 @pytest.mark.parametrize("path", ["/dev/full", "/proc/net.spice", "/"])
