@@ -141,7 +141,8 @@ def _inputs(data: bytes, folder: Path) -> None:
     path = _put(folder, "inputs.npz", data)
     clips = _read_inputs(path, 2)
     value, labels = plain_array("x", clips.x), getattr(clips, "labels", None)
-    with np.load(path) as arrays:
+    # not np.load, which looks at the first bytes: a zip file may start with others
+    with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
         if not np.array_equal(value, arrays["x"], equal_nan=True):
             raise Silent("x is not what the file holds")
         if labels is not None and not np.array_equal(labels, arrays["labels"]):
