@@ -1,6 +1,6 @@
-"""Long runs of many independent items: in chunks, on any executor, with checkpoints that survive whatever ends a run.
+"""Long runs of many independent items: in chunks, on any executor, with checkpoints that survive any interruption.
 
-Knows nothing of networks, designs or chips: an item is a number, its result a row of arrays.
+This package does not depend on networks, designs or chips: an item is a number, and its result is a row of arrays.
 """
 
 from analogrnn.campaign.checkpoint import Checkpoint, SeriesStore

@@ -1,6 +1,6 @@
-"""The folder in which a campaign keeps what is finished: one subfolder a series, one file a chunk.
+"""The folder in which a campaign keeps finished chunks: one subfolder per series, one file per chunk.
 
-Only one run at a time may hold the folder; the lock leaves with its process, however that ends.
+Only one run at a time can use the folder; the operating system releases the lock when its process ends for any reason.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 def folder_name(owner: str, name: str) -> str:
-    """Return `name` if it can name a folder everywhere, else raise ParameterError."""
+    """Return `name` if it is a valid folder name on every system, else raise ParameterError that names `owner`."""
     if not _NAME.fullmatch(name):
         raise ParameterError(f"{owner} = {name!r}: use 1 to 64 letters, digits and . _ + -, starting with a letter.")
     return name
@@ -32,7 +32,7 @@ def folder_name(owner: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class SeriesStore:
-    """The finished chunks of one series. `campaign` is the fingerprint of what its results depend on."""
+    """The finished chunks of one series. `campaign` is the fingerprint of all conditions that its results depend on."""
 
     folder: Path
     campaign: str
@@ -44,7 +44,7 @@ class SeriesStore:
         write_whole(self.folder / f"{items[0]:09d}-{len(items)}-{tail}{SUFFIX}", encode(chunk, self.campaign))
 
     def load(self) -> Iterator[Chunk]:
-        """Read every chunk, one at a time. Raises CheckpointError that names all files that can't be taken."""
+        """Read every chunk, one at a time. Raises CheckpointError that names all files that can't be used."""
         bad: list[str] = []
         for path in self.files():
             try:
@@ -61,12 +61,12 @@ class SeriesStore:
 
 
 class Checkpoint:
-    """A folder of finished chunks, held while the `with` block runs.
+    """A folder of finished chunks, locked while the `with` block runs.
 
-    resume  True: go on with what is there; False: refuse a folder that holds finished chunks, so that nobody's hours
-            are overwritten by a slip
+    resume  True: continue with the chunks that are there; False: refuse a folder that has finished chunks, so that
+            results are not overwritten by mistake
 
-    Raises CheckpointError if another run holds it, OutputError if it can't be made.
+    Raises CheckpointError if another run uses the folder, OutputError if it can't be made.
     """
 
     def __init__(self, folder: Path, *, resume: bool = False) -> None:
@@ -96,10 +96,10 @@ class Checkpoint:
             lock.write(str(os.getpid()))
             lock.flush()
             for left in self.folder.glob("*/*.new"):
-                left.unlink()  # what a kill interrupted
+                left.unlink()  # a write that was interrupted
             if not self.resume and (count := len(self._chunks())):
                 raise CheckpointError(
-                    f"{self.folder} holds {count} finished chunks of an earlier run: resume it, start it over, or "
+                    f"{self.folder} holds {count} finished chunks of an earlier run: resume it, start again, or "
                     "choose another folder."
                 )
         except OSError as error:
@@ -116,9 +116,9 @@ class Checkpoint:
         self._close()
 
     def series(self, name: str, depends_on: Mapping[str, Any]) -> SeriesStore:
-        """The store of one series, whose results are a function of `depends_on` and of the item's number alone.
+        """The store of one series, whose results depend only on `depends_on` and on the item's number.
 
-        Raises CheckpointError that names what differs, if the folder holds the series under other conditions.
+        Raises CheckpointError that names the differences, if the folder has the series under other conditions.
         """
         folder = make_folder(self.folder / folder_name("Series.name", name))
         store = SeriesStore(folder, fingerprint(depends_on))
@@ -131,7 +131,7 @@ class Checkpoint:
         return store
 
     def clear(self) -> None:
-        """Forget what is finished: delete what a checkpoint writes, and nothing else. Raises OutputError."""
+        """Delete the files that a checkpoint writes, and no others. Raises OutputError."""
         try:
             for path in [*self._chunks(), *self.folder.glob(f"*/{MANIFEST}")]:
                 path.unlink()
@@ -159,7 +159,7 @@ def _compare(path: Path, campaign: str, parts: dict[str, str]) -> None:
     if theirs == campaign:
         return
     if stored == parts:
-        raise _damaged(path, "its fingerprint is not that of what it lists")
+        raise _damaged(path, "its fingerprint does not match the conditions that it lists")
     differ = [
         f"{key} ({stored.get(key, 'none')}, now {parts.get(key, 'none')})"
         for key in sorted(stored.keys() | parts.keys())
@@ -173,11 +173,11 @@ def _compare(path: Path, campaign: str, parts: dict[str, str]) -> None:
 
 def _damaged(path: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"checkpoint {path} is damaged: {why}; delete that file and resume: the chunks beside it know their campaign "
-        "themselves."
+        f"checkpoint {path} is damaged: {why}; delete that file and resume: each chunk beside it has the fingerprint "
+        "of its campaign."
     )
 
 
 def _short(value: Any) -> str:
-    """What a person can compare: plain values as they are, anything else by a short digest."""
+    """Text to compare: plain values as they are, anything else as a short digest."""
     return str(value) if isinstance(value, str | int | float | bool | None) else fingerprint(value)[:12]

@@ -1,11 +1,11 @@
-"""The file of one finished chunk, whole or refused: every byte of it stands under a checksum.
+"""The file of one finished chunk. A checksum covers every byte, so that a damaged file is refused.
 
-    analogrnn chunk 1\\n          what this is
+    analogrnn chunk 1\\n          format and version
     <64 hex digits>\\n            SHA-256 of all that follows
-    {"campaign": ..., ...}\\n     JSON: whose it is, which items, name, type and shape of each array
+    {"campaign": ..., ...}\\n     JSON: fingerprint of the campaign; name, type and shape of each array
     <bytes>                      the arrays one after the other, C order, little endian
 
-Not pickle, which runs code when read; not .npz, whose zip directory holds bytes that no checksum covers.
+The format is not pickle, which runs code when it is read, and not .npz, in which no checksum covers the zip directory.
 """
 
 import contextlib
@@ -29,7 +29,10 @@ KINDS = "biuf"  # booleans, integers, floats
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """items (n,) numbers of the items that it holds; arrays: name -> (n, ...) one row an item."""
+    """Results of some items: `items` (n,) are their numbers; `arrays`: name -> (n, ...), one row per item.
+
+    Raises ParameterError for an array that has no such rows of numbers.
+    """
 
     items: np.ndarray
     arrays: Mapping[str, np.ndarray]
@@ -58,7 +61,7 @@ def decode(content: bytes, owner: Path) -> tuple[Chunk, str]:
     start = len(MAGIC) + 65
     digest, body = content[len(MAGIC) : start], content[start:]
     if content[: len(MAGIC)] != MAGIC:
-        raise _damaged(owner, "it does not start as a chunk does")
+        raise _damaged(owner, "it does not start like a chunk")
     if digest != hashlib.sha256(body).hexdigest().encode() + b"\n":
         raise _damaged(owner, "its checksum is wrong")
     line, _, rest = body.partition(b"\n")
@@ -72,12 +75,12 @@ def decode(content: bytes, owner: Path) -> tuple[Chunk, str]:
         TypeError,
         OverflowError,
         RecursionError,
-    ) as error:  # written by something else, with a checksum of its own
+    ) as error:  # written by other software, with a valid checksum
         raise _damaged(owner, f"its header can't be read ({error})") from error
 
 
 def read_chunk(path: Path, campaign: str) -> Chunk:
-    """Read a chunk of this campaign. Raises CheckpointError if it is damaged or another one's."""
+    """Read a chunk of this campaign. Raises CheckpointError if it is damaged or belongs to another campaign."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -92,7 +95,7 @@ def read_chunk(path: Path, campaign: str) -> Chunk:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, a kill or a power cut finds it whole or not at all. Raises OutputError."""
+    """Write a file atomically: after a kill or a power cut it is complete or absent. Raises OutputError."""
     beside = path.with_name(f"{path.name}.new")
     try:
         with beside.open("wb") as file:
@@ -102,7 +105,7 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(beside, path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the new name is on the disk, too
+            os.fsync(folder)  # so that the new name is on the disk, too
         finally:
             os.close(folder)
     except OSError as error:
@@ -129,10 +132,10 @@ def _arrays(table: list[tuple[str, str, list[int]]], rest: bytes) -> dict[str, n
 
 def _damaged(path: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"checkpoint {path} is damaged: {why}; delete that file and resume, and only what it held is run again."
+        f"checkpoint {path} is damaged: {why}; delete that file and resume: only the items in it are run again."
     )
 
 
 def as_json(content: Any) -> bytes:
-    """JSON for a person to read, the same bytes for the same content."""
+    """Readable JSON with sorted keys: the same bytes for the same content."""
     return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""A digest of what a result depends on: records, arrays and plain values, by content, never by memory or pickle."""
+"""A digest of everything that a result depends on: records, arrays and plain values, by content."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from analogrnn.errors import ParameterError
 def fingerprint(value: Any) -> str:
     """SHA-256, in hex, of a value made of dataclasses, mappings, sequences, arrays, numbers, text and None.
 
-    Equal content gives an equal digest in every process and on every machine; a float counts to its last bit.
-    Raises ParameterError for anything else.
+    Equal content gives an equal digest in every process and on every machine; floats are compared to the last bit.
+    Raises ParameterError for a value of any other kind.
     """
     digest = hashlib.sha256()
     for part in _parts(value):

@@ -1,7 +1,7 @@
-"""Runs a campaign: every item of every series once, in chunks, on any executor, keeping each finished chunk.
+"""Runs a campaign: every item of every series once, in chunks, on any executor, and saves each finished chunk.
 
-An item's row is a function of its series and its number alone, so the result is the same for any number of workers, any
-chunks and any order; that is what makes resuming exact.
+The row of an item depends only on its series and its number. So the result is the same for any number of workers, any
+chunk size and any order, and a resumed run is exact.
 """
 
 import math
@@ -22,20 +22,22 @@ from analogrnn.errors import ParameterError, WorkerError
 Work = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 Progress = Callable[[int, int], None]
 
-TARGET = 1.0  # s of work in a chunk: what a kill may cost, against the price of a file
-FIRST, MOST = 32, 4096  # items of the first chunk, so that a result is saved early, and of the largest
-BATCH = 32  # larger chunks are a multiple of it, since work likes to go in powers of two
-CHECK = 5.0  # s without a finished chunk after which the workers are asked whether they are there
-BREAKS = 3  # times that workers may die one after the other without a chunk finished between
+TARGET = 1.0  # s of work in a chunk: a compromise between work lost by a kill and the cost of writing a file
+FIRST, MOST = 32, 4096  # items in the first chunk (small, so that a result is saved early) and in the largest
+BATCH = 32  # larger chunks are a multiple of it, because kernels work on batches of a power of two
+CHECK = 5.0  # s without a finished chunk, after which the workers are checked
+BREAKS = 3  # largest number of consecutive failures of the workers without a finished chunk in between
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Items (n,) that one function works on.
+    """Items (n,) that one function processes.
 
-    work        (m,) item numbers -> arrays of m rows, of the same types and widths whatever the items; can be pickled
-    depends_on  everything else that a row depends on, in plain records: two series that share it may share results
-    recorded    errors that fail one item and let the others go on; then items run one by one
+    work        (m,) item numbers -> arrays of m rows, of the same types and widths for any items; can be pickled
+    depends_on  everything else that a row depends on, in plain records: series with equal `depends_on` share results
+    recorded    errors that count as the failure of one item, while the others continue; then items run one by one
+
+    Raises ParameterError if `items` is empty, is not a list of whole numbers >= 0, or has an item twice.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Failure:
-    """An item that gave no result: what the error said, and the log that came with it."""
+    """An item without a result: the message of the error, and its log."""
 
     item: int
     message: str
@@ -64,9 +66,13 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What a series gave: arrays name -> (n, ...) in the order of `items`; rows of items that are not `done` are zero.
+    """Results of a series.
 
-    restored  how many items came from the checkpoint
+    items     (n,) item numbers
+    arrays    name -> (n, ...), in the order of `items`; rows of items that are not `done` are zero
+    done      (n,) bool, which items have a result
+    failures  items without a result
+    restored  number of items from the checkpoint
     """
 
     items: np.ndarray
@@ -78,7 +84,7 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, none of which changes a result. `chunk` items at a time; None = about a second of work."""
+    """How to run; no option changes a result. `chunk`: items per chunk; None for about a second of work."""
 
     workers: Workers = field(default_factory=serial)
     checkpoint: Checkpoint | None = None
@@ -87,14 +93,14 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.chunk is not None and self.chunk < 1:
-            raise ParameterError(f"Options.chunk = {self.chunk}: give at least one item a chunk, or None.")
+            raise ParameterError(f"Options.chunk = {self.chunk}: give at least one item per chunk, or None.")
 
 
 def run_campaign(series: Sequence[Series], options: Options | None = None) -> list[Gathered]:
-    """Run what the checkpoint does not hold yet, and return one `Gathered` a series.
+    """Run all items that are not in the checkpoint yet, and return one `Gathered` per series.
 
-    Raises CheckpointError, OutputError (what is finished stays), WorkerError if workers die again and again, and
-    whatever the work raises beyond what its series records.
+    Raises ParameterError if two series have the same name, CheckpointError, OutputError (finished chunks are kept),
+    WorkerError if workers die repeatedly, and any error of the work that its series does not record.
     """
     run = _Run(series, options or Options())
     workers, breaks = run.options.workers, 0
@@ -110,12 +116,12 @@ def run_campaign(series: Sequence[Series], options: Options | None = None) -> li
                 if not run.finished:
                     why += ' A script that starts processes does so under `if __name__ == "__main__":`.'
                 raise WorkerError(
-                    f"workers ({workers.name}) died {breaks} times in a row on {run.suspects()}: {error} {why} What is "
-                    "finished is kept in the checkpoint, if there is one."
+                    f"workers ({workers.name}) died {breaks} times in a row on {run.suspects()}: {error} {why} "
+                    "Finished chunks are kept in the checkpoint, if there is one."
                 ) from error
         except workers.lost as error:
             raise WorkerError(
-                f"lost the {workers.name} ({type(error).__name__}: {error}); what is finished is kept in the "
+                f"lost the {workers.name} ({type(error).__name__}: {error}); finished chunks are kept in the "
                 "checkpoint, if there is one: resume on another."
             ) from error
     return [part.gathered() for part in run.parts]
@@ -123,7 +129,7 @@ def run_campaign(series: Sequence[Series], options: Options | None = None) -> li
 
 @dataclass(frozen=True, eq=False)
 class _Done:
-    """What a worker sends back."""
+    """The answer of a worker: results and failures of one chunk."""
 
     chunk: Chunk | None
     failures: tuple[Failure, ...]
@@ -131,7 +137,7 @@ class _Done:
 
 
 def _run_items(work: Work, items: np.ndarray, recorded: tuple[type[Exception], ...]) -> _Done:
-    """Runs where the worker is."""
+    """Work on one chunk, in a worker."""
     started = time.perf_counter()
     if not recorded:
         return _Done(Chunk(items, dict(work(items))), (), time.perf_counter() - started)
@@ -151,7 +157,7 @@ def _run_items(work: Work, items: np.ndarray, recorded: tuple[type[Exception], .
 
 
 class _Part:
-    """One series under way."""
+    """State of one series during a run."""
 
     def __init__(self, series: Series, store: SeriesStore | None) -> None:
         self.series = series
@@ -186,32 +192,32 @@ class _Part:
         return Gathered(self.series.items, self.arrays, self.done, failures, self.restored)
 
     def _fill(self, chunk: Chunk) -> None:
-        """Put rows in their places; a stored item that this series does not ask for is left out."""
+        """Put rows in their places; a stored item that is not in this series is left out."""
         items = self.series.items
         at = np.minimum(np.searchsorted(items, chunk.items, sorter=self._order), len(items) - 1)
         places = self._order[at]
-        wanted = items[places] == chunk.items
+        included = items[places] == chunk.items
         for name, rows in chunk.arrays.items():
             if name not in self.arrays:
                 self.arrays[name] = np.zeros((len(items), *rows.shape[1:]), rows.dtype)
-            self.arrays[name][places[wanted]] = rows[wanted]
-        self.done[places[wanted]] = True
+            self.arrays[name][places[included]] = rows[included]
+        self.done[places[included]] = True
 
 
 @dataclass(eq=False)
 class _Piece:
     part: _Part
     items: np.ndarray
-    again: bool = False  # after a fluke
+    again: bool = False  # it runs a second time, after an error of the executor
 
 
 class _Run:
-    """The campaign under way: what waits, what is in flight, what is finished."""
+    """State of the campaign during a run: chunks that wait, that are in flight and that are finished."""
 
     def __init__(self, series: Sequence[Series], options: Options) -> None:
         names = [item.name for item in series]
         if len(set(names)) != len(names):
-            raise ParameterError(f"run_campaign: two series have the same name among {names}; name them apart.")
+            raise ParameterError(f"run_campaign: two series have the same name among {names}; give each its own name.")
         self.options = options
         stores = options.checkpoint
         self.parts = [_Part(s, stores.series(s.name, s.depends_on) if stores else None) for s in series]
@@ -219,7 +225,7 @@ class _Run:
         self._again: deque[_Piece] = deque()  # in flight when workers died
         self._flight: dict[Future[_Done], _Piece] = {}
         self._size = options.chunk or FIRST
-        self._tell()
+        self._report()
 
     @property
     def pending(self) -> int:
@@ -232,7 +238,7 @@ class _Run:
         return f"items {piece.items[0]} to {piece.items[-1]} of {piece.part.series.name}"
 
     def drain(self, crew: Crew) -> None:
-        """Submit and collect until nothing is left. On BrokenExecutor, what was in flight waits to be run again."""
+        """Submit and collect until all is finished. After BrokenExecutor, chunks in flight wait to run again."""
         try:
             while True:
                 self._submit(crew)
@@ -247,12 +253,12 @@ class _Run:
                         piece.again = True
                         self._again.append(self._flight.pop(future))
                         continue
-                    done = future.result()  # before it leaves the flight: a broken executor's piece runs again
+                    done = future.result()  # before it leaves the flight: after BrokenExecutor the piece runs again
                     del self._flight[future]
                     piece.part.finish(done)
                     self.finished += 1
                     self._pace(piece, done.seconds)
-                    self._tell()
+                    self._report()
         except BrokenExecutor:
             self._again.extendleft(reversed(self._flight.values()))
             raise
@@ -262,7 +268,7 @@ class _Run:
             self._flight.clear()
 
     def _submit(self, crew: Crew) -> None:
-        # after a break one at a time, so that the chunk that kills workers is known and the others get through
+        # after a failure, one chunk at a time, so that a chunk that kills workers is identified and the others finish
         window = 1 if self._again else crew.window()
         while len(self._flight) < window:
             piece = self._again.popleft() if self._again else self._next(window)
@@ -285,17 +291,17 @@ class _Run:
             if part.series.recorded:
                 size = 1
             left = sum(p.waiting for p in self.parts)
-            size = min(size, max(1, math.ceil(left / window)))  # nobody idles at the end
+            size = min(size, max(1, math.ceil(left / window)))  # no worker idles at the end
         return _Piece(part, part.take(size))
 
     def _pace(self, piece: _Piece, seconds: float) -> None:
-        """Chunks of about TARGET seconds; the first ones compile, so grow by steps."""
+        """Adapt the chunk size to TARGET seconds; it grows in steps, because the first chunks include compilation."""
         if self.options.chunk is None:
-            wanted = len(piece.items) * TARGET / max(seconds, 1e-6)
-            size = int(min(max(wanted, 1), 4 * self._size, MOST))
+            ideal = len(piece.items) * TARGET / max(seconds, 1e-6)
+            size = int(min(max(ideal, 1), 4 * self._size, MOST))
             self._size = size - size % BATCH if size > BATCH else size
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.options.progress:
             done = sum(int(part.done.sum()) + len(part.failures) for part in self.parts)
             self.options.progress(done, sum(len(part.done) for part in self.parts))

@@ -1,6 +1,6 @@
-"""Who runs the chunks: this thread, processes of this machine, a Dask cluster, or any executor of the caller's.
+"""Workers that run the chunks: this thread, processes of this machine, a Dask cluster, or any executor of the caller.
 
-No scheduler of our own: each is a `concurrent.futures.Executor`.
+There is no scheduler of our own: each kind is a `concurrent.futures.Executor`.
 """
 
 import importlib
@@ -18,19 +18,19 @@ from typing import Any
 
 from analogrnn.errors import MissingDependencyError, WorkerError, in_range
 
-PATIENCE = 10.0  # s that a cluster has to answer and to show a worker
-LONELY = 60.0  # s without any worker after which nobody is expected
-_KEPT = "what is finished is kept in the checkpoint, if there is one: resume on another."
-_GRACE = 3.0  # s that a worker has to stop its simulator once it is told to leave
+PATIENCE = 10.0  # s for a cluster to answer and to have a worker
+LONELY = 60.0  # s without any worker, after which the cluster counts as lost
+_KEPT = "finished chunks are kept in the checkpoint, if there is one: resume on another."
+_GRACE = 3.0  # s for a worker to stop its simulator after SIGTERM
 
 
 @dataclass(frozen=True)
 class Crew:
-    """An executor at work.
+    """An executor that is open.
 
-    window  how many chunks it should have at hand: running, and one waiting for each that runs
-    check   called now and then while nothing is finished; raises WorkerError if nothing ever will be
-    flukes  exceptions that may be the executor's own: such a chunk runs once more
+    window  number of chunks to submit at the same time: those that run, and one waiting for each of these
+    check   called regularly while no chunk finishes; raises WorkerError if the workers are lost
+    flukes  exceptions that the executor itself may raise: such a chunk runs once more
     """
 
     executor: Executor
@@ -41,7 +41,7 @@ class Crew:
 
 @dataclass(frozen=True)
 class Workers:
-    """How to get a crew, again after it broke. `lost` are the exceptions by which this kind tells that it is gone."""
+    """A way to open a Crew, also again after a failure. `lost`: exceptions that mean that these workers are gone."""
 
     name: str
     open: Callable[[], AbstractContextManager[Crew]]
@@ -49,24 +49,27 @@ class Workers:
 
 
 class SerialExecutor(Executor):
-    """Runs each call at once, in the thread that submits it."""
+    """Runs each call immediately, in the thread that submits it."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # the future carries it, as with any executor; Ctrl-C passes
+        except Exception as error:  # the future carries it, as with any executor; Ctrl-C passes through
             future.set_exception(error)
         return future
 
 
 def serial() -> Workers:
-    """This process and thread."""
+    """Run in this process and thread."""
     return using(SerialExecutor(), window=1)
 
 
 def using(executor: Executor, window: int) -> Workers:
-    """An executor that the caller made and will shut down; `window` chunks are at hand at a time."""
+    """An executor that the caller made and will shut down; up to `window` chunks are submitted at the same time.
+
+    Raises ParameterError for a window below 1.
+    """
     in_range("using.window", window, 1, 10**6)
 
     @contextmanager
@@ -77,9 +80,10 @@ def using(executor: Executor, window: int) -> Workers:
 
 
 def processes(count: int) -> Workers:
-    """`count` processes of this machine, started afresh (spawn): no thread or lock is inherited half-way.
+    """`count` processes of this machine, started by spawn, so that they inherit no threads and no locks.
 
-    They end with this process, even if it is killed; on an error what they run is stopped, not waited for.
+    They end with this process, even if it is killed. After an error their tasks are stopped, not waited for. Raises
+    ParameterError for a count outside 1 to 1024.
     """
     in_range("workers", count, 1, 1024, hint="give the number of processes")
 
@@ -104,8 +108,8 @@ def processes(count: int) -> Workers:
 def dask_cluster(address: str) -> Workers:
     """The workers of a running Dask cluster; they need this version of analogrnn.
 
-    Raises MissingDependencyError without `distributed`; opening raises WorkerError if no scheduler answers, it has no
-    workers, or they lack this version.
+    Raises MissingDependencyError without `distributed`. Opening raises WorkerError if no scheduler answers, or if it
+    has no workers or workers without this version.
     """
     try:
         distributed = importlib.import_module("distributed")
@@ -122,8 +126,8 @@ def dask_cluster(address: str) -> Workers:
         with client:
             _inspect(client, address)
             cluster = _Cluster(client, address)
-            # closing the client gives up what runs; the executor's own exit would wait for it
-            # a chunk whose worker dies while its result is fetched ends with a TypeError of distributed's own
+            # closing the client abandons running tasks; the executor's own exit would wait for them
+            # a chunk whose worker dies while its result is fetched ends with a TypeError inside distributed
             yield Crew(client.get_executor(pure=False), cluster.window, cluster.check, (TypeError,))
 
     lost = (distributed.scheduler.KilledWorker, comm.CommClosedError, CancelledError)
@@ -131,7 +135,7 @@ def dask_cluster(address: str) -> Workers:
 
 
 class _Cluster:
-    """Looks after a cluster whose workers come and go."""
+    """Monitors a cluster whose workers come and go."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
@@ -153,12 +157,12 @@ class _Cluster:
             self._seen = now
         elif now - self._seen > LONELY:
             raise WorkerError(
-                f"the Dask cluster {self._address} has had no worker for {LONELY:g} s, so start some; {_KEPT}"
+                f"the Dask cluster {self._address} has had no worker for {LONELY:g} s; start workers; {_KEPT}"
             )
 
 
 def installed_version() -> str:
-    """The version of this package, asked where the workers are."""
+    """The version of this package; also called on workers."""
     return importlib.import_module("analogrnn").__version__
 
 
@@ -170,21 +174,23 @@ def _inspect(client: Any, address: str) -> None:
     here = installed_version()
     try:
         found = client.run(installed_version)
-    except Exception as error:  # distributed wraps what a worker said into a bare Exception
+    except Exception as error:  # distributed wraps the worker's error into a bare Exception
         raise WorkerError(
             f"the workers of {address} can't import analogrnn ({error}); install analogrnn {here} there."
         ) from error
     other = {worker: version for worker, version in found.items() if version != here}
     if other:
         worker, version = next(iter(other.items()))
-        raise WorkerError(f"worker {worker} has analogrnn {version}, here is {here}: install the same version.")
+        raise WorkerError(
+            f"worker {worker} has analogrnn {version}, this process has {here}: install the same version."
+        )
 
 
 # ------------------------------------------------------------------ in a worker process
 
 
 def _begin(pids: Any) -> None:
-    """Ctrl-C is the parent's to handle; leave when told to, or when the parent is gone."""
+    """Set up a worker: the parent handles Ctrl-C; the worker ends on SIGTERM, or when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     pids.put(os.getpid())
@@ -192,7 +198,7 @@ def _begin(pids: Any) -> None:
 
 
 def _leave_with_parent() -> None:
-    # an idle worker of a killed parent would wait for ever: it holds the writing end of its own queue
+    # an idle worker of a killed parent would wait for ever, because it holds the writing end of its own queue
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -200,7 +206,7 @@ def _leave_with_parent() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Unwind the task, so that it stops its simulator; the pool's loop would then go on, so end it after a while."""
+    """Unwind the task, so that it stops its simulator. The pool's loop would then continue, so exit after a delay."""
     exit_later = threading.Timer(_GRACE, os._exit, (1,))
     exit_later.daemon = True
     exit_later.start()
@@ -208,7 +214,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _dismiss(pids: Any) -> None:
-    """End the workers whose numbers are in the queue, without waiting for their tasks."""
+    """End the workers whose process ids are in the queue, without waiting for their tasks."""
     ours = set()
     while not pids.empty():
         ours.add(pids.get())

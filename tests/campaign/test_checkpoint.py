@@ -1,4 +1,4 @@
-"""What is on the disk is whole and this campaign's, or it is refused by name; full disks and other runs are told."""
+"""Files of a checkpoint are complete and of this campaign, or refused by name; errors of full disks and other runs."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_every_byte_counts(tmp_path):
 @settings(max_examples=40)
 @given(data=st.data())
 def test_any_damage_to_any_file_is_named_or_harmless(tmp_path_factory, data):
-    """Harmless: the result is bit-identical. Only the manifest has such bytes, in what it says to people."""
+    """Harmless: the result is bit-identical. Only the manifest has such bytes, in its text for readers."""
     folder = tmp_path_factory.mktemp("damage")
     with Checkpoint(folder) as checkpoint:
         expected = run_campaign([series(40)], Options(checkpoint=checkpoint, chunk=13))
@@ -78,7 +78,7 @@ def test_any_damage_to_any_file_is_named_or_harmless(tmp_path_factory, data):
         assert str(path if path.suffix == ".chunk" else path.parent) in str(error)  # noqa: PT017 (either may happen)
 
 
-def test_all_damaged_files_are_named_at_once_and_deleting_them_mends_it(finished):
+def test_all_damaged_files_are_named_at_once_and_deleting_them_repairs_it(finished):
     bad = sorted(finished.glob("one/*.chunk"))[2:4]
     for path in bad:
         path.write_bytes(path.read_bytes()[:-1])
@@ -102,7 +102,7 @@ def test_a_chunk_of_another_campaign_is_named(finished, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"fingerprint": "x", "depends_on": 3}'])
-def test_a_damaged_manifest_is_named_and_deleting_it_mends_it(finished, text):
+def test_a_damaged_manifest_is_named_and_deleting_it_repairs_it(finished, text):
     (finished / "one" / "campaign.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"campaign\.json is damaged: .*; delete that file and resume"):
         resumed(finished)
@@ -113,7 +113,7 @@ def test_a_damaged_manifest_is_named_and_deleting_it_mends_it(finished, text):
 def test_a_changed_fingerprint_is_damage_and_not_another_campaign(finished):
     path = finished / "one" / "campaign.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "0" * 64}))
-    with pytest.raises(CheckpointError, match=r"campaign\.json is damaged: its fingerprint is not that of what"):
+    with pytest.raises(CheckpointError, match=r"campaign\.json is damaged: its fingerprint does not match the cond"):
         resumed(finished)
 
 
@@ -149,8 +149,8 @@ def test_a_whole_file_that_is_no_chunk_is_refused(tmp_path, header):
 # ------------------------------------------------------------------ the folder
 
 
-def test_finished_chunks_are_not_overwritten_by_a_slip(finished):
-    with pytest.raises(CheckpointError, match=r"holds 10 finished chunks of an earlier run: resume it, start it over"):
+def test_finished_chunks_are_not_overwritten_by_mistake(finished):
+    with pytest.raises(CheckpointError, match=r"holds 10 finished chunks of an earlier run: resume it, start again"):
         Checkpoint(finished).__enter__()
     with Checkpoint(finished, resume=True) as checkpoint:
         checkpoint.clear()
@@ -175,26 +175,26 @@ def test_two_runs_can_not_hold_one_folder(tmp_path):
         pass
 
 
-def test_what_a_kill_left_half_written_is_swept_away(finished):
+def test_a_file_that_a_kill_left_incomplete_is_deleted(finished):
     left = finished / "one" / "000000040-4-00000000.chunk.new"
     left.write_bytes(b"half")
     same(resumed(finished), plain(series(40)))
     assert not left.exists()
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path):
+def test_a_folder_that_can_not_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"^can't make the folder .*file/c: Not a directory; choose another one\."):
         Checkpoint(tmp_path / "file" / "c").__enter__()
 
 
-def test_a_lock_that_can_not_be_written_is_told(tmp_path):
+def test_a_lock_that_can_not_be_written_is_an_error(tmp_path):
     (tmp_path / "lock").mkdir()
     with pytest.raises(OutputError, match=r"^can't write .*lock: Is a directory; choose another folder\."):
         Checkpoint(tmp_path).__enter__()
 
 
-def test_on_a_full_disk_what_is_finished_stays_and_the_run_goes_on_later(tmp_path):
+def test_on_a_full_disk_finished_chunks_are_kept_and_the_run_resumes_later(tmp_path):
     """The kernel itself says ENOSPC: the third chunk is written to /dev/full."""
     third = []
 
@@ -288,6 +288,6 @@ def test_equal_content_has_one_fingerprint():
 
 
 @pytest.mark.parametrize("value", [object(), lambda: 1, np.array([None])])
-def test_what_has_no_content_is_refused(value):
+def test_values_without_content_are_refused(value):
     with pytest.raises(ParameterError, match=r"fingerprint: an? .* has no content to digest; use"):
         fingerprint((1, value))

@@ -52,14 +52,14 @@ def test_a_worker_killed_in_the_middle_changes_no_bit(cluster, two, tmp_path):
     assert two[0].wait(5) == -signal.SIGKILL
 
 
-def test_chunks_that_kill_every_worker_end_with_what_is_finished_kept(cluster, two, tmp_path):
+def test_chunks_that_kill_every_worker_end_the_run_and_finished_chunks_are_kept(cluster, two, tmp_path):
     (tmp_path / "notes").mkdir()
     more = [cluster.worker() for _ in range(3)]
     work = Killed(tmp_path / "notes", item=13, times=100)
     try:
         with (
             Checkpoint(tmp_path / "c") as checkpoint,
-            pytest.raises(WorkerError, match=r"lost the Dask cluster tcp://127\.0\.0\.1:\d+ \(KilledWorker: .*is kept"),
+            pytest.raises(WorkerError, match=r"lost the Dask cluster tcp://127\.0\.0\.1:\d+ \(KilledWorker: .*are kept"),
         ):
             run_campaign([series(40, work)], Options(dask_cluster(cluster.address), checkpoint, chunk=1))
     finally:
@@ -78,7 +78,7 @@ def test_a_recorded_failure_comes_back_with_its_log(cluster, two):
     assert [(failure.item, failure.log) for failure in found.failures] == [(4, "the last lines\nof ngspice")]
 
 
-def test_ctrl_c_lets_go_of_the_cluster_and_keeps_what_is_finished(cluster, two, tmp_path):
+def test_ctrl_c_releases_the_cluster_and_keeps_finished_chunks(cluster, two, tmp_path):
     (tmp_path / "notes").mkdir()
 
     def stop(done, of):
@@ -98,7 +98,7 @@ def test_ctrl_c_lets_go_of_the_cluster_and_keeps_what_is_finished(cluster, two, 
     same(found, plain(series(12)))
 
 
-def test_a_cluster_that_goes_down_is_told(tmp_path, monkeypatch):
+def test_a_cluster_that_goes_down_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(workers_module, "PATIENCE", 8.0)
     (tmp_path / "notes").mkdir()
     with dask(tmp_path) as cluster:
@@ -113,7 +113,7 @@ def test_a_cluster_that_goes_down_is_told(tmp_path, monkeypatch):
             run_campaign([some], Options(dask_cluster(cluster.address), chunk=4, progress=kill_all))
 
 
-def test_an_address_where_nobody_answers_is_refused(monkeypatch):
+def test_an_address_without_an_answer_is_refused(monkeypatch):
     monkeypatch.setattr(workers_module, "PATIENCE", 0.5)
     with pytest.raises(WorkerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 \(.*give tcp://HOST"):
         run_campaign([series()], Options(dask_cluster("tcp://127.0.0.1:1")))
@@ -125,7 +125,7 @@ def test_a_scheduler_without_workers_is_refused(cluster, monkeypatch):
         run_campaign([series()], Options(dask_cluster(cluster.address)))
 
 
-def test_a_cluster_that_loses_all_its_workers_is_told(cluster, two, tmp_path, monkeypatch):
+def test_a_cluster_that_loses_all_its_workers_is_an_error(cluster, two, tmp_path, monkeypatch):
     (tmp_path / "notes").mkdir()
     monkeypatch.setattr(workers_module, "LONELY", 1.0)
     monkeypatch.setattr(runner_module, "CHECK", 0.5)
@@ -135,13 +135,15 @@ def test_a_cluster_that_loses_all_its_workers_is_told(cluster, two, tmp_path, mo
             process.kill()
 
     some = series(400, Slow(tmp_path / "notes", 0.02))
-    with pytest.raises(WorkerError, match=r"the Dask cluster .* has had no worker for 1 s, so start some; what is fin"):
+    with pytest.raises(WorkerError, match=r"the Dask cluster .* has had no worker for 1 s; start workers; finished"):
         run_campaign([some], Options(dask_cluster(cluster.address), chunk=4, progress=kill_both))
 
 
 def test_workers_of_another_version_are_refused(cluster, two, monkeypatch):
     monkeypatch.setattr("analogrnn.__version__", "9.9")
-    with pytest.raises(WorkerError, match=r"worker tcp://\S+ has analogrnn \S+, here is 9\.9: install the same"):
+    with pytest.raises(
+        WorkerError, match=r"worker tcp://\S+ has analogrnn \S+, this process has 9\.9: install the same"
+    ):
         run_campaign([series()], Options(dask_cluster(cluster.address)))
 
 
@@ -157,7 +159,7 @@ def test_workers_without_this_package_are_refused(cluster, tmp_path):
         process.wait()
 
 
-def test_without_the_extra_it_says_which_one(monkeypatch):
+def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(MissingDependencyError, match=r"distributed is not installed: pip install 'analogrnn\[cl"):
         dask_cluster("tcp://127.0.0.1:8786")

@@ -50,7 +50,7 @@ def members(group):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the script with so many worker processes; whatever is left of it dies with the test."""
+    """Start the script with a number of worker processes; the test kills any that remain."""
     running = []
 
     def begin(workers):
@@ -87,17 +87,17 @@ def test_a_run_that_is_stopped_leaves_no_process_and_is_finished_later(start, tm
     process = start(workers)
     process.send_signal(how)
     process.communicate(timeout=20)
-    # the workers notice that they are alone, and give a task of theirs three seconds to clean up
+    # the workers notice that their parent is gone, and give a running task three seconds to clean up
     wait_for(lambda: not members(process.pid), 10.0)
     found = resume(tmp_path)
     assert 4 <= found[0].restored < 40
     same(found, plain(series()))
-    # what was begun and not kept was in flight: two workers, and one chunk waiting for each
+    # chunks that were begun and not kept were in flight: two workers, and one chunk waiting for each
     begun = len(list((tmp_path / "notes").iterdir()))
     assert begun - found[0].restored <= 2 * max(1, 2 * workers)
 
 
-def test_the_session_of_a_terminal_gets_ctrl_c_and_nobody_prints_a_traceback_but_the_parent(start, tmp_path):
+def test_the_session_of_a_terminal_gets_ctrl_c_and_only_the_parent_prints_a_traceback(start, tmp_path):
     process = start(2)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)
@@ -107,7 +107,7 @@ def test_the_session_of_a_terminal_gets_ctrl_c_and_nobody_prints_a_traceback_but
     same(resume(tmp_path), plain(series()))
 
 
-def test_a_killed_run_lets_go_of_its_folder(start, tmp_path):
+def test_a_killed_run_releases_its_folder(start, tmp_path):
     process = start(2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""The same result by any number of workers, chunks and interruptions, and clear words where there is none."""
+"""The result does not depend on workers, chunks and interruptions; clear errors if there is none."""
 
 import contextlib
 import multiprocessing
@@ -36,7 +36,7 @@ def test_processes_do_not_change_a_bit():
     same(run_campaign([series()], Options(processes(2), chunk=5)), plain(series()))
 
 
-def test_rows_stand_in_the_order_of_the_items_whatever_it_is():
+def test_rows_are_in_the_order_of_the_items_for_any_order():
     some = series(items=np.array([31, 2, 17, 5]))
     found = run_campaign([some], Options(chunk=2))[0]
     assert_array_equal(found.arrays["value"], rows(np.array([31, 2, 17, 5]))["value"])
@@ -58,7 +58,7 @@ def test_no_more_chunks_than_the_window_are_handed_out():
     assert pool.most <= 3
 
 
-def test_chunks_grow_to_the_time_that_a_kill_may_cost(monkeypatch):
+def test_chunks_grow_to_the_target_time(monkeypatch):
     sizes = []
 
     def noting(items):
@@ -75,7 +75,7 @@ def test_chunks_grow_to_the_time_that_a_kill_may_cost(monkeypatch):
     assert sizes == [32] + [1] * 8
 
 
-def test_progress_goes_up_to_all_items_and_starts_with_what_is_there(tmp_path):
+def test_progress_starts_with_restored_items_and_ends_at_all_items(tmp_path):
     told = []
     with Checkpoint(tmp_path) as checkpoint:
         run_campaign([series(10)], Options(checkpoint=checkpoint))
@@ -89,7 +89,7 @@ def test_progress_goes_up_to_all_items_and_starts_with_what_is_there(tmp_path):
 
 @settings(max_examples=25)
 @given(data=st.data())
-def test_a_run_cut_anywhere_and_resumed_with_any_chunks_is_the_uninterrupted_one(tmp_path_factory, data):
+def test_a_run_interrupted_anywhere_and_resumed_with_any_chunks_equals_the_uninterrupted_one(tmp_path_factory, data):
     """Also with more items than before: an item is done or not, whatever chunk it was in."""
     folder = tmp_path_factory.mktemp("cut")
     expected = plain(series(40))
@@ -116,7 +116,7 @@ def test_a_run_cut_anywhere_and_resumed_with_any_chunks_is_the_uninterrupted_one
         same(run_campaign([series(40)], Options(checkpoint=checkpoint, chunk=data.draw(st.integers(1, 9)))), expected)
 
 
-def test_what_is_finished_is_not_run_again(tmp_path):
+def test_finished_items_are_not_run_again(tmp_path):
     with Checkpoint(tmp_path) as checkpoint:
         first = run_campaign([series(40)], Options(checkpoint=checkpoint))
     with Checkpoint(tmp_path, resume=True) as checkpoint:
@@ -135,7 +135,7 @@ def test_fewer_and_other_items_than_the_checkpoint_holds(tmp_path):
     same(found, plain(some))
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path):
+def test_ctrl_c_keeps_finished_chunks(tmp_path):
     with Checkpoint(tmp_path) as checkpoint, pytest.raises(KeyboardInterrupt):
         run_campaign([series(40, interrupted)], Options(checkpoint=checkpoint, chunk=4))
     with Checkpoint(tmp_path, resume=True) as checkpoint:
@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
 # ------------------------------------------------------------------ workers that die
 
 
-def test_a_killed_worker_process_costs_nothing_but_its_chunk(tmp_path):
+def test_a_killed_worker_process_costs_only_its_chunk(tmp_path):
     (tmp_path / "notes").mkdir()
     work = Killed(tmp_path / "notes", item=13, times=2)
     with Checkpoint(tmp_path / "c") as checkpoint:
@@ -164,7 +164,7 @@ def test_a_chunk_that_always_kills_its_worker_is_named_and_the_rest_is_kept(tmp_
         pytest.raises(
             WorkerError,
             match=r"workers \(2 processes\) died \d times in a row on items 12 to 14 of one: .*"
-            r"Memory may be short: take fewer workers\. What is finished is kept",
+            r"Memory may be short: take fewer workers\. Finished chunks are kept",
         ),
     ):
         run_campaign([series(40, work)], Options(processes(2), checkpoint, chunk=3))
@@ -175,7 +175,7 @@ def test_a_chunk_that_always_kills_its_worker_is_named_and_the_rest_is_kept(tmp_
     same(found, plain(series(40)))
 
 
-def test_the_chunk_that_kills_is_told_from_those_that_ran_beside_it(tmp_path):
+def test_the_chunk_that_kills_is_distinguished_from_those_that_ran_beside_it(tmp_path):
     """Chunk 0 is slow, so that it is in flight, and before it in line, each time that chunk 1 kills a worker."""
     (tmp_path / "notes").mkdir()
     work = Killed(tmp_path / "notes", item=4, times=100, seconds=0.4)
@@ -183,7 +183,7 @@ def test_the_chunk_that_kills_is_told_from_those_that_ran_beside_it(tmp_path):
         run_campaign([series(12, work)], Options(processes(2), chunk=3))
 
 
-def test_an_executor_of_the_callers_that_is_broken_is_told(tmp_path):
+def test_an_executor_of_the_caller_that_is_broken_is_an_error(tmp_path):
     (tmp_path / "notes").mkdir()
     # not fork, which a library with threads that some other test has imported may warn of
     spawn = multiprocessing.get_context("spawn")
@@ -230,7 +230,7 @@ def test_a_chunk_whose_answer_the_executor_lost_runs_once_more_and_only_once():
 
 
 @pytest.mark.parametrize("workers", ["serial", "processes"])
-def test_a_recorded_failure_has_its_log_and_the_rest_goes_on(workers, tmp_path):
+def test_a_recorded_failure_has_its_log_and_the_others_continue(workers, tmp_path):
     some = series(12, Failing(frozenset({3, 8})), recorded=(SpiceError,))
     options = Options(processes(2)) if workers == "processes" else Options()
     found = run_campaign([some], options)[0]
@@ -253,12 +253,12 @@ def test_a_failed_item_is_tried_again_when_resumed(tmp_path):
     same(again, plain(series(6)))
 
 
-def test_a_failure_that_is_not_recorded_ends_the_campaign_as_itself():
+def test_a_failure_that_is_not_recorded_ends_the_campaign_unchanged():
     with pytest.raises(SpiceError, match=r"no convergence on \[3\]"):
         run_campaign([series(12, Failing(frozenset({3})), recorded=(ParameterError,))])
 
 
-def test_an_error_of_the_work_in_another_process_arrives_as_itself():
+def test_an_error_of_the_work_in_another_process_arrives_unchanged():
     with pytest.raises(ParameterError, match="x has no clips"):
         run_campaign([series(4, refuses)], Options(processes(1)))
 
@@ -282,13 +282,13 @@ def test_two_series_of_one_name_are_refused():
         run_campaign([series(), series()])
 
 
-def test_a_chunk_of_nothing_is_refused():
+def test_a_chunk_without_items_is_refused():
     with pytest.raises(ParameterError, match=r"Options\.chunk = 0: give at least one item"):
         Options(chunk=0)
 
 
 @pytest.mark.parametrize("count", [0, 5000])
-def test_a_silly_number_of_workers_is_refused(count):
+def test_an_invalid_number_of_workers_is_refused(count):
     with pytest.raises(ParameterError, match=rf"workers = {count} is outside \[1, 1024\]"):
         processes(count)
 
@@ -307,7 +307,7 @@ def test_a_series_name_that_leaves_the_folder_is_refused(tmp_path):
         run_campaign([series(name="../x")], Options(checkpoint=checkpoint))
 
 
-def test_a_series_under_other_conditions_is_refused_with_what_differs(tmp_path):
+def test_a_series_under_other_conditions_is_refused_with_the_differences(tmp_path):
     with Checkpoint(tmp_path) as checkpoint:
         run_campaign([series(4)], Options(checkpoint=checkpoint))
     other = series(4, depends_on={"seed": 2})
@@ -316,5 +316,5 @@ def test_a_series_under_other_conditions_is_refused_with_what_differs(tmp_path):
         run_campaign([other], Options(checkpoint=checkpoint))
 
 
-def test_records_are_what_they_were_given():
+def test_records_keep_their_values():
     assert Series("a", [3, 1], rows, {}).items.dtype == np.int64
