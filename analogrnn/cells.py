@@ -69,7 +69,7 @@ def cmru_scan(
     m = np.where(z, np.sign(c), 0.0)
     lo, hi = np.full_like(a, low), np.full_like(a, high)
     shift = 1
-    while shift < c.shape[0]:  # Hillis & Steele: after the pass, entry t composes the last 2*shift steps
+    while shift < c.shape[0]:  # Hillis & Steele: after this pass, entry t composes the last 2*shift steps
         first = tuple(x[:-shift] for x in (a, m, lo, hi))
         a2, m2, lo2, hi2 = (x[shift:] for x in (a, m, lo, hi))
         composed = (
@@ -99,8 +99,8 @@ def first_quadrant_bmru_loop(c: np.ndarray, b_lo: ArrayLike, b_hi: ArrayLike, s0
 def alpha_cmru_loop(c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLike, *, eps: float = 1.0) -> np.ndarray:
     """Return the outputs h of the alphaCMRU, whose step size alpha_t (T, ..., d) depends on the input.
 
-    h_t = z_t (alpha_t sign(c_t) + eps h_{t-1}) + (1 - z_t) h_{t-1}. OUR HYPOTHESIS: its equations are not published
-    in what we could read. Its states are not quantised, so no ladder can hold them.
+    h_t = z_t (alpha_t sign(c_t) + eps h_{t-1}) + (1 - z_t) h_{t-1}. This is OUR HYPOTHESIS: we found no published
+    equations. Its states are not quantised, so that no ladder can hold them.
     """
     _check_eps(eps)
     z, step = update_gate(c, b), alpha * np.sign(c)
@@ -128,7 +128,7 @@ def alpha_cmru_scan(c: np.ndarray, b: ArrayLike, alpha: np.ndarray, h0: ArrayLik
 
 
 def _affine(a: np.ndarray, bound: np.ndarray, m: np.ndarray) -> np.ndarray:
-    # an infinite bound stays infinite under a > 0; 0 * inf (a reset, eps = 0) forgets the bound: the value is m
+    # an infinite bound stays infinite for a > 0; for a = 0 (an update at eps = 0) the result is m, not 0 * inf
     return np.where(a == 0.0, m, np.where(a == 0.0, 1.0, a) * bound + m)
 
 

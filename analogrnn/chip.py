@@ -1,8 +1,8 @@
-"""One manufactured sample of a Design, reduced to what the kernels read.
+"""One manufactured chip of a Design, as the arrays that the kernels read.
 
-A step-level ladder is three tables over its levels, in units of the trained candidate: up[n] and down[n] (thresholds
-of stage n + 1; -inf where the unipolar line can't reach) and output[n]. At zero mismatch they equal the trained numbers
-to the last bit, because a chip stores trained value + (deviation of the circuit from its own nominal value).
+At the step level a ladder is three tables over its levels, in units of the trained candidate: up[n] and down[n]
+(thresholds of stage n + 1; -inf where the unipolar line can't reach them) and output[n]. Without mismatch they equal
+the trained numbers bit for bit, because a chip stores trained value + (deviation of the circuit from nominal).
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from analogrnn.streams import chip_number
 
 @dataclass(frozen=True, eq=False)
 class StageCurrents:
-    """What the waveform kernel reads. All (d, N), A, but copy (1) and base (d,)."""
+    """Inputs of the waveform kernel: currents (d, N) in A, except `copy` (d, N), a ratio, and `base` (d,) in A."""
 
     i_hi: np.ndarray
     i_lo: np.ndarray
@@ -40,7 +40,7 @@ class ChipSynapses:
 
 @dataclass(frozen=True, eq=False)
 class ChipLadder:
-    """Tables over levels in the unit of the trained candidate; `unit` (d,) A is what 1 of them is on the line."""
+    """Tables over levels in the unit of the trained candidate; a candidate of 1 is a line current of `unit` (d,) A."""
 
     ladder: Ladder
     synapses: ChipSynapses
@@ -65,7 +65,7 @@ class ChipFeedForward:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Chip(Shown):
-    """A Design with one draw of mismatch. `index` is None for the nominal chip.
+    """A Design with one draw of mismatch, the chip number `index` under `seed`. `index` is None for the nominal chip.
 
     >>> chip = ar.draw_chip(design, seed=1, index=7)
     """
@@ -76,7 +76,7 @@ class Chip(Shown):
     layers: tuple[ChipFeedForward | ChipLadder, ...]
 
     def shown(self) -> tuple[str, Rows]:
-        """Which chip, and how far mismatch moves the thresholds of its stages."""
+        """The chip's number, and the rms shift of its thresholds by mismatch."""
         which = "nominal" if self.index is None else f"number {self.index} under seed {self.seed}"
         shifts = [
             (layer.up - layer.ladder.threshold[:, [1]]) / layer.ladder.threshold[:, [1]] for layer in self.ladders
@@ -95,9 +95,9 @@ class Chip(Shown):
 
 @dataclass(frozen=True, eq=False)
 class ChipTables:
-    """One layer of many chips, what the step level reads: axes as in ChipLadder after one of chips (C,) or (1,).
+    """Step-level tables of one layer of many chips: a first axis of C chips (or 1), then the axes of ChipLadder.
 
-    up, down and output are None in a feedforward layer.
+    up, down and output are None in a feed-forward layer.
     """
 
     weight: np.ndarray  # (C, d, D)
@@ -107,7 +107,7 @@ class ChipTables:
     output: np.ndarray | None = None
 
 
-Adjust = Callable[[str, DeviceTypes], DeviceTypes]  # a layer's name and its device types, to other device types
+Adjust = Callable[[str, DeviceTypes], DeviceTypes]  # (name of a layer, its device types) -> changed device types
 
 
 def _as_drawn(layer: str, types: DeviceTypes) -> DeviceTypes:
@@ -115,13 +115,13 @@ def _as_drawn(layer: str, types: DeviceTypes) -> DeviceTypes:
 
 
 class ChipFactory:
-    """Makes the chips of a Design under one seed; what all chips share is computed once.
+    """Makes the chips of a Design under one seed; values that all chips share are computed once.
 
     `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
     """
 
     def __init__(self, design: Design, seed: int, scale: float = 1.0, adjust: Adjust | None = None) -> None:
-        """`adjust` gives other spreads or streams to some devices, for a study of what each of them does."""
+        """`adjust` changes the spreads or streams of some devices, for analyses of their effect."""
         adjust = adjust or _as_drawn
         self._design, self._seed, self._scale = design, seed, scale
         self._rows = [mismatch.rows_of(design, layer.synapses) for layer in design.layers]
@@ -134,15 +134,15 @@ class ChipFactory:
         ]
 
     def chip(self, index: int) -> Chip:
-        """Chip number `index`. Raises ParameterError for a number that is no whole number from zero up."""
+        """Chip number `index`. Raises ParameterError if it is not a whole number >= 0."""
         return _assemble(self._design, self._seed, index, self.layers(chip_number("draw_chip.index", index)))
 
     def tables(self, numbers: np.ndarray) -> list[ChipTables]:
-        """The tables of chips `numbers` (C,) uint64, layer by layer. A chip's don't depend on the others."""
+        """The tables of chips `numbers` (C,) uint64, layer by layer. Those of a chip do not depend on the others."""
         return [self._layer(j, numbers)[0] for j in range(len(self._design.layers))]
 
     def layers(self, number: int) -> list[tuple[ChipTables, StageCurrents | None]]:
-        """The tables of one chip, and what the waveform level reads of its ladders."""
+        """The tables of one chip, and the stage currents of its ladders for the waveform level."""
         found = []
         for j, layer in enumerate(self._design.layers):
             tables, draws = self._layer(j, np.array([number], dtype=np.uint64))
@@ -174,13 +174,13 @@ def nominal_chip(design: Design) -> Chip:
 
 
 def draw_chip(design: Design, seed: int, index: int, *, scale: float = 1.0) -> Chip:
-    """Chip number `index` under `seed`: the same whatever the number of chips drawn before.
+    """Chip number `index` under `seed`; it does not depend on other chips.
 
     >>> chip = ar.draw_chip(design, seed=1, index=7)
 
     `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
 
-    Raises ParameterError for a seed or a chip number that is no whole number from zero up.
+    Raises ParameterError for a seed or a chip number that is not a whole number >= 0.
     """
     return ChipFactory(design, seed, scale).chip(index)
 
@@ -215,9 +215,9 @@ def _assemble(
 
 
 def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """up, down (C, d, N) and output (C, d, N + 1); C = 1 without draws.
+    """Tables up, down (C, d, N) and output (C, d, N + 1); C = 1 without draws.
 
-    The output is that of the stages' currents less a fixed offset of the nominal zero level.
+    The output is the sum of the stages' currents less the fixed offset of the nominal level zero.
     """
     unit, shape = (ladder.synapses.scale * design.unit_current)[:, None], (1, ladder.width, ladder.stages)
     down, up = (np.broadcast_to(ladder.threshold[:, [k]], shape) for k in (0, 1))
@@ -230,12 +230,12 @@ def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tup
         output = np.repeat(output, len(steps), axis=0)
         output[:, :, 1:] += np.cumsum(steps, axis=2)
         base = base * np.exp(mismatch.log_ratio({"rbase": 1}, draws))
-    # the line can't sink: a threshold below its zero is never reached, and that stage never resets
+    # the line can't sink current: a threshold below zero line current is never reached, and its stage never resets
     return up, np.where(down <= -base / unit, -np.inf, down), output
 
 
 def _stage_currents(ladder: Ladder, draws: dict[str, DeviceDraw]) -> StageCurrents:
-    """Of one chip; nominal without draws."""
+    """Stage currents of one chip; nominal without draws."""
     terms = mismatch.stage_terms(ladder)
 
     def value(name: str) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Noise of a cell's comparator, referred to its candidate.
 
-White noise whose density grows with the root of the threshold current (shot noise), in a bandwidth proportional to it:
-so the rms value is a fixed part of the threshold current. One independent Gaussian draw per step and cell.
-Not modelled yet: flicker noise as a slow common drift, noise of the input mirrors, noise between pulses.
+Model   white noise whose density grows with the square root of the threshold current (shot noise), in a bandwidth
+        proportional to this current: the rms value is a fixed fraction of the threshold current. One independent
+        Gaussian draw per step and cell
+Not     flicker noise as a slow common drift, noise of the input mirrors, noise between pulses
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The clock of a run, shared by the waveform simulator and the SPICE deck: reset, presets, then one step a frame."""
+"""The clock of a run, shared by the waveform level and the SPICE decks: reset, presets, then one step per frame."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,17 +8,18 @@ import numpy as np
 from analogrnn.design import Design, Timing
 from analogrnn.errors import ParameterError
 
-# what a negative control breaks: stages follow each other at once, the candidate stays on, the ladder powers up all-ON,
-# no coupling back from the upper neighbour. A ladder must fail with each, or the check of agreement proves nothing.
+# negative controls: neighbours react without delay; the candidate stays on after the pulse; the ladder powers up
+# all-ON; there is no coupling from the upper neighbour. A ladder must fail with each of them, otherwise the agreement
+# check could not detect an error
 Control = Literal["none", "no_dpi", "no_return_to_zero", "no_reset", "forward_only"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
-READ_AT = 0.98  # part of the period at which levels are read
+READ_AT = 0.98  # fraction of the period at which levels are read
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps are counted from the start of the reset. Times in s."""
+    """The steps of a run, counted from the start of the reset. Times in s."""
 
     timing: Timing
     reset_steps: int
@@ -35,7 +36,7 @@ class Schedule:
 
     @property
     def lead(self) -> float:
-        """Inputs change at the start of a step, the pulse follows this much later."""
+        """Delay from the start of a step, where the inputs change, to the pulse, s."""
         return self.timing.lead
 
     @property
@@ -46,16 +47,16 @@ class Schedule:
         return f"{self.reset_steps} reset + {self.preset_steps} preset + {self.frames} steps"
 
     def starts(self) -> np.ndarray:
-        """(steps,) when each step begins."""
+        """(steps,) start of each step, s."""
         return np.arange(self.steps) * self.timing.period
 
     def read_times(self) -> np.ndarray:
-        """(frames,) when the levels of each frame are read."""
+        """(frames,) time at which the levels of each frame are read, s."""
         return (np.arange(self.first_frame, self.steps) + READ_AT) * self.timing.period
 
 
 def checked_control(control: str) -> Control:
-    """The control of that name. Raises ParameterError for one that doesn't exist."""
+    """`control`, if it is one of CONTROLS. Raises ParameterError for any other name."""
     if control not in CONTROLS:
         raise ParameterError(f"control = {control!r} is unknown; known: {list(CONTROLS)}.")
     return control
@@ -74,7 +75,7 @@ class PeriodGrid:
 
     ends: np.ndarray  # (P,) s, end of each interval, from the start of the period
     pulsed: np.ndarray  # (P,) True inside the pulse
-    read: int  # interval whose end is nearest to, and not before, READ_AT of the period
+    read: int  # first interval that ends at or after READ_AT of the period
 
     @property
     def lengths(self) -> np.ndarray:
@@ -82,7 +83,7 @@ class PeriodGrid:
 
 
 def period_grid(timing: Timing, t_in: float, *, points_per_t_in: int = 8, points_per_tau: int = 20) -> PeriodGrid:
-    """Build the grid; the state may change fast from the pulse's start until 12 t_in after its end."""
+    """The grid of one period, fine from the start of the pulse until 12 t_in after its end."""
     lead, fine, coarse = timing.lead, t_in / points_per_t_in, timing.tau / points_per_tau
     stop, read = lead + timing.pulse, READ_AT * timing.period
     parts = [_even(0.0, lead, max(fine, min(coarse, lead / 4))), _even(lead, stop, fine)]
@@ -95,7 +96,7 @@ def period_grid(timing: Timing, t_in: float, *, points_per_t_in: int = 8, points
         at = min(at + step, timing.period)
         tail.append(at)
     ends = np.unique(np.concatenate([*parts, np.array([*tail, read, timing.period])]))
-    # the pulse's edges come from the same sums, so they are in the grid to the last bit
+    # the edges of the pulse come from the same sums, so the grid contains them bit for bit
     pulsed = (ends > lead) & (ends <= stop)
     return PeriodGrid(ends, pulsed, int(np.searchsorted(ends, read)))
 

@@ -1,4 +1,4 @@
-"""Statistics that several rooms need: the interval of a proportion, and two classifiers compared on the same clips."""
+"""Statistics: the interval of a proportion, and the comparison of two classifiers on the same clips."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,15 @@ from analogrnn.errors import in_range
 
 @dataclass(frozen=True)
 class Paired:
-    """Accuracy of a changed classifier against the same clips before. `p_value` is McNemar's, exact.
+    """Comparison of a changed classifier with the original one on the same clips.
 
-    Source  McNemar 1947, Psychometrika 12(2):153.
+    accuracy    of the changed classifier
+    difference  its accuracy less that of the original
+    error       standard error of the difference
+    p_value     of McNemar's exact test
+    clips       number of clips
+
+    Source  McNemar 1947, Psychometrika 12(2):153
     """
 
     accuracy: float
@@ -23,18 +29,20 @@ class Paired:
 
 
 def paired(before: np.ndarray, after: np.ndarray) -> Paired:
-    """Compare two classifiers on the same clips; both (S,), True where right."""
+    """Compare two classifiers on the same clips; before, after (S,) bool: True where a clip is classified correctly."""
     n, lost, won = len(before), int((before & ~after).sum()), int((~before & after).sum())
     error = float(np.sqrt(max(lost + won - (won - lost) ** 2 / n, 0.0)) / n)
-    # both tails of a fair coin's binomial law
+    # both tails of the binomial distribution with probability 1/2
     p_value = min(1.0, 2.0 * float(bdtr(min(won, lost), won + lost, 0.5)))
     return Paired(float(after.mean()), (won - lost) / n, error, p_value, n)
 
 
 def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact two-sided interval of a proportion: it covers the truth at least as often as `confidence` says.
+    """The exact two-sided interval of a proportion of `good` in `count`; its coverage is at least `confidence`.
 
-    Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions.
+    Raises ParameterError for a confidence outside (0, 1) or `good` outside 0 to `count`.
+
+    Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions
     """
     in_range("proportion_interval.confidence", confidence, 1e-9, 1.0 - 1e-9)
     in_range("proportion_interval.good", good, 0, count)

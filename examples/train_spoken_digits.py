@@ -53,7 +53,7 @@ def load_data(clip: float, frames: int) -> Data:
 def train_one(data: Data, seed: int, plan: ar.train.Plan, args: argparse.Namespace) -> Trained:
     """Train, prune and export one network, and judge the exported one in double precision."""
     levels = args.levels if args.eps > 0.0 else 1
-    ladder = ar.train.Ladder(args.eps, -levels, levels, args.surrogate_width)
+    ladder = ar.train.LadderShape(args.eps, -levels, levels, args.surrogate_width)
     start = ar.train.Start(args.alpha, *args.thresholds)
     model = ar.train.CmruClassifier(
         (data.encoding.width, args.state, 10), ladder, start, ar.train.generator(seed, "init")
@@ -85,7 +85,7 @@ def chip_accuracies(
     """Mean test accuracy over `--chips` simulated chips for each spread of the thresholds."""
     found = {}
     for spread in SPREADS:
-        amount = ar.train.Variability(spread, args.weight_error, args.weight_error, args.noise)
+        amount = ar.train.HardwareErrors(spread, args.weight_error, args.weight_error, args.noise)
         found[spread] = float(
             ar.train.mismatched_accuracy(model, test.double(), amount, chips=args.chips, seed=1).mean()
         )
@@ -153,7 +153,7 @@ def parse() -> argparse.Namespace:
     add("--surrogate-width", type=float, default=0.2)
     add("--input-noise", type=float, default=0.2)
     add("--stretch", type=float, default=0.04, help="largest part that a random crop takes off each end of a clip")
-    add("--mismatch", type=float, default=0.15, help="threshold spread to train with; 0 trains without variability")
+    add("--mismatch", type=float, default=0.15, help="threshold spread to train with; 0 trains without hardware errors")
     add("--weight-error", type=float, default=0.02, help="relative error of weights and output steps")
     add("--noise", type=float, default=0.05, help="noise on the candidates")
     add("--margin", type=float, default=2.0, help="weight of the penalty on candidates close to a threshold")
@@ -166,7 +166,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    variability = ar.train.Variability(args.mismatch, args.weight_error, args.weight_error, args.noise)
+    hardware_errors = ar.train.HardwareErrors(args.mismatch, args.weight_error, args.weight_error, args.noise)
     plan = ar.train.Plan(
         epochs=args.epochs,
         batch=args.batch,
@@ -175,7 +175,7 @@ def main() -> None:
         smoothing=args.smoothing,
         input_noise=args.input_noise,
         stretch=args.stretch,
-        variability=variability if args.mismatch else ar.train.Variability(),
+        hardware_errors=hardware_errors if args.mismatch else ar.train.HardwareErrors(),
         margin=args.margin,
         lowest_threshold=args.lowest_threshold,
     )

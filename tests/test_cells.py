@@ -1,4 +1,4 @@
-"""The digital recurrences against their equations, written out one number at a time, and the scan against the loop."""
+"""The digital recurrences compared with their equations, one number at a time, and the scan with the loop."""
 
 from fractions import Fraction
 
@@ -58,7 +58,7 @@ def candidates(shape, seed=3):
 
 
 def rounding(steps, start=1.0, step=1.0):
-    """Bound on how far loop and scan may drift apart.
+    """Bound on the difference between loop and scan.
 
     No partial result exceeds |s_0| + T step; the loop rounds twice a step, the scan twice a composition, of which one
     output needs fewer than T; the clip never widens a difference.
@@ -148,8 +148,8 @@ def test_a_leak_of_a_half_needs_no_rounding_so_scan_and_loop_are_equal(sequence,
     assert_array_equal(cells.cmru_scan(c, b, s0, **limits), cells.cmru_loop(c, b, s0, **limits))
 
 
-def test_a_leak_that_underflows_forgets_the_start_and_stays_finite():
-    """0.5^1100 is zero in float64; so is what is left of s_0 = 1 in exact arithmetic, to 300 digits."""
+def test_a_leak_that_underflows_removes_the_initial_state_and_stays_finite():
+    """0.5^1100 is zero in float64; so is the remainder of s_0 = 1 in exact arithmetic, to 300 digits."""
     c, s0 = np.ones((2300, 1)), np.ones(1)
     for ladder in LADDERS[:3]:
         limits = {"eps": 0.5, "k_min": ladder[0], "k_max": ladder[1]}
@@ -157,7 +157,7 @@ def test_a_leak_that_underflows_forgets_the_start_and_stays_finite():
         assert_allclose(scan, cells.cmru_loop(c, np.ones(1), s0, **limits), rtol=0, atol=rounding(1))
 
 
-# ---------------------------------------------------------------- why it may be scanned
+# ---------------------------------------------------------------- associativity, which the scan needs
 
 
 def as_map(c, b, eps, k_min, k_max):
@@ -216,7 +216,7 @@ def test_a_sequence_may_be_cut_anywhere_and_continued_from_the_last_state(sequen
         assert_array_equal(np.concatenate([before, after]), cell(c, b, s0, **limits))
 
 
-# ---------------------------------------------------------------- what the recurrences do
+# ---------------------------------------------------------------- properties of the recurrences
 
 
 @given(sequences(), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([(-4, 4), (-1, 1), (0, 3)]))
@@ -270,7 +270,7 @@ def test_scaling_all_currents_leaves_the_states_alone(sequence, octaves, eps):
 
 
 @given(sequences(), st.sampled_from([0.0, 0.3, 1.0]))
-def test_turning_all_signs_turns_the_states(sequence, eps):
+def test_changing_all_signs_changes_the_signs_of_the_states(sequence, eps):
     c, b, s0 = sequence
     mirrored = cells.cmru_loop(-c, b, -s0, eps=eps, k_min=-2, k_max=2)
     assert_array_equal(mirrored, -cells.cmru_loop(c, b, s0, eps=eps, k_min=-2, k_max=2))
@@ -293,7 +293,7 @@ def test_candidates_of_integers_give_states_of_floats():
         assert states[:, 0].tolist() == [1.0, 1.0, 2.0]
 
 
-def test_the_inputs_are_left_as_they_were():
+def test_the_inputs_are_not_changed():
     c, b, s0 = candidates((9, 2)), np.full(2, 0.5), np.zeros(2)
     copies = [x.copy() for x in (c, b, s0)]
     cells.cmru_loop(c, b, s0, k_min=-1, k_max=1)

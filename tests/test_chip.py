@@ -1,4 +1,4 @@
-"""Chips: nominal to the last bit without mismatch, the same in any company, and with signs that no mirror can turn."""
+"""Chips: nominal bit for bit without mismatch, independent of other chips, and with the signs of their weights."""
 
 from dataclasses import replace
 
@@ -112,7 +112,7 @@ def test_chips_and_seeds_differ():
         assert not np.any(ups[a] == ups[b])
 
 
-def test_a_chip_knows_its_number_and_its_seed():
+def test_a_chip_has_its_number_and_its_seed():
     design = mapped(network(cmru()))
     chip = draw_chip(design, 8, 3)
     assert (chip.seed, chip.index) == (8, 3)
@@ -121,21 +121,21 @@ def test_a_chip_knows_its_number_and_its_seed():
     assert isinstance(chip.layers[1], ChipFeedForward)
 
 
-def test_mismatch_never_turns_the_sign_of_a_weight_or_of_a_bias_current():
+def test_mismatch_never_changes_the_sign_of_a_weight_or_of_a_bias_current():
     """A mirror's error is a factor exp(delta)."""
     design = mapped(network(cmru("cell", 8, 6)), synapse_w=1e-6, synapse_l=1e-6)
     synapses = design.ladders[0].synapses
     for j in range(50):
         chip = draw_chip(design, 1, j).layers[0].synapses
         assert_array_equal(np.sign(chip.weight), np.sign(synapses.weight))
-        # what the node carries with every input line at zero current
+        # the current of the node with every input line at zero current
         standing = chip.bias - chip.weight @ synapses.offset
         assert_array_equal(np.sign(standing), np.sign(synapses.bias))
         assert not np.array_equal(chip.weight, synapses.weight)
 
 
 def test_an_error_of_a_weight_acts_on_the_whole_current_of_its_line():
-    """Inputs stand `offset` above zero: at zero current a weight's error is not seen, at x = 0 it is."""
+    """Inputs are shifted up by `offset`: an error of a weight has no effect at zero current, but does at x = 0."""
     net = network(cmru("cell", 1, 1, weight=[[2.0]], bias=[0.0]), readout=False)
     design = mapped(net)
     chip = draw_chip(design, 1, 0).layers[0].synapses
@@ -188,7 +188,7 @@ def test_a_threshold_that_the_line_can_t_reach_is_never_reached():
     assert np.all(np.isneginf(downs) | (downs > -base[..., None]))
 
 
-def test_the_currents_of_a_stage_are_the_design_s():
+def test_the_currents_of_a_stage_are_those_of_the_design():
     design = mapped(network(cmru("cell", 2, 3, ladder=(0, 4))))
     ladder, currents = design.ladders[0], nominal_chip(design).ladders[0].currents
     assert isinstance(ladder, Ladder)
@@ -201,7 +201,7 @@ def test_the_currents_of_a_stage_are_the_design_s():
 
 
 def test_tables_follow_from_the_currents_of_the_same_draw():
-    """u = (i_hi - left) / copy - base, and the same with i_lo: what the waveform kernel will do at rest."""
+    """u = (i_hi - left) / copy - base, and the same with i_lo: the behaviour of the waveform kernel at rest."""
     design = mapped(direct(6, d=3))
     for j in range(5):
         layer = draw_chip(design, 2, j).ladders[0]
@@ -223,7 +223,7 @@ def test_output_tables_add_up_the_stages():
 
 
 def test_a_batch_of_chips_holds_the_tables_of_each_chip_to_the_last_bit():
-    """A chip's number is one word of its draws' counter: no other chip has a part in them."""
+    """A chip's number is one word of the counter of its draws, so that they do not depend on other chips."""
     for design in (mapped(network(cmru(), cmru("high", 2, 2)), cell_w=3e-6, cell_l=3e-6), mapped(kinds()["rectified"])):
         numbers = np.array([9, 0, 4711, 3, 3], dtype=np.uint64)
         tables = ChipFactory(design, 5, 0.7).tables(numbers)
@@ -237,6 +237,6 @@ def test_a_batch_of_chips_holds_the_tables_of_each_chip_to_the_last_bit():
 
 
 @pytest.mark.parametrize("index", [-1, 1.5, 2**32 - 1])
-def test_a_chip_number_that_is_none_is_refused(index):
+def test_an_invalid_chip_number_is_refused(index):
     with pytest.raises(ParameterError, match=r"draw_chip\.index = .* is not a chip number"):
         draw_chip(mapped(network(cmru())), 1, index)

@@ -14,7 +14,7 @@ from analogrnn.errors import MissingDependencyError
 from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.kernels.plain import SMALL
 from analogrnn.simulate import simulate_waveforms
-from analogrnn.simulate.chip_batch import Campaign
+from analogrnn.simulate.chip_batch import ChipBatch
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_without_any_folder_all_that_were_tried_are_named(blocked):
             "mismatch of many chips at once",
             lambda design, x: ChipFactory(design, 1).tables(np.arange(SMALL // 100, dtype=np.uint64)),
         ),
-        ("a campaign of chips", lambda design, x: Campaign(design, x, 1, True, 1.0)),
+        ("a campaign of chips", lambda design, x: ChipBatch(design, x, 1, True, 1.0)),
         (
             "the waveform level of many ladders",
             lambda design, x: simulate_waveforms(nominal_chip(design), nominal_chip(design).ladders[0], x),

@@ -1,4 +1,4 @@
-"""The noise of a comparator: how it scales, that none is none, and that its draws are those asked for."""
+"""The noise of a comparator: its scaling, its draws, and runs without noise."""
 
 import math
 
@@ -20,14 +20,14 @@ def rms(design: Design) -> np.ndarray:
 def test_the_rms_current_is_density_times_root_bandwidth_at_the_calibrated_current():
     design = mapped(direct(4, d=1, threshold=1.0))
     technology = design.technology
-    # 0.0499 pA/rtHz in 66.4 kHz at 1.15 nA: 12.9 pA, a fixed part of the threshold current
+    # 0.0499 pA/rtHz in 66.4 kHz at 1.15 nA: 12.9 pA, a fixed fraction of the threshold current
     part = technology.noise_density * math.sqrt(technology.noise_bandwidth) / technology.noise_current
     assert_allclose(rms(design), part * design.ladders[0].i_th, rtol=1e-14)
     # the calibration states its density to 2 % and its band to 5 %, which counts as its root
     assert part == pytest.approx(12.9e-12 / 1.15e-9, rel=0.045)
 
 
-def test_noise_is_a_fixed_part_of_the_threshold_current():
+def test_noise_is_a_fixed_fraction_of_the_threshold_current():
     """Shot noise: the density goes with the root of the current, the root of the bandwidth too."""
     small, large = (mapped(direct(4), unit_current=unit) for unit in (1e-9, 3e-9))
     assert_allclose(rms(large), 3.0 * rms(small), rtol=1e-14)

@@ -1,4 +1,4 @@
-"""The clock that the waveform simulator and the deck share."""
+"""The clock that the waveform level and the decks share."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ T_IN = TIMING.pulse / 12.0
 grids = pytest.mark.parametrize("points", [1, 4, 8, 33])
 
 
-def test_a_run_is_the_reset_then_the_presets_then_one_step_a_frame():
+def test_a_run_is_the_reset_then_the_presets_then_one_step_per_frame():
     schedule = build_schedule(DESIGN, 7)
     assert (schedule.reset_steps, schedule.preset_steps, schedule.frames) == (TIMING.reset_steps, 3, 7)
     assert schedule.first_frame == TIMING.reset_steps + 3
@@ -35,7 +35,7 @@ def test_the_pulse_follows_the_inputs_and_ends_long_before_the_reading():
     assert schedule.lead == TIMING.lead > 2.0 * TIMING.pulse
     # the input node, which decides, has several pulses of 12 t_in
     assert READ_AT * TIMING.period - schedule.lead > 5.0 * TIMING.pulse
-    # what the DPI still lacks when the next pulse comes is below the least settling that the inequalities allow
+    # the error of the DPI at the next pulse is below the least settling that the inequalities allow
     assert (TIMING.period - TIMING.pulse) / TIMING.tau > 4.0
 
 
@@ -89,13 +89,13 @@ def test_the_reading_is_on_the_grid(points):
     assert grid.ends[grid.read] == READ_AT * TIMING.period
 
 
-def test_more_points_a_tau_shorten_the_tail():
+def test_more_points_per_tau_shorten_the_longest_interval():
     coarse, fine = (period_grid(TIMING, T_IN, points_per_tau=n).lengths.max() for n in (20, 80))
     # the longest interval is tau over the points asked for
     assert coarse / fine == pytest.approx(4.0, rel=1e-9)
 
 
-def test_the_reset_lasts_until_the_stages_have_let_go_one_by_one():
+def test_the_reset_lasts_until_all_stages_have_reset_one_by_one():
     steps = [mapped(direct(stages, d=1, threshold=1.0)).timing.reset_steps for stages in (1, 2, 8, 16)]
     assert steps == sorted(steps)
     assert steps[-1] > steps[0] >= 1

@@ -23,7 +23,7 @@ def _sides(k, n, truth):
 
 
 @pytest.mark.parametrize("truth", [0.02, 0.5, 0.999])
-def test_the_interval_covers_the_truth_as_often_as_it_says(truth):
+def test_the_interval_has_at_least_the_stated_coverage(truth):
     """Exactly, by summing the binomial: no random numbers."""
     n = 60
     covered = sum(binom.pmf(k, n, truth) for k in range(n + 1) if np.less_equal(*_sides(k, n, truth)).all())

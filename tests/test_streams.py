@@ -1,4 +1,4 @@
-"""Named random streams: a draw depends on its seed and its name, never on who else drew."""
+"""Named random streams: a draw depends on its seed and its name, not on other draws."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -21,7 +21,7 @@ def first(seed, *path, count=4):
 
 
 @given(SEEDS, PATHS)
-def test_a_stream_is_the_same_each_time_it_is_asked_for(seed, path):
+def test_a_stream_is_the_same_at_each_call(seed, path):
     assert first(seed, *path) == first(seed, *path)
 
 
@@ -77,7 +77,7 @@ def test_a_numpy_integer_of_any_width_is_as_good_as_an_int(width):
 
 
 def test_the_draws_are_those_of_the_first_release():
-    """Every stored seed rests on these; a change here belongs under 'Numbers changed'."""
+    """Every stored seed depends on these; a change here belongs under 'Numbers changed'."""
     assert first(1, "mismatch", 7, count=2) == [6403006278119464011, 4473609710806541861]
     # one rounding may differ between builds of numpy
     np.testing.assert_allclose(stream(0, "a").normal(size=2), [-1.0767422, -0.08473719], atol=1e-7)
@@ -109,13 +109,13 @@ def test_the_first_draws_of_ten_thousand_streams_are_uniform():
     assert abs(np.mean((draws[1:] - 0.5) * (draws[:-1] - 0.5)) * 12) < 5 / np.sqrt(9_999)
 
 
-@pytest.mark.parametrize(("law", "draw"), [("uniform", "random"), ("norm", "standard_normal")])
-def test_the_draws_of_one_stream_follow_their_law(law, draw):
+@pytest.mark.parametrize(("distribution", "draw"), [("uniform", "random"), ("norm", "standard_normal")])
+def test_the_draws_of_one_stream_follow_their_distribution(distribution, draw):
     n = 100_000
-    values = getattr(stream(1, "law"), draw)(n)
+    values = getattr(stream(1, "distribution"), draw)(n)
     # as above: by chance once in 10^6
-    assert stats.kstest(values, law).statistic < 2.7 / np.sqrt(n)
-    mean, std = (0.5, 1 / np.sqrt(12)) if law == "uniform" else (0.0, 1.0)
+    assert stats.kstest(values, distribution).statistic < 2.7 / np.sqrt(n)
+    mean, std = (0.5, 1 / np.sqrt(12)) if distribution == "uniform" else (0.0, 1.0)
     assert abs(values.mean() - mean) < 5 * std / np.sqrt(n)
     # the sample std of n normals has a standard deviation of sigma / sqrt(2 n); of uniforms a smaller one
     assert abs(values.std() - std) < 5 * std / np.sqrt(2 * n)
@@ -143,7 +143,7 @@ def test_a_key_is_two_words_of_the_name_s_hash():
 
 
 def test_the_keys_are_those_of_the_first_release():
-    """Every drawn chip rests on these; a change here belongs under 'Numbers changed'."""
+    """Every drawn chip depends on these; a change here belongs under 'Numbers changed'."""
     assert_array_equal(stream_key(1, "mismatch", "cell", "m1"), [1523610380, 1550523608])
 
 
@@ -153,7 +153,7 @@ def test_a_chip_number_is_one_word_of_a_counter(number):
 
 
 @pytest.mark.parametrize("number", [-1, 2**32 - 1, 1.0, "3", None, True])
-def test_what_numbers_no_chip_is_refused(number):
+def test_an_invalid_chip_number_is_refused(number):
     with pytest.raises(
         ParameterError, match=r"chip = .* is not a chip number: give a whole number from 0 to 4294967294"
     ):

@@ -55,9 +55,9 @@ def score_chips(
         factory, noise = ChipFactory(design, variability.seed, variability.scale), variability.seed
         runs = [simulate(factory.chip(int(n)), x, noise_seed=noise if variability.noise else None) for n in numbers]
         return np.stack([run.classes for run in runs]).astype(np.int16)
-    from analogrnn.simulate.chip_batch import Campaign  # noqa: PLC0415 (numba costs half a second)
+    from analogrnn.simulate.chip_batch import ChipBatch  # noqa: PLC0415 (numba costs half a second)
 
-    campaign = Campaign(design, x, variability.seed, variability.noise, variability.scale)
+    campaign = ChipBatch(design, x, variability.seed, variability.noise, variability.scale)
     batches = [numbers[j : j + _BATCH] for j in range(0, len(numbers), _BATCH)]
     if workers == 1 or len(batches) == 1:
         found = [campaign.classes(batch) for batch in batches]

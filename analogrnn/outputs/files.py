@@ -1,4 +1,4 @@
-"""Results on disk: folders, text, JSON. Whatever can't be written is one OutputError that names the path."""
+"""Results on disk: folders, text, JSON. A failure to write raises OutputError, which names the path."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ def make_folder(path: Path) -> Path:
 
 
 def can_write(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made for the trial if it can be."""
+    """Whether files can be made in a folder; the folder is made if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

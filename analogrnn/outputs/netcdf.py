@@ -1,4 +1,4 @@
-"""A run's result as a labelled dataset: axes with names and units, and where it came from."""
+"""The result of a run as a labelled dataset: axes with names and units, and the origin of the data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ def step_dataset(
     period: float,
     attributes: Mapping[str, str | float | int],
 ) -> xr.Dataset:
-    """Axes step (s), sample, cell_<layer>, class; variables level_<layer>, candidate_<layer>, logits.
+    """Axes step (s), sample, cell_<layer> and class; variables level_<layer>, candidate_<layer> and logits.
 
     levels and candidates map a layer to (T, S, d); logits is (S, classes).
     """
@@ -37,7 +37,7 @@ def step_dataset(
 
 
 def save_dataset(dataset: xr.Dataset, path: Path) -> None:
-    """Write a netCDF-3 file, whose integers have 32 bits: longer attributes become text. Raises OutputError."""
+    """Write a netCDF-3 file. Its integers have 32 bits, so longer attributes become text. Raises OutputError."""
     small = {k: v if not isinstance(v, int) or abs(v) < 2**31 else str(v) for k, v in dataset.attrs.items()}
     try:
         dataset.assign_attrs(small).to_netcdf(path, engine="scipy")

@@ -1,4 +1,4 @@
-"""Behavioural simulation of a chip: at the step level for networks and Monte Carlo, and as waveforms."""
+"""Behavioural simulation of a chip: the step level, for networks and Monte Carlo, and the waveform level."""
 
 from analogrnn.schedule import CONTROLS
 from analogrnn.simulate.steps import StepRun, run_ladder, simulate

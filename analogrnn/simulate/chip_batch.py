@@ -1,7 +1,7 @@
-"""Step level of many chips: what they classify at the last step, without keeping what happens on the way.
+"""Step level of many chips: their classes at the last step, without the candidates and levels in between.
 
-Each class is the one that `simulate` gives the chip, to the last bit: a chip for which the rounding of double
-precision could have decided anything is done by `simulate` itself.
+Each class equals that of `simulate` for the same chip. A chip for which rounding could have decided a comparison is
+computed again by `simulate` itself.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,22 @@ from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.noise import candidate_noise
 from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate
 
-_TIE = 1e-11  # two logits closer than this part of what they sum are left to simulate
+_TIE = (
+    1e-11  # if two logits differ by less than this fraction of the sum of their terms' magnitudes, `simulate` decides
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Lanes:
-    """Inputs of one layer as the kernel reads them: float32 by vectors of 16 samples, and as they were given."""
+class PackedInputs:
+    """Inputs of one layer for the kernel: in float32 as vectors of 16 samples, and as given."""
 
-    vectors: np.ndarray  # (V, T', D, 16)
+    vectors: np.ndarray  # (V, T', D, 16), T' = T rounded up to an even number
     source: np.ndarray  # (T, S, D)
-    reach: np.ndarray  # (D,)
+    reach: np.ndarray  # (D,) largest magnitude of each input
 
     @classmethod
-    def of(cls, value: np.ndarray) -> "Lanes":
-        """Pack inputs (T, S, D); samples are filled up with zeros, and steps to an even number."""
+    def of(cls, value: np.ndarray) -> "PackedInputs":
+        """Pack inputs (T, S, D), with zeros for missing samples of the last vector and for an additional step."""
         steps, samples, inputs = value.shape
         vectors = aligned((-(-samples // 16), steps + steps % 2, inputs, 16), np.float32)
         for v, part in enumerate(vectors):
@@ -39,11 +41,12 @@ class Lanes:
         return cls(vectors, np.ascontiguousarray(value), np.abs(value).max(axis=(0, 1)))
 
 
-class Campaign:
-    """One design on one set of clips, ready to classify any of its chips. Thread-safe: it only reads itself.
+class ChipBatch:
+    """One design on one set of clips, prepared to classify any of its chips. Thread-safe: calls do not change it.
 
-    seed, noise and scale as in score.Variability. Memory depends on the clips and on the chips of one call only. Raises
-    MissingDependencyError where numba's compiler is switched off.
+    seed, noise and scale are those of montecarlo.Variability. Memory depends only on the clips and on the number of
+    chips in one call. Raises ParameterError for inputs that do not fit, MissingDependencyError if numba's compiler is
+    switched off.
     """
 
     def __init__(self, design: Design, x: np.ndarray, seed: int, noise: bool, scale: float) -> None:
@@ -52,13 +55,13 @@ class Campaign:
         self._value = design.layers[0].synapses.checked(x, samples=True)
         self._factory = ChipFactory(design, seed, scale)
         self._ladders = [j for j, layer in enumerate(design.layers) if isinstance(layer, Ladder)]
-        self._lanes = Lanes.of(self._value) if self._ladders[:1] == [0] else None
+        self._lanes = PackedInputs.of(self._value) if self._ladders[:1] == [0] else None
         readout = design.layers[-1]
         self._is_linear = len(design.layers) == 2 and isinstance(readout, FeedForward) and readout.rectifier is None
         self._noise = seed if noise else None
 
     def classes(self, numbers: np.ndarray) -> np.ndarray:
-        """(C, S) the classes that the chips `numbers` (C,) uint64 give."""
+        """(C, S) int64 classes of the samples on chips `numbers` (C,) uint64."""
         tables = self._factory.tables(numbers)
         found = np.empty((len(numbers), self._value.shape[1]), dtype=np.int64)
         doubtful = np.zeros(len(numbers), dtype=np.bool_)
@@ -83,7 +86,7 @@ class Campaign:
     def _readout(
         self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray
     ) -> np.ndarray:
-        """(S,) the classes of one chip, from the outputs (S, d) of its only ladder layer at the last step if known."""
+        """(S,) classes of one chip; `value`: outputs (S, d) of its only ladder layer at the last step, if known."""
         start = 0 if value is None else 1
         value = self._value if value is None else value
         sum_of_magnitudes = np.abs(value)
@@ -95,7 +98,7 @@ class Campaign:
                 value = np.maximum(value, 0.0) if layer.rectifier is not None else value
                 continue
             last = j == self._ladders[-1]
-            lanes = self._lanes if j == 0 and self._lanes is not None else Lanes.of(value)
+            lanes = self._lanes if j == 0 and self._lanes is not None else PackedInputs.of(value)
             value = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
             sum_of_magnitudes = np.abs(value)
         value, bound = (v[-1] if v.ndim == 3 else v for v in (value, sum_of_magnitudes))
@@ -105,7 +108,7 @@ class Campaign:
         return np.asarray(np.argmax(value, axis=1))
 
     def _run(
-        self, j: int, lanes: Lanes, table: ChipTables, numbers: np.ndarray, doubtful: np.ndarray, *, every: bool
+        self, j: int, lanes: PackedInputs, table: ChipTables, numbers: np.ndarray, doubtful: np.ndarray, *, every: bool
     ) -> np.ndarray:
         """Stages ON of ladder layer j: (C, S, d) after the last step, or (C, T, S, d) after each."""
         ladder = self._design.layers[j]
@@ -135,7 +138,7 @@ class Campaign:
 
 
 def _row(table: ChipTables, row: int) -> ChipTables:
-    """The tables of one chip of many, with an axis of chips of length one."""
+    """The tables of one chip of many; the axis of chips has length one."""
 
     def part(a: np.ndarray) -> np.ndarray:
         return a[row : row + 1] if len(a) > 1 else a
@@ -145,7 +148,7 @@ def _row(table: ChipTables, row: int) -> ChipTables:
 
 
 def _classify(level: np.ndarray, tables: list[ChipTables], found: np.ndarray, doubtful: np.ndarray) -> None:
-    """Fill the classes (C, S) that a linear readout gives to the levels (C, S, d) of the ladder layer before it."""
+    """Fill `found` (C, S) with the classes by a linear readout of the levels (C, S, d) of a ladder layer."""
     ladder, readout = tables
     assert ladder.output is not None
     width = -(-readout.weight.shape[1] // 8) * 8
@@ -154,6 +157,6 @@ def _classify(level: np.ndarray, tables: list[ChipTables], found: np.ndarray, do
 
 
 def _outputs(table: ChipTables, stages_on: np.ndarray) -> np.ndarray:
-    """(.., d) what a ladder layer puts out with that many stages ON (.., d)."""
+    """(.., d) outputs of a ladder layer for a number of stages ON (.., d)."""
     assert table.output is not None
     return np.asarray(table.output[0][np.arange(stages_on.shape[-1]), stages_on])

@@ -1,4 +1,4 @@
-"""Step level: tables over levels and one update a step."""
+"""Step level: tables over levels, and one update per step."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from analogrnn.streams import NO_CHIP, stream_key
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StepRun(Shown):
-    """A network on one chip. Keyed by layer: candidates (T, S, d) and levels k (T, S, d); logits (S, classes).
+    """Result of a network on one chip: by layer, candidates (T, S, d) and levels k (T, S, d); logits (S, classes).
 
     >>> accuracy = (ar.simulate(chip, x).classes == labels).mean()
     """
@@ -23,7 +23,7 @@ class StepRun(Shown):
     logits: np.ndarray
 
     def shown(self) -> tuple[str, Rows]:
-        """Sizes, and how often the levels move."""
+        """Sizes, and the share of steps at which levels move."""
         first = next(iter(self.levels.values()))
         moves = [
             f"{name} moves at {100 * np.mean(np.diff(levels, axis=0) != 0):.3g} % of the steps"
@@ -39,7 +39,7 @@ class StepRun(Shown):
 
 
 def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> StepRun:
-    """Run a chip on encoded inputs x (T, S, D); with `noise_seed`, each candidate carries its cell's noise.
+    """Run a chip on encoded inputs x (T, S, D); with `noise_seed`, the noise of its cell is added to each candidate.
 
     >>> run = ar.simulate(chip, x, noise_seed=1)
 
@@ -70,7 +70,7 @@ def noise_keys(seed: int, layer: str) -> np.ndarray:
 
 
 def noise_draws(seed: int, layer: str, chip: int | None, shape: tuple[int, ...]) -> np.ndarray:
-    """(T, S, d) standard normals: of chip, sample, step and cell alone, whatever else is simulated with them."""
+    """(T, S, d) standard normals; each depends only on seed, layer, chip, sample, step and cell."""
     out = np.empty(shape)
     normals = plain.noise_normals
     if out.size > plain.SMALL:
@@ -80,7 +80,7 @@ def noise_draws(seed: int, layer: str, chip: int | None, shape: tuple[int, ...])
 
 
 def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
-    """Stages ON (T, S, d), int16, from the candidates (T, S, d) of one layer; presets to the initial level first."""
+    """Stages ON (T, S, d), int16, for the candidates (T, S, d) of one layer, after presets to the initial levels."""
     stages_on = np.zeros(candidates.shape[1:], dtype=np.int64)
     preset = preset_candidates(layer)
     if len(preset):
@@ -90,12 +90,12 @@ def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
 
 
 def preset_candidates(layer: ChipLadder) -> np.ndarray:
-    """(pulses, d) candidates that lead from all-OFF to the initial levels; ladders with fewer pulses start later."""
+    """(pulses, d) candidates that raise the ladders from all-OFF to their initial levels, all at the last pulse."""
     return preset_pulses(layer.ladder, layer.unit)
 
 
 def preset_pulses(ladder: Ladder, unit: np.ndarray) -> np.ndarray:
-    """`preset_candidates` of a ladder whose candidate 1 is `unit` (d,) A."""
+    """`preset_candidates` of a ladder for which a candidate of 1 is a current of `unit` (d,) A."""
     pulses = ladder.preset_pulses
     count = int(pulses.max())
     active = np.arange(count)[:, None] >= count - pulses

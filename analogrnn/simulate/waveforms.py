@@ -1,4 +1,4 @@
-"""Waveform level: pulses, the nonlinear DPI and the input node's delay; and the negative controls of `schedule`."""
+"""Waveform level: pulses, the nonlinear DPI, the delay of the input node, and the negative controls of `schedule`."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from analogrnn.errors import finite_array
 from analogrnn.schedule import Control, Schedule, build_schedule, period_grid
 from analogrnn.simulate.steps import preset_candidates
 
-TOGETHER = 64  # ladders whose currents and results are in memory at a time
+TOGETHER = 64  # number of ladders whose currents and results are in memory at the same time
 
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
-    """One ladder over a whole run, reset and presets included. Time first; A, s."""
+    """One ladder over a complete run, with reset and presets. Time first; A, s."""
 
     time: np.ndarray  # (P,)
     line: np.ndarray  # (P,) candidate current on the line
     on: np.ndarray  # (P, N)
-    d: np.ndarray  # (P, N) DPI outputs over their set value
+    d: np.ndarray  # (P, N) DPI outputs over their settled value
     i_in: np.ndarray  # (P, N)
     read: np.ndarray  # (T,) indices at which levels are read
     schedule: Schedule
@@ -41,7 +41,7 @@ def ladder_waveforms(
     control: Control = "none",
     points_per_t_in: int = 8,
 ) -> Waveform:
-    """Simulate ladder `cell` of `layer` for the candidates (T,), in the unit of the trained network.
+    """Simulate ladder `cell` of `layer` for candidates (T,), in the unit of the trained network.
 
     Raises ParameterError for a control that doesn't exist, or a candidate that is not finite.
     """
@@ -64,7 +64,7 @@ def ladder_waveforms(
     stage, scalars = _parameters(layer, cell, float(t_in[cell]), timing, control)
     state = np.zeros((3, ladder.stages))
     state[1] = timing.i_floor
-    if control == "no_reset":  # what an operating point without reset settles to
+    if control == "no_reset":  # the state of an operating point without reset
         state[:2] = 1.0
     on, d, i_in = (np.empty((len(line), ladder.stages), kind) for kind in (np.uint8, float, float))
     ladder_waveform(line, base, length, stage, scalars, state, on, d, i_in)
@@ -78,10 +78,12 @@ def simulate_waveforms(
 ) -> np.ndarray:
     """Stages (T, S, d, N), bool, of every ladder of a layer for the candidates (T, S, d).
 
-    The ladders of all samples run side by side in vector lanes; each decides as in `ladder_waveforms`, but for the
-    rounding of its rises. `single` precision is faster; it leaves DPI outputs up to 1e-4 off, and a stage whose input
-    passes its threshold by less than that part of I_s may decide otherwise. Raises MissingDependencyError where numba's
-    compiler is switched off.
+    The ladders of all samples run side by side in vector lanes. Each decides as in `ladder_waveforms`, except for
+    rounding in the rise of a DPI. `single` precision is faster. Its DPI outputs have errors of up to 1e-4, so that a
+    stage may decide differently if its input passes the threshold by less than this fraction of I_s.
+
+    Raises ParameterError for candidates of another shape or a control that doesn't exist, MissingDependencyError if
+    numba's compiler is switched off.
     """
     require_compiler("the waveform level of many ladders")
     from analogrnn.kernels.waveform_lanes import LANES  # noqa: PLC0415 (numba costs half a second)
@@ -93,7 +95,7 @@ def simulate_waveforms(
     kind, full = (np.float32, 2 * LANES) if single else (np.float64, LANES)
     for start in range(0, samples * width, TOGETHER):
         lanes = np.arange(start, min(start + TOGETHER, samples * width))
-        # whole sets of lanes: the last ladder fills the rest of one
+        # complete sets of lanes: the last set is filled with copies of the last ladder
         filled = np.append(lanes, np.full(-len(lanes) % full, lanes[-1]))
         on = _side_by_side(chip, layer, filled % width, flat[:, filled], control, kind)
         out[:, lanes] = on[:, :, : len(lanes)].transpose(0, 2, 1)
@@ -103,7 +105,7 @@ def simulate_waveforms(
 def _side_by_side(
     chip: Chip, layer: ChipLadder, cells: np.ndarray, given: np.ndarray, control: Control, kind: type
 ) -> np.ndarray:
-    """(T, N, C) the stages of ladders `cells` (C,), which may repeat, for candidates (T, C); C fills the lanes."""
+    """(T, N, C) stages of ladders `cells` (C,), which may repeat, for candidates (T, C); C is whole sets of lanes."""
     from analogrnn.kernels.waveform_lanes import LONGEST, ladders_waveform, rise_polynomials, side_by_side  # noqa: PLC0415 (numba costs half a second)
 
     schedule = build_schedule(chip.design, len(given), control)
@@ -115,7 +117,7 @@ def _side_by_side(
     signal = np.concatenate([idle, presets, given]) * layer.unit[cells]
     base = np.outer(np.arange(schedule.steps) >= schedule.reset_steps, currents.base[cells])
     hold = control == "no_return_to_zero" or not ladder.return_to_zero
-    # the current of a line between pulses, then within one
+    # the current of a line between pulses, then during a pulse
     line = np.maximum(np.stack([base + signal if hold else base, base + signal], axis=1), 0.0)
     pulsed = np.add.outer(2 * np.arange(schedule.steps), grid.pulsed.astype(np.int64))
     stage = np.stack([currents.i_hi, currents.i_lo, currents.copy, currents.left, currents.right])[:, cells]

@@ -1,7 +1,8 @@
-"""Training of networks that the circuits can hold; an optional extra that needs torch.
+"""Training of networks that the circuits can implement; an optional extra that needs torch.
 
-Importing this package imports no torch: a name below loads its module when it is first asked for, and says what to
-install if torch is missing. What is trained here leaves as an `analogrnn.network.Network`.
+Importing this package does not import torch: a name below loads its module on first use, and raises
+MissingDependencyError with the package to install if torch is missing. A trained model is exported as an
+`analogrnn.network.Network`.
 """
 
 from importlib import import_module
@@ -10,8 +11,8 @@ from typing import Any
 _HOMES = {
     "CmruClassifier": "layers",
     "CmruLayer": "layers",
-    "Ladder": "surrogate",
-    "Variability": "layers",
+    "LadderShape": "surrogate",
+    "HardwareErrors": "layers",
     "Examples": "loop",
     "Plan": "loop",
     "Result": "loop",

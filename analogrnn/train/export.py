@@ -1,4 +1,4 @@
-"""From a trained torch module to a Network: the values a circuit will be asked to hold."""
+"""From a trained torch module to a Network, whose values a circuit can implement."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingDependencyError(NO_TORCH) from error
 
-PRUNE_BELOW = 2e-3  # a mirror ratio this small is worth less than the area of its smallest device
+PRUNE_BELOW = 2e-3  # a mirror of a smaller ratio does not justify the area of its smallest device
 
 
 @torch.no_grad()
@@ -37,9 +37,10 @@ def to_network(
     encoding: InputEncoding | None = None,
     metadata: Mapping[str, str | float | int] | None = None,
 ) -> Network:
-    """Return the Network that `model` stands for: layers `cell`, `pool` (last step) and `readout`.
+    """Return `model` as a Network: layers `cell`, `pool` (last step) and `readout`.
 
-    `analogrnn.network.forward` computes in double precision; so does the module after `finish`.
+    `analogrnn.network.forward` computes in double precision, as the module does after `finish`. Raises ParameterError
+    or NetworkFormatError if a value does not fit a Network.
     """
     cell, readout = model.cell, model.readout
     tensors = {

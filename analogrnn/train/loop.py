@@ -1,4 +1,4 @@
-"""The training loop: AdamW, one cycle with a tenth of warm-up, clipped gradients, selection on validation data."""
+"""The training loop: AdamW, a one-cycle schedule with 10 % warm-up, clipped gradients, selection on validation data."""
 
 import copy
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from analogrnn.datasets import LabelledClips
 from analogrnn.errors import MissingDependencyError, in_range
 from analogrnn.streams import stream
 from analogrnn.train import NO_TORCH
-from analogrnn.train.layers import CmruClassifier, Variability
+from analogrnn.train.layers import CmruClassifier, HardwareErrors
 
 try:
     import torch
@@ -31,16 +31,27 @@ class Examples:
         return cls(torch.tensor(clips.x, dtype=torch.float32), torch.tensor(clips.labels, dtype=torch.int64))
 
     def double(self) -> "Examples":
-        """The same in double precision, as rounded when they were made."""
+        """The same values in double precision; they keep their rounding to single precision."""
         return Examples(self.x.double(), self.y)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. `variability` starts after `clean` of the epochs; validation then runs on simulated chips too.
+    """Settings of the training. Raises ParameterError for a value out of range.
 
-    stretch    largest part of a clip that a random crop takes off each end (frames are interpolated anew)
-    margin     weight of the penalty on candidates within `margin_band` of their threshold, relative to it
+    epochs, batch     number of epochs; clips per batch
+    rate, decay       peak learning rate and weight decay of AdamW
+    smoothing         label smoothing
+    input_noise       standard deviation of noise added to the inputs
+    stretch           largest fraction of a clip that a random crop removes at each end; frames are then interpolated
+    hardware_errors   errors of the chips that are drawn in training; validation then includes simulated chips
+    clean             fraction of the epochs, from the start, that train without hardware errors
+    margin            weight of the penalty on candidates near their threshold
+    margin_band       width of that region, relative to the threshold
+    lowest_threshold  lower limit of the thresholds
+    largest_weight    upper limit of the magnitude of weights and biases
+    select_from       fraction of the epochs after which an epoch can be selected
+    chips             number of simulated chips in the validation
     """
 
     epochs: int = 100
@@ -50,7 +61,7 @@ class Plan:
     smoothing: float = 0.0
     input_noise: float = 0.05
     stretch: float = 0.0
-    variability: Variability = field(default_factory=Variability)
+    hardware_errors: HardwareErrors = field(default_factory=HardwareErrors)
     clean: float = 0.2
     margin: float = 0.0
     margin_band: float = 0.05
@@ -68,7 +79,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """What training left: the loss of each epoch, and the epoch kept with its score on the validation data."""
+    """Result of training: the loss of each epoch, and the selected epoch with its score on the validation data."""
 
     losses: list[float]
     epoch: int
@@ -76,12 +87,12 @@ class Result:
 
 
 def fit(model: CmruClassifier, train: Examples, validation: Examples, plan: Plan, seed: int) -> Result:
-    """Train `model` in place and leave it at the epoch with the best validation score.
+    """Train `model` in place, and restore the parameters of the epoch with the best validation score.
 
-    The score is the accuracy, averaged with the mean accuracy on `plan.chips` simulated chips if the plan has
-    variability; the chips are the same at each epoch. Epochs before `plan.select_from` are not candidates.
+    The score is the accuracy. If the plan has hardware errors, it is averaged with the mean accuracy on `plan.chips`
+    simulated chips, which are the same at each epoch. Only epochs after `plan.select_from` can be selected.
     """
-    torch.set_num_threads(1)  # tensors of 64 x 32: threads cost more than they give
+    torch.set_num_threads(1)  # tensors are small (64 x 32), so threads are slower
     rng = generator(seed, "batches")
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, weight_decay=plan.decay)
     total = max(4, plan.epochs * -(-len(train.y) // plan.batch))
@@ -91,7 +102,7 @@ def fit(model: CmruClassifier, train: Examples, validation: Examples, plan: Plan
     best = (-1.0, 0)
     kept = copy.deepcopy(model.state_dict())
     for epoch in range(plan.epochs):
-        amount = plan.variability if epoch >= plan.clean * plan.epochs else Variability()
+        amount = plan.hardware_errors if epoch >= plan.clean * plan.epochs else HardwareErrors()
         summed = 0.0
         for rows in torch.randperm(len(train.y), generator=rng).split(plan.batch):  # type: ignore[no-untyped-call]
             loss = _loss(model, train.x[:, rows], train.y[rows], plan, (amount, rng))
@@ -113,21 +124,21 @@ def fit(model: CmruClassifier, train: Examples, validation: Examples, plan: Plan
 
 
 def generator(seed: int, *path: str | int) -> torch.Generator:
-    """A torch generator on a named stream: no other draw depends on it."""
+    """A torch generator on a named stream (`analogrnn.streams`): no other draw depends on it."""
     return torch.Generator().manual_seed(int(stream(seed, "train", *path).integers(2**62)))
 
 
 @torch.no_grad()
 def accuracy(model: CmruClassifier, examples: Examples) -> float:
-    """Part of the examples that perfect cells classify rightly."""
+    """Fraction of the examples that `model` classifies correctly without hardware errors."""
     return _hits(model(examples.x), examples.y)
 
 
 @torch.no_grad()
 def mismatched_accuracy(
-    model: CmruClassifier, examples: Examples, amount: Variability, *, chips: int, seed: int
+    model: CmruClassifier, examples: Examples, amount: HardwareErrors, *, chips: int, seed: int
 ) -> np.ndarray:
-    """(chips,) the accuracy of each of `chips` simulated chips; chip i is the same whatever their number."""
+    """(chips,) accuracy of each simulated chip; chip i does not depend on the number of chips."""
     return np.array(
         [
             _hits(model.on_chip(examples.x, amount, generator(seed, "chip", i), shared=True), examples.y)
@@ -137,9 +148,9 @@ def mismatched_accuracy(
 
 
 def _loss(
-    model: CmruClassifier, x: Tensor, y: Tensor, plan: Plan, chance: tuple[Variability, torch.Generator]
+    model: CmruClassifier, x: Tensor, y: Tensor, plan: Plan, drawn: tuple[HardwareErrors, torch.Generator]
 ) -> Tensor:
-    amount, rng = chance
+    amount, rng = drawn
     x = _augment(x, plan, rng)
     logits = model.on_chip(x, amount, rng) if amount else model(x)
     loss = nn.functional.cross_entropy(logits, y, label_smoothing=plan.smoothing)
@@ -150,7 +161,7 @@ def _loss(
 
 
 def _augment(x: Tensor, plan: Plan, rng: torch.Generator) -> Tensor:
-    """Random crop in time and input noise; the ramp, the last input, is the hardware's own and stays as it is."""
+    """Random crop in time and input noise. The last input, the ramp, is generated in hardware and is not changed."""
     if plan.stretch:
         frames, batch, width = x.shape
         start, end = plan.stretch * torch.rand(2, batch, generator=rng)
@@ -168,9 +179,9 @@ def _augment(x: Tensor, plan: Plan, rng: torch.Generator) -> Tensor:
 
 def _score(model: CmruClassifier, validation: Examples, plan: Plan, seed: int) -> float:
     clean = accuracy(model, validation)
-    if not plan.variability:
+    if not plan.hardware_errors:
         return clean
-    chips = mismatched_accuracy(model, validation, plan.variability, chips=plan.chips, seed=seed)
+    chips = mismatched_accuracy(model, validation, plan.hardware_errors, chips=plan.chips, seed=seed)
     return 0.5 * (clean + float(chips.mean()))
 
 

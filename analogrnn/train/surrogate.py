@@ -1,11 +1,11 @@
-"""The ladder of levels as one differentiable operation: exact steps forward, a surrogate slope backward.
+"""The ladder of levels as one differentiable operation: exact steps in the forward pass, a surrogate gradient backward.
 
 Model   up = H(c - b (1 + e_k)),  down = H(-b (1 - e_{k-1}) - c) at the present level k, e = 0 without mismatch;
         s' = clip(a s + up - down, k_min, k_max),  a = eps at an update, else 1
-Slope   H'(x) is replaced by 1 / (w (1 + (pi x / 2 w)^2)), an arctangent's derivative of width w, at BOTH thresholds;
-        everything else has its true derivative, which is zero where the ladder cuts a move off.
-Not     clip and steps as seen by a slow input; the candidates are constant over a step.
-Source  Brandoit et al., arXiv 2605.11855 (recurrence; H'(x) = 1/(1 + (pi x)^2), the case w = 1/2 up to a factor).
+Slope   H'(x) is replaced by 1 / (w (1 + (pi x / 2 w)^2)), the derivative of an arctangent of width w, at BOTH
+        thresholds. Everything else has its true derivative, which is zero where the end of the ladder prevents a move
+Valid   candidates that are constant within a step
+Source  Brandoit et al., arXiv 2605.11855 (recurrence; H'(x) = 1/(1 + (pi x)^2), the case w = 1/2 up to a factor)
 """
 
 import math
@@ -21,8 +21,8 @@ except ImportError as error:
     raise MissingDependencyError(NO_TORCH) from error
 
 
-class Ladder(NamedTuple):
-    """What doesn't change in training: eps in [0, 1], the end levels (None = unbounded), the surrogate's width."""
+class LadderShape(NamedTuple):
+    """Constants of a ladder in training: eps in [0, 1], the end levels (None = unbounded), width of the surrogate."""
 
     eps: float = 1.0
     k_min: int | None = None
@@ -31,24 +31,24 @@ class Ladder(NamedTuple):
 
     @property
     def stages(self) -> int:
-        """How many comparators a unit has: one a level at eps = 1, one window otherwise or if unbounded."""
+        """Number of stages per unit: k_max - k_min at eps = 1; 1 if eps < 1 or the ladder is unbounded."""
         if self.eps < 1.0 or self.k_min is None or self.k_max is None:
             return 1
         return self.k_max - self.k_min
 
     def clip(self, s: Tensor) -> Tensor:
-        """`s` kept on the ladder."""
+        """`s` clamped to the end levels."""
         if self.k_min is None and self.k_max is None:
             return s
         return s.clamp(self.k_min, self.k_max)
 
 
 def slope(x: Tensor, width: float) -> Tensor:
-    """The surrogate of dH/dx; its integral over all x is 2, and its height 1 / width."""
+    """The surrogate of dH/dx: its integral over all x is 2, and its height is 1 / width."""
     return 1.0 / (width * (1.0 + (x * (math.pi / (2.0 * width))).square()))
 
 
-def ladder_states(c: Tensor, b: Tensor, s0: Tensor, ladder: Ladder, offset: Tensor | None = None) -> Tensor:
+def ladder_states(c: Tensor, b: Tensor, s0: Tensor, ladder: LadderShape, offset: Tensor | None = None) -> Tensor:
     """Return the states (T, B, d), differentiable in the candidates and the thresholds.
 
     c (T, B, d) candidates; b (d,) thresholds > 0; s0 (d,) initial states; offset (stages, 1 or B, d) shift of each
@@ -60,7 +60,7 @@ def ladder_states(c: Tensor, b: Tensor, s0: Tensor, ladder: Ladder, offset: Tens
 
 class _LadderStates(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, c: Tensor, b: Tensor, s0: Tensor, ladder: Ladder, offset: Tensor | None) -> Tensor:
+    def forward(ctx: Any, c: Tensor, b: Tensor, s0: Tensor, ladder: LadderShape, offset: Tensor | None) -> Tensor:
         start = s0.to(c.dtype).expand(c.shape[1:])
         run = _perfect(c, b, start, ladder) if offset is None else _mismatched(c, b, start, ladder, offset)
         states, up_at, down_at = run
@@ -71,9 +71,9 @@ class _LadderStates(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         c, b, start, states, up_at, down_at = ctx.saved_tensors
-        ladder: Ladder = ctx.ladder
+        ladder: LadderShape = ctx.ladder
         before = torch.cat([start[None], states[:-1]])
-        above, below = c - b * up_at, b * down_at - c  # how far beyond each threshold
+        above, below = c - b * up_at, b * down_at - c  # distance beyond each threshold
         update = (above >= 0) | (below >= 0)
         keep = torch.ones_like(c).masked_fill(update, ladder.eps)
         free = _inside(keep * before + (above >= 0).to(c.dtype) - (below >= 0).to(c.dtype), ladder)
@@ -90,8 +90,8 @@ class _LadderStates(torch.autograd.Function):
         return by_up + by_down, grad_b, None, None, None
 
 
-def _perfect(c: Tensor, b: Tensor, state: Tensor, ladder: Ladder) -> tuple[Tensor, Tensor, Tensor]:
-    """States, and the thresholds met in units of b, where every stage has the same ones."""
+def _perfect(c: Tensor, b: Tensor, state: Tensor, ladder: LadderShape) -> tuple[Tensor, Tensor, Tensor]:
+    """States, and the thresholds at each step in units of b, without mismatch: all stages have the same thresholds."""
     up, down = c >= b, c <= -b
     move = up.to(c.dtype) - down.to(c.dtype)
     keep = torch.ones_like(c).masked_fill(up | down, ladder.eps)
@@ -103,8 +103,10 @@ def _perfect(c: Tensor, b: Tensor, state: Tensor, ladder: Ladder) -> tuple[Tenso
     return states, one, -one
 
 
-def _mismatched(c: Tensor, b: Tensor, state: Tensor, ladder: Ladder, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same with a table of shifts: row j belongs to the stage between levels k_min + j and k_min + j + 1."""
+def _mismatched(
+    c: Tensor, b: Tensor, state: Tensor, ladder: LadderShape, offset: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same with a shift per stage: row j is the stage between levels k_min + j and k_min + j + 1."""
     if len(offset) == 1 and ladder.stages == 1:
         return _perfect(c - b * offset[0], b, state, ladder)[0], 1.0 + offset, offset - 1.0
     none = torch.zeros_like(offset[:1])
@@ -122,5 +124,5 @@ def _mismatched(c: Tensor, b: Tensor, state: Tensor, ladder: Ladder, offset: Ten
     return states, up_at, down_at
 
 
-def _inside(s: Tensor, ladder: Ladder) -> Tensor:
+def _inside(s: Tensor, ladder: LadderShape) -> Tensor:
     return (ladder.clip(s) == s).to(s.dtype)

@@ -59,7 +59,9 @@ def test_chunks_that_kill_every_worker_end_the_run_and_finished_chunks_are_kept(
     try:
         with (
             Checkpoint(tmp_path / "c") as checkpoint,
-            pytest.raises(WorkerError, match=r"lost the Dask cluster tcp://127\.0\.0\.1:\d+ \(KilledWorker: .*are kept"),
+            pytest.raises(
+                WorkerError, match=r"lost the Dask cluster tcp://127\.0\.0\.1:\d+ \(KilledWorker: .*are kept"
+            ),
         ):
             run_campaign([series(40, work)], Options(dask_cluster(cluster.address), checkpoint, chunk=1))
     finally:

@@ -259,9 +259,11 @@ def test_the_state_dict_of_our_trainer_is_the_network_of_its_export():
 
     from analogrnn.train.export import to_network
     from analogrnn.train.layers import CmruClassifier, Start
-    from analogrnn.train.surrogate import Ladder
+    from analogrnn.train.surrogate import LadderShape
 
-    model = CmruClassifier((3, 4, 2), Ladder(eps=1.0, k_min=-4, k_max=4), Start(), torch.Generator().manual_seed(0))
+    model = CmruClassifier(
+        (3, 4, 2), LadderShape(eps=1.0, k_min=-4, k_max=4), Start(), torch.Generator().manual_seed(0)
+    )
     model = model.double()
     ours, theirs = from_state_dict(model.state_dict(), LAYERS), to_network(model)
     for layer in ("cell", "readout"):

@@ -1,4 +1,4 @@
-"""A run's result as a labelled dataset, there and back through a netCDF file."""
+"""The result of a run as a labelled dataset, written to a netCDF file and read back."""
 
 import numpy as np
 import pytest

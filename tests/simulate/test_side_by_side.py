@@ -11,7 +11,7 @@ from analogrnn.simulate import ladder_waveforms, simulate_waveforms
 
 @pytest.mark.parametrize("control", CONTROLS)
 def test_every_stage_is_that_of_the_single_ladder(control):
-    """Of every control: they fail alike. 66 ladders are more than one set of lanes."""
+    """Also with every negative control: both fail alike. 66 ladders are more than one set of lanes."""
     net = direct(3, d=2, threshold=1.0)
     chip = draw_chip(mapped(net), 1, 0)
     layer, candidates = chip.ladders[0], clips_for(net, 6, 33)

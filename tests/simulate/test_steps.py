@@ -1,4 +1,4 @@
-"""The step level of a whole network: what it refuses, what it reports, and that clips don't see each other."""
+"""The step level of a whole network: refusals, results, and independence of clips."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ every_kind = pytest.mark.parametrize("kind", kinds())
 
 @pytest.mark.parametrize("x", [20.5, 4095.0, 1e39])
 def test_an_input_beyond_the_mapped_bound_is_refused_as_its_negative_is(x):
-    """Four microamperes into a mirror of one nanoampere simulated without a word once; 1e39 is no float32."""
+    """Once, 4 uA into a mirror of 1 nA was simulated without an error; 1e39 is not a float32."""
     chip = nominal_chip(mapped(NET))
     inputs = np.zeros((4, 2, NET.inputs))
     inputs[2, 1, 0] = x
@@ -73,7 +73,7 @@ def test_inputs_that_are_no_numbers_are_refused():
         simulate(CHIP, [[["a", "b", "c"]]])
 
 
-def test_a_seed_of_noise_that_is_no_seed_is_refused():
+def test_an_invalid_seed_of_noise_is_refused():
     with pytest.raises(ParameterError, match="seed = -1 is not a whole number >= 0"):
         simulate(CHIP, np.zeros((2, 1, 3)), noise_seed=-1)
 
@@ -93,7 +93,7 @@ def test_a_run_reports_candidates_and_levels_of_every_ladder(kind):
 
 
 @every_kind
-def test_clips_do_not_see_each_other(kind):
+def test_clips_do_not_affect_each_other(kind):
     net = kinds()[kind]
     chip = draw_chip(mapped(net), 1, 0)
     x = inputs_of(net, 20, 5)
@@ -104,7 +104,7 @@ def test_clips_do_not_see_each_other(kind):
             assert_array_equal(levels[:, 0], whole.levels[name][:, clip])
 
 
-def test_a_run_ends_where_a_longer_one_was_at_that_time():
+def test_a_run_equals_the_first_part_of_a_longer_one():
     net = network(cmru(), readout=False)
     chip = draw_chip(mapped(net), 1, 0)
     x = inputs_of(net, 30, 2)
@@ -131,7 +131,7 @@ def test_presets_climb_to_the_initial_levels_and_end_together():
     layer = nominal_chip(mapped(network(cell))).ladders[0]
     pulses = preset_candidates(layer)
     assert_array_equal(pulses > 0.0, np.arange(5)[:, None] >= 5 - np.array([0, 2, 5]))
-    # twice the threshold, so that none is missed
+    # twice the threshold, so that every preset moves a level
     assert_array_equal(pulses[-1], [0.0, *(2.0 * cell.threshold[1:])])
     assert_array_equal(layer.ladder.levels[run_ladder(layer, np.zeros((1, 1, 3)))[0, 0]], cell.initial)
 
@@ -142,7 +142,7 @@ def test_no_preset_is_needed_for_a_ladder_that_starts_all_off():
     assert_array_equal(run_ladder(layer, np.zeros((3, 2, 2))), 0)
 
 
-def test_a_first_quadrant_cell_sees_rectified_candidates_and_holds_between_frames():
+def test_a_first_quadrant_cell_receives_rectified_candidates_and_holds_between_frames():
     net = kinds()["first_quadrant"]
     run = simulate(nominal_chip(mapped(net)), inputs_of(net, 30, 3))
     assert run.candidates["cell"].min() == 0.0

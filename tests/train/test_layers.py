@@ -1,4 +1,4 @@
-"""The trainable ladder against the digital reference, its slopes against autograd, and the way out to a Network."""
+"""The trainable ladder compared with the digital reference, its gradients with autograd, and export to a Network."""
 
 import sys
 
@@ -55,7 +55,7 @@ class Step(torch.autograd.Function):
 
 
 def plain_states(c, b, start, ladder, offset=None):
-    """The recurrence written out, one step and one threshold at a time."""
+    """The explicit recurrence, one step and one threshold at a time."""
     s, states = start.expand(c.shape[1:]), []
     for t in range(len(c)):
         above = below = torch.zeros(c.shape[1:], dtype=c.dtype)
@@ -79,7 +79,7 @@ def test_the_torch_layer_has_the_levels_of_the_reference(eps, k_min, k_max):
     c, b = candidates(), np.full(D, 0.5)
     start = np.zeros(D) if eps else -np.ones(D)
     expected = cells.cmru_loop(c, b, start, eps=eps, k_min=k_min, k_max=k_max)
-    ladder = train.Ladder(eps, k_min, k_max)
+    ladder = train.LadderShape(eps, k_min, k_max)
     found = train.ladder_states(torch.tensor(c), torch.tensor(b), torch.tensor(start), ladder)
     assert_array_equal(found, expected)
     if k_max is not None:
@@ -88,7 +88,7 @@ def test_the_torch_layer_has_the_levels_of_the_reference(eps, k_min, k_max):
 
 @pytest.mark.parametrize(("eps", "k_min", "k_max"), [(1.0, -4, 4), (1.0, 0, 3), (0.0, -1, 1)])
 def test_each_stage_of_a_mismatched_ladder_has_its_own_window(eps, k_min, k_max):
-    ladder = train.Ladder(eps, k_min, k_max)
+    ladder = train.LadderShape(eps, k_min, k_max)
     c, b, start = torch.tensor(candidates()), torch.full((D,), 0.5).double(), torch.full((D,), eps - 1.0).double()
     offset = offsets(ladder)
     found = train.ladder_states(c, b, start, ladder, offset)
@@ -98,8 +98,8 @@ def test_each_stage_of_a_mismatched_ladder_has_its_own_window(eps, k_min, k_max)
 
 @pytest.mark.parametrize("mismatched", [False, True])
 @pytest.mark.parametrize(("eps", "k_min", "k_max"), LADDERS)
-def test_the_slopes_are_those_of_autograd_on_the_recurrence_written_out(eps, k_min, k_max, mismatched):
-    ladder = train.Ladder(eps, k_min, k_max)
+def test_the_gradients_are_those_of_autograd_on_the_explicit_recurrence(eps, k_min, k_max, mismatched):
+    ladder = train.LadderShape(eps, k_min, k_max)
     start = torch.full((D,), 0.0 if eps else -1.0).double()
     offset = offsets(ladder) if mismatched else None
     weights = torch.tensor(stream(3, "loss").normal(size=(T, B, D)))
@@ -111,12 +111,12 @@ def test_the_slopes_are_those_of_autograd_on_the_recurrence_written_out(eps, k_m
         (weights * states(c, b, start, ladder, offset)).sum().backward()
         grads.append((c.grad, b.grad))
     for ours, plain in zip(*grads, strict=True):
-        # sums of up to T B = 240 terms of order 1, in another order
+        # sums of up to T B = 240 terms of order 1, in a different order
         torch.testing.assert_close(ours, plain, rtol=1e-11, atol=1e-11)
 
 
 def test_gradients_flow_through_a_hold_at_the_end_of_the_ladder_and_not_through_a_push_beyond_it():
-    ladder = train.Ladder(1.0, -1, 1)
+    ladder = train.LadderShape(1.0, -1, 1)
 
     def grad(*steps):
         c = torch.tensor(steps).double()[:, None, None].requires_grad_()
@@ -130,17 +130,17 @@ def test_gradients_flow_through_a_hold_at_the_end_of_the_ladder_and_not_through_
 
 
 def test_a_chip_without_errors_is_the_perfect_network():
-    model = classifier(train.Ladder(1.0, -3, 3))
+    model = classifier(train.LadderShape(1.0, -3, 3))
     x = torch.randn(12, 9, 5, generator=rng())
-    on_chip = model.on_chip(x, train.Variability(), rng())
+    on_chip = model.on_chip(x, train.HardwareErrors(), rng())
     # the output steps add up to the level only to rounding
     torch.testing.assert_close(on_chip, model(x), rtol=1e-5, atol=1e-5)
 
 
-def test_a_chip_is_the_same_in_a_short_campaign_and_in_a_long_one():
-    model = classifier(train.Ladder(1.0, -2, 2))
+def test_a_chip_is_the_same_in_a_short_and_in_a_long_campaign():
+    model = classifier(train.LadderShape(1.0, -2, 2))
     examples = train.Examples.of(LabelledClips(stream(1, "x").normal(size=(12, 50, 5)), np.arange(50) % 3))
-    amount = train.Variability(0.3, 0.1, 0.1, 0.1)
+    amount = train.HardwareErrors(0.3, 0.1, 0.1, 0.1)
     few, many = (train.mismatched_accuracy(model, examples, amount, chips=n, seed=4) for n in (3, 7))
     assert_array_equal(few, many[:3])
     assert np.ptp(many) > 0
@@ -148,7 +148,7 @@ def test_a_chip_is_the_same_in_a_short_campaign_and_in_a_long_one():
 
 @pytest.mark.parametrize(("eps", "k_min", "k_max"), [(1.0, -4, 4), (0.0, -1, 1)])
 def test_an_exported_network_has_the_levels_and_classes_of_the_module(eps, k_min, k_max):
-    model = classifier(train.Ladder(eps, k_min, k_max))
+    model = classifier(train.LadderShape(eps, k_min, k_max))
     with torch.no_grad():
         model.cell.weight[0, 0] = 1e-3
         model.cell.threshold[1] *= -1.0
@@ -175,7 +175,7 @@ def toy(samples, seed):
 
 @pytest.mark.parametrize("spread", [0.0, 0.1])
 def test_one_epoch_lowers_the_loss(spread):
-    model = train.CmruClassifier((4, 8, 3), train.Ladder(1.0, -2, 2), train.Start(), rng())
+    model = train.CmruClassifier((4, 8, 3), train.LadderShape(1.0, -2, 2), train.Start(), rng())
     data, held_out = toy(640, 1), toy(100, 2)
 
     def loss():
@@ -183,8 +183,10 @@ def test_one_epoch_lowers_the_loss(spread):
             return float(torch.nn.functional.cross_entropy(model(data.x), data.y))
 
     before = loss()
-    variability = train.Variability(spread, spread / 10, spread / 10, spread)
-    plan = train.Plan(epochs=1, rate=1e-2, clean=0.0, stretch=0.05, margin=0.01, variability=variability, chips=2)
+    hardware_errors = train.HardwareErrors(spread, spread / 10, spread / 10, spread)
+    plan = train.Plan(
+        epochs=1, rate=1e-2, clean=0.0, stretch=0.05, margin=0.01, hardware_errors=hardware_errors, chips=2
+    )
     result = train.fit(model, data, held_out, plan, seed=0)
     assert loss() < 0.9 * before
     assert result.epoch == 0
@@ -194,15 +196,15 @@ def test_one_epoch_lowers_the_loss(spread):
 def test_training_again_with_the_same_seed_gives_the_same_network():
     weights = []
     for _ in range(2):
-        model = train.CmruClassifier((4, 8, 3), train.Ladder(1.0, -2, 2), train.Start(), rng())
-        plan = train.Plan(epochs=2, variability=train.Variability(0.1), clean=0.0, chips=2)
+        model = train.CmruClassifier((4, 8, 3), train.LadderShape(1.0, -2, 2), train.Start(), rng())
+        plan = train.Plan(epochs=2, hardware_errors=train.HardwareErrors(0.1), clean=0.0, chips=2)
         train.fit(model, toy(128, 1), toy(40, 2), plan, seed=3)
         weights.append(model.cell.weight.detach().numpy())
     assert_array_equal(*weights)
 
 
-def test_parameters_are_brought_back_to_what_a_circuit_can_set():
-    model = classifier(train.Ladder(1.0, -2, 2))
+def test_parameters_are_clamped_to_the_range_of_a_circuit():
+    model = classifier(train.LadderShape(1.0, -2, 2))
     with torch.no_grad():
         model.cell.threshold[:2] = torch.tensor([-0.02, -3.0])
         model.readout.weight[0, 0] = -20.0
@@ -211,13 +213,13 @@ def test_parameters_are_brought_back_to_what_a_circuit_can_set():
     assert model.readout.weight[0, 0] == -8.0
 
 
-def test_what_cannot_be_trained_is_named():
+def test_invalid_settings_of_training_are_refused():
     with pytest.raises(ParameterError, match=r"CmruLayer\.eps = 1\.5 is outside \[0, 1\]: 0 is the BMRU, 1 the CMRU"):
-        classifier(train.Ladder(1.5, -2, 2))
+        classifier(train.LadderShape(1.5, -2, 2))
     with pytest.raises(ParameterError, match="needs a finite ladder: give k_min and k_max"):
-        classifier(train.Ladder()).on_chip(torch.zeros(4, 2, 5), train.Variability(0.1), rng())
-    with pytest.raises(ParameterError, match=r"Variability\.noise = -1 is outside"):
-        train.Variability(noise=-1.0)
+        classifier(train.LadderShape()).on_chip(torch.zeros(4, 2, 5), train.HardwareErrors(0.1), rng())
+    with pytest.raises(ParameterError, match=r"HardwareErrors\.noise = -1 is outside"):
+        train.HardwareErrors(noise=-1.0)
     with pytest.raises(ParameterError, match=r"Plan\.epochs = 0 is outside"):
         train.Plan(epochs=0)
 
@@ -226,7 +228,7 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("analogrnn.train.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in ("Ladder", "CmruLayer", "fit", "to_network"):
+    for name in ("LadderShape", "CmruLayer", "fit", "to_network"):
         with pytest.raises(MissingDependencyError, match="pip install torch"):
             getattr(train, name)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
