@@ -12,6 +12,7 @@ import numpy as np
 
 from analogrnn import mismatch
 from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.errors import ParameterError
 from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
 from analogrnn.show import Rows, Shown, counted
@@ -122,6 +123,7 @@ class ChipFactory:
 
     def __init__(self, design: Design, seed: int, scale: float = 1.0, adjust: Adjust | None = None) -> None:
         """`adjust` changes the spreads or streams of some devices, for analyses of their effect."""
+        _check_kinds(design)
         adjust = adjust or _as_drawn
         self._design, self._seed, self._scale = design, seed, scale
         self._rows = [mismatch.rows_of(design, layer.synapses) for layer in design.layers]
@@ -162,7 +164,10 @@ def nominal_chip(design: Design) -> Chip:
     """The chip without mismatch.
 
     >>> chip = ar.nominal_chip(design)
+
+    Raises ParameterError for an unknown kind of layer.
     """
+    _check_kinds(design)
     parts: list[tuple[ChipTables, StageCurrents | None]] = []
     for layer in design.layers:
         weight, bias = layer.synapses.weight[None], layer.synapses.trained_bias[None]
@@ -180,9 +185,21 @@ def draw_chip(design: Design, seed: int, index: int, *, scale: float = 1.0) -> C
 
     `scale` multiplies every device deviation; 0 is bit-identical to the nominal chip.
 
-    Raises ParameterError for a seed or a chip number that is not a whole number >= 0.
+    Raises ParameterError for a seed or a chip number that is not a whole number >= 0, or for an unknown kind of layer.
     """
     return ChipFactory(design, seed, scale).chip(index)
+
+
+def _check_kinds(design: Design) -> None:
+    for layer in design.layers:
+        match layer:
+            case FeedForward() | Ladder():
+                pass
+            case _:
+                raise ParameterError(
+                    f"Design.layers holds a {type(layer).__name__}; a chip is made of FeedForward and Ladder layers "
+                    "only, as map_network returns them."
+                )
 
 
 def _assemble(

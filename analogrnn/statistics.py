@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, betaincinv
 
 from analogrnn.errors import in_range
 
@@ -30,6 +29,8 @@ class Paired:
 
 def paired(before: np.ndarray, after: np.ndarray) -> Paired:
     """Compare two classifiers on the same clips; before, after (S,) bool: True where a clip is classified correctly."""
+    from scipy.special import bdtr  # noqa: PLC0415 (scipy costs 0.3 s)
+
     n, lost, won = len(before), int((before & ~after).sum()), int((~before & after).sum())
     error = float(np.sqrt(max(lost + won - (won - lost) ** 2 / n, 0.0)) / n)
     # both tails of the binomial distribution with probability 1/2
@@ -44,6 +45,8 @@ def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tupl
 
     Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions
     """
+    from scipy.special import betaincinv  # noqa: PLC0415 (scipy costs 0.3 s)
+
     in_range("proportion_interval.confidence", confidence, 1e-9, 1.0 - 1e-9)
     in_range("proportion_interval.good", good, 0, count)
     tail = (1.0 - confidence) / 2.0

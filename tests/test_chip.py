@@ -240,3 +240,11 @@ def test_a_batch_of_chips_holds_the_tables_of_each_chip_to_the_last_bit():
 def test_an_invalid_chip_number_is_refused(index):
     with pytest.raises(ParameterError, match=r"draw_chip\.index = .* is not a chip number"):
         draw_chip(mapped(network(cmru())), 1, index)
+
+
+@pytest.mark.parametrize("make", [nominal_chip, lambda design: draw_chip(design, 1, 0)])
+def test_a_kind_of_layer_that_no_chip_has_is_refused(make):
+    design = mapped(network(cmru()))
+    unknown = replace(design, layers=(*design.layers, design.layers[0].synapses))
+    with pytest.raises(ParameterError, match=r"^Design\.layers holds a Synapses; a chip is made of FeedForward and"):
+        make(unknown)

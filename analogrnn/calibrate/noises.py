@@ -59,7 +59,7 @@ def run_noise(job: Job, ngspice: Ngspice) -> Waveforms:
     """
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as name:
         folder = Path(name)
-        write_job(job, folder)
+        write_job(job, folder, noise=True)
         argv = [str(ngspice.executable), "-n", "-b", "-r", RAW, DECK]
         outcome = run_process(argv, folder, timeout=job.timeout, limits=(ngspice.max_memory, ngspice.max_file))
         if outcome.returncode != 0 or not (folder / RAW).is_file():

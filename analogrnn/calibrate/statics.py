@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import curve_fit
 
 from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe
 from analogrnn.design import Geometry
@@ -52,6 +51,8 @@ def efficiency_fit(gate: np.ndarray, current: np.ndarray, device: Geometry, ther
     `FIT`, `table_error` that of fit x table over the currents of the table. Raises SpiceError if the sweep does not
     cover these.
     """
+    from scipy.optimize import curve_fit  # noqa: PLC0415 (scipy.optimize costs 0.5 s)
+
     square = current * device.l / device.w
     low, high = EFFICIENCY_CURRENTS[0], EFFICIENCY_CURRENTS[-1]
     # the first and the last derivative are one-sided and therefore excluded

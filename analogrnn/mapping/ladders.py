@@ -38,6 +38,16 @@ def map_ladder(
             )
         case FirstQuadrantBmru():
             return _first_quadrant(layer, offset, technology, options)
+        case Cmru():
+            return _cumulative(layer, offset, technology, options)
+        case _:
+            raise MappingError(
+                f"{layer.name} is a {type(layer).__name__}, a kind of layer that has no circuit; train a Cmru or a "
+                "FirstQuadrantBmru instead."
+            )
+
+
+def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options: MappingOptions) -> Ladder:
     if layer.threshold_weight is not None and np.any(layer.threshold_weight):
         raise MappingError(
             f"{layer.name}.threshold_weight: input-dependent thresholds run digitally only; train with a constant "

@@ -6,7 +6,7 @@ import numpy as np
 
 from analogrnn import cells
 from analogrnn.errors import ParameterError, finite_array
-from analogrnn.network.layers import AlphaCmru, Cmru, FirstQuadrantBmru, Linear, Pooling, ReLU
+from analogrnn.network.layers import LAYER_TYPES, AlphaCmru, Cmru, FirstQuadrantBmru, Linear, Pooling, ReLU
 from analogrnn.network.model import Network
 
 
@@ -34,7 +34,7 @@ def forward(network: Network, x: np.ndarray) -> DigitalRun:
 
     >>> digital = ar.forward(network, x)
 
-    Raises ParameterError if x has another shape or a value that is not finite.
+    Raises ParameterError if x has another shape or a value that is not finite, or for an unknown kind of layer.
     """
     value = finite_array("x", x, (None, None, network.inputs))
     if value.shape[0] == 0:
@@ -75,3 +75,8 @@ def _recur(layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray) -> tuple[
             alpha = x @ layer.alpha_weight.T + layer.alpha_bias
             h = cells.alpha_cmru_loop(c, layer.threshold, alpha, np.zeros(layer.width), eps=layer.eps)
             return c, h, h
+        case _:
+            raise ParameterError(
+                f"{layer.name} is a {type(layer).__name__}, a kind of layer that the digital reference has no rule "
+                f"for; known: {', '.join(sorted(LAYER_TYPES))}."
+            )

@@ -98,13 +98,20 @@ def _version(executable: Path, mtime_ns: int) -> str:
 
 
 def check_deck(
-    text: str, *, files: Iterable[str] = (), allowed_paths: Iterable[Path] = (), owner: str = "deck", title: bool = True
+    text: str,
+    *,
+    files: Iterable[str] = (),
+    allowed_paths: Iterable[Path] = (),
+    owner: str = "deck",
+    title: bool = True,
+    noise: bool = False,
 ) -> None:
     """Raise DeckError, with the line, if `text` could make ngspice do anything but simulate.
 
     A list of what is allowed, because ngspice completes abbreviations (`.controlX` opens a control block) and turns
     sixteen odd leading characters into comments that execute. References may name `files`, and `allowed_paths` by
-    path or by name. `title`: the first line names the circuit and is no element.
+    path or by name. `title`: the first line names the circuit and is no element. `noise`: a .noise analysis may enter,
+    for a caller that reads its two plots.
     """
     if bad := re.search(r"[^\n\t -_a-~]", text):
         at = text.count("\n", 0, bad.start()) + 1
@@ -129,10 +136,10 @@ def check_deck(
         else:
             raise DeckError(f"{where}: no element starts with {line[0]!r}; write comments with `*`.")
     for where, statement in statements:
-        _check_statement(where, statement, reachable)
+        _check_statement(where, statement, reachable, noise=noise)
 
 
-def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
+def _check_statement(where: str, statement: str, reachable: set[str], *, noise: bool) -> None:
     """Raise DeckError if one statement, continuation lines joined, is not on the list of what is allowed."""
     word = statement.split(maxsplit=1)[0].lower()
     if word in _COMMANDS:
@@ -143,6 +150,8 @@ def _check_statement(where: str, statement: str, reachable: set[str]) -> None:
         return
     card = re.split(r"[^.\w]", word)[0]
     if card == ".noise":
+        if noise:
+            return
         raise DeckError(
             f"{where}: .noise gives two plots, and a run has one; use .ac from each noise source, and add up in Python."
         )
@@ -241,8 +250,11 @@ def _run(job: Job, ngspice: Ngspice, stop: threading.Event) -> Waveforms:
         return judge(outcome, folder / RAW, job.stop_time, job.timeout)
 
 
-def write_job(job: Job, folder: Path) -> None:
-    """Check the deck and every file of `job`, then write them into `folder`. Raises DeckError or SpiceError."""
+def write_job(job: Job, folder: Path, *, noise: bool = False) -> None:
+    """Check the deck and every file of `job`, then write them into `folder`. Raises DeckError or SpiceError.
+
+    `noise`: the deck's analysis is .noise.
+    """
     if job.stop_time is not None:
         in_range("run_deck.stop_time", job.stop_time, 1e-15, 1e9, "s")
     in_range("run_deck.timeout", job.timeout, 1e-3, 1e7, "s")
@@ -253,7 +265,7 @@ def write_job(job: Job, folder: Path) -> None:
         taken.add(name)
     if not job.deck.strip():
         raise DeckError("deck: it is empty; give it a title, elements and one analysis.")
-    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths)
+    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths, noise=noise)
     for path in job.allowed_paths:
         _check_models(path, _stamp(path))
     for name, text in job.files.items():

@@ -11,7 +11,6 @@ import numpy as np
 from analogrnn import mismatch
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder, draw_chip
 from analogrnn.design import Ladder
-from analogrnn.kernels.ladder_steps import ladder_steps
 from analogrnn.mismatch import DeviceDraw
 from analogrnn.simulate.steps import preset_candidates
 from analogrnn.simulate.waveforms import ladder_waveforms
@@ -135,6 +134,8 @@ class StepDevice:
         if self._waveform:
             on = self._waves(layer, active, signal)
         else:
+            from analogrnn.kernels.ladder_steps import ladder_steps  # noqa: PLC0415 (numba costs 0.5 s)
+
             on = np.empty(signal.shape, dtype=np.int16)
             start = np.zeros(signal.shape[1:], dtype=np.int64)
             ladder_steps(signal, layer.up[active], layer.down[active], True, start, on)

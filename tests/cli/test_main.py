@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from analogrnn import __version__, cli, library
+from analogrnn.cli.analyze import ANALYSES
 from analogrnn.cli.main import VERBS, main
 from analogrnn.spice.engine import check_deck
 
@@ -167,16 +168,12 @@ HEAVY = {"numba", "matplotlib", "xarray", "torch", "scipy"}
     ("words", "absent"),
     [
         (["--help"], HEAVY | {"numpy", "rich"}),
-        (["doctor", "--help"], HEAVY),
-        (["map", "--help"], HEAVY),
-        (["simulate", "--help"], HEAVY),
-        (["demo", "--help"], HEAVY),
         (["doctor"], HEAVY | {"analogrnn.design", "analogrnn.agreement"}),
         (["map", NETWORK], HEAVY),
     ],
 )
 def test_starting_imports_nothing_slow(words, absent):
-    """Help and errors must answer at once: compilers, plots and tensors are imported where they are used."""
+    """Compilers, plots and tensors are imported where they are used."""
     code = (
         "import sys\n"
         "from analogrnn.cli.main import main\n"
@@ -189,15 +186,20 @@ def test_starting_imports_nothing_slow(words, absent):
     assert done.stdout.splitlines()[-1] == "loaded"
 
 
-def test_no_verb_imports_torch():
+def test_the_help_of_every_verb_and_analysis_imports_nothing_slow():
+    """Help must answer at once. One process for all of them: the first that imports something slow is named."""
     code = (
-        "import sys, importlib\n"
-        "from analogrnn.cli.main import VERBS\n"
-        "for verb in VERBS: importlib.import_module(f'analogrnn.cli.{verb}')\n"
-        "print(sorted({'torch', 'PySpice'} & set(sys.modules)))"
+        "import contextlib, io, sys\n"
+        "from analogrnn.cli.analyze import ANALYSES\n"
+        "from analogrnn.cli.main import VERBS, main\n"
+        "for words in (*([verb] for verb in VERBS), *(['analyze', name] for name in ANALYSES)):\n"
+        "    said = io.StringIO()\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(said): main([*words, '--help'])\n"
+        f"    print(*words, *sorted({HEAVY | {'PySpice', 'dask'}} & set(sys.modules)), said.getvalue().split()[0])"
     )
     done = python("-c", code)
-    assert done.stdout == "[]\n", done.stderr
+    asked = [*VERBS, *(f"analyze {name}" for name in ANALYSES)]
+    assert done.stdout.splitlines() == [f"{words} usage:" for words in asked], done.stderr
 
 
 def test_a_reader_that_leaves_is_no_traceback():

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, map_network, stage_options
-from analogrnn.network import AlphaCmru, Network, Pooling, ReLU
+from analogrnn.network import AlphaCmru, Cmru, Network, Pooling, ReLU
 
 
 def refused(net, message, error=MappingError, **options):
@@ -193,3 +193,12 @@ def test_a_stage_that_does_not_exist_is_named_with_those_that_do():
 
 def test_a_pulse_too_late_to_be_read_is_refused():
     refused(network(cmru()), r"the ladder's 'read' margin is \S+, not above 0: .*make lead a smaller part", lead=0.95)
+
+
+def test_a_kind_of_layer_without_a_circuit_is_refused():
+    class Gru(Cmru.__base__):
+        kind = "gru"
+
+    gru = Gru("cell", np.ones((2, 3)), np.zeros(2))
+    with pytest.raises(MappingError, match=r"^cell is a Gru, a kind of layer that has no circuit; train a Cmru or a"):
+        map_network(Network((gru,)), TECHNOLOGY, input_bound=1.0)

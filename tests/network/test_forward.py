@@ -158,3 +158,13 @@ def test_an_update_sets_a_bmru_to_plus_or_minus_alpha():
 def test_inputs_that_do_not_fit_are_refused(x, message):
     with pytest.raises(ParameterError, match="^" + message):
         forward(Network((CELLS["cmru"],)), x)
+
+
+def test_a_kind_of_layer_without_a_rule_is_refused():
+    class Gru(Cmru.__base__):
+        kind = "gru"
+
+    with pytest.raises(
+        ParameterError, match=r"^cell is a Gru, a kind of layer that .* has no rule for; known: alpha_c"
+    ):
+        forward(Network((Gru("cell", np.ones((2, 3)), np.zeros(2)),)), np.ones((4, 1, 3)))

@@ -228,11 +228,19 @@ def test_a_file_to_write_has_a_plain_name(name):
         (".model d numd", "deck line 2: CIDER models may write files; use a compact model"),
         (".save v(a)>x", r"deck line 2: '>' may not enter \.save; list signals such as v\(out\)"),
         (".include x", r"deck line 2: '\.include x' may not be read; allowed: no files"),
+        (".Noise v(a) V1 dec 5 1 10", r"deck line 2: \.noise gives two plots, and a run has one; use \.ac"),
     ],
 )
 def test_the_message_names_the_line_and_a_way_out(line, message):
     with pytest.raises(DeckError, match=message):
         check_deck(f"title\n{line}\n")
+
+
+def test_only_a_caller_that_reads_two_plots_runs_a_noise_analysis():
+    """The calibration of the cell's noise does."""
+    check_deck("title\n.noise v(a) V1 dec 5 1 10\n", noise=True)
+    with pytest.raises(DeckError, match=r"\.noise\.x|\.noisex"):
+        check_deck("title\n.noisex v(a) V1 dec 5 1 10\n", noise=True)
 
 
 @pytest.mark.parametrize("title", ["$ cheap", "(draft)", "+ more", ".tran 1n 1u", '"quoted"'])
