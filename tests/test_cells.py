@@ -293,6 +293,16 @@ def test_candidates_of_integers_give_states_of_floats():
         assert states[:, 0].tolist() == [1.0, 1.0, 2.0]
 
 
+def test_integers_give_states_of_floats_in_every_cell():
+    """An array of the candidates' own type would cut a step of a quarter to zero."""
+    c, one = np.array([[3], [-1], [0]]), np.ones((3, 1))
+    unipolar = cells.first_quadrant_bmru_loop(c, 0, 2, [0])
+    assert unipolar.dtype == np.float64
+    assert unipolar[:, 0].tolist() == [1.0, 0.0, 0.0]
+    for cell in (cells.alpha_cmru_loop, cells.alpha_cmru_scan):
+        assert cell(c, [1], 0.25 * one, [0])[:, 0].tolist() == [0.25, 0.0, 0.0]
+
+
 def test_the_inputs_are_not_changed():
     c, b, s0 = candidates((9, 2)), np.full(2, 0.5), np.zeros(2)
     copies = [x.copy() for x in (c, b, s0)]

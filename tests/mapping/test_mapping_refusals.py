@@ -181,6 +181,39 @@ def test_options_out_of_range_are_named_with_their_limits(name, value):
         MappingOptions(**{name: value})
 
 
+LIMITS = {
+    "unit_current": (1e-12, 1e-6, " A"),
+    # the smallest device of the 3.3 V process of GF180MCU is 0.22 um wide and 0.28 um long
+    "cell_w": (0.22e-6, 100e-6, " m"),
+    "cell_l": (0.28e-6, 50e-6, " m"),
+    "synapse_w": (0.22e-6, 100e-6, " m"),
+    "synapse_l": (0.28e-6, 50e-6, " m"),
+    # a ratio of 1 leaves a margin of zero
+    "shift_ratio": (1.0, 20.0, ""),
+    "base_ratio": (1.0, 20.0, ""),
+    # 2 exp(-x) > 1 up to x = ln 2 = 0.693
+    "pulse_ratio": (1e-3, 0.69, ""),
+    "pulse_settle": (8.0, 1e4, ""),
+    "settle": (4.0, 100.0, " tau"),
+    "drive_ratio": (2.0, 1e4, ""),
+    "c_dpi": (1e-15, 1e-9, " F"),
+    "period": (1e-9, 1e3, " s"),
+    "pulse": (1e-9, 1e3, " s"),
+    "input_bound": (1e-6, 1e6, ""),
+    "lead": (0.01, 0.95, " of the period"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_an_option_may_lie_on_its_limits_and_not_beyond(name):
+    low, high, unit = LIMITS[name]
+    for limit, beyond in ((low, np.nextafter(low, 0.0)), (high, np.nextafter(high, np.inf))):
+        assert getattr(MappingOptions(**{name: limit}), name) == limit
+        limits = re.escape(f"{unit} is outside [{low:g}, {high:g}]{unit}.")
+        with pytest.raises(ParameterError, match=rf"^MappingOptions\.{name} = \S+{limits}$"):
+            MappingOptions(**{name: float(beyond)})
+
+
 def test_an_option_that_is_no_number_is_named():
     with pytest.raises(ParameterError, match=r"MappingOptions\.settle = 'long' is not a number"):
         MappingOptions(settle="long")
