@@ -51,7 +51,7 @@ def draw_accuracy_under_noise(curves: Mapping[str, AccuracyCurve], title: str, p
                 label=f"{label}: {curve.clips} clips, {curve.repeats} draws, 2 standard errors",
             )
             axes.axhline(100 * curve.without, color=color, ls=":", lw=1.0)
-        axes.set(xscale="log", xlabel="rms noise a step and cell over $\\beta$", ylabel="accuracy (%)")
+        axes.set(xscale="log", xlabel="rms noise per step and cell over $\\beta$", ylabel="accuracy (%)")
         figure.suptitle(f"{title} (dotted: without noise)", color=INK)
         legend_above(axes, 1)
 
@@ -76,7 +76,7 @@ def draw_crossover(path: Path, *, levels: int = 9, trials: int = 2000, seed: int
             )
             axes.axhline(task.power, color=GREY, ls=":", lw=1.0)
             axes.set(
-                title=f"noise {sigma:g} level a step", xlabel="steps held", ylabel="mean squared error (levels$^2$)"
+                title=f"noise {sigma:g} level per step", xlabel="steps held", ylabel="mean squared error (levels$^2$)"
             )
             axes.legend(fontsize=7, frameon=False, loc="upper left")
             open_frame(axes)
@@ -125,8 +125,8 @@ def _rejection(axes: Axes, own: float, seed: int) -> None:
     if own >= 0.12:
         axes.axvline(own, color=INK, ls="--", lw=1.0)
     axes.set(
-        xlabel="rms noise a step over $\\beta$",
-        ylabel="input noise / output noise, a step ($\\alpha = \\beta$)",
+        xlabel="rms noise per step over $\\beta$",
+        ylabel="input noise / output noise per step ($\\alpha = \\beta$)",
         ylim=(0.3, 1e6),
     )
     legend_above(axes, 2)
@@ -142,23 +142,23 @@ def _plane(figure: Figure, axes: Axes, task: HoldTask) -> None:
     mesh = axes.pcolormesh(sigma, length, ratio, cmap="RdBu", vmin=-1.5, vmax=1.5, shading="nearest")
     figure.colorbar(mesh, ax=axes, label="log10 analog / ladder error (blue: ladder wins)")
     axes.contour(sigma, length, np.minimum(analog, ladder).T, levels=[task.power], colors=GREY, linestyles=":")
-    law = np.array([crossover_steps(float(s), task.margin) for s in sigma])
+    approximate = np.array([crossover_steps(float(s), task.margin) for s in sigma])
     exact = np.array([first_win(task, some, lad) for some, lad in zip(analog, ladder, strict=True)])
-    axes.plot(sigma, exact, color=INK, lw=2.0, label="crossover, exact, rails")
-    axes.plot(sigma, law, color=GREEN, lw=1.4, ls="--", label="law 1 / 12($\\sigma^2 - p$)")
+    axes.plot(sigma, exact, color=INK, lw=2.0, label="crossover, exact, with saturation")
+    axes.plot(sigma, approximate, color=GREEN, lw=1.4, ls="--", label="approximation 1 / 12($\\sigma^2 - p$)")
     band = losing_band(task.margin)
-    told = (
-        "no noise favours analog for long"
+    result = (
+        "the ladder is better in the long term at any noise"
         if band is None
-        else f"analog better for long: {band[0]:.2f} to {band[1]:.2f}"
+        else f"analog is better in the long term at noise {band[0]:.2f} to {band[1]:.2f}"
     )
     axes.set(
         yscale="log",
         ylim=(1, length[-1]),
         xlim=(0.06, 1.2),
-        xlabel="rms noise a step (levels)",
+        xlabel="rms noise per step (levels)",
         ylabel="steps held",
-        title=f"margin $\\beta$ = {task.margin:g} level: {told}",
+        title=f"margin $\\beta$ = {task.margin:g} level: {result}",
     )
     axes.title.set_fontsize(9)
     axes.legend(fontsize=7, loc="upper right")

@@ -1,4 +1,4 @@
-"""What was trained: layers, cells, encoding and metadata. Knows no ampere."""
+"""The trained network: layers, encoding, metadata, file format and digital forward pass. All values are numbers."""
 
 from analogrnn.network.convert import from_state_dict
 from analogrnn.network.encoding import InputEncoding

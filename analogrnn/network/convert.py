@@ -1,4 +1,4 @@
-"""Networks from other frameworks' parameters: a PyTorch `state_dict`, or a flattened Flax tree of arrays."""
+"""Networks from the parameters of other frameworks: a PyTorch `state_dict`, or a flattened Flax tree of arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -21,17 +21,17 @@ def from_state_dict(
     encoding: InputEncoding | None = None,
     metadata: Mapping[str, str | float | int] | None = None,
 ) -> Network:
-    """Build a Network from named parameters and a list of what the layers are.
+    """Build a Network from named parameters and a description of its layers.
 
-    `layers` holds one mapping a layer: its `kind`, its `name`, scalars such as `eps` and `k_max`, and optionally
-    `prefix`, the name under which its tensors are found (default: `name`). A tensor is `<prefix>.<field>`; `/` serves
-    as the separator as well, a leading `params` is dropped, and a Flax `kernel` (D, d) is taken as `weight` (d, D).
+    `layers` has one mapping per layer: its `kind`, its `name`, scalars such as `eps` and `k_max`, and optionally
+    `prefix`, the common prefix of its tensors (default: `name`). A tensor is named `<prefix>.<field>`. The separator
+    can also be `/`, a leading `params` is dropped, and a Flax `kernel` (D, d) becomes `weight` (d, D).
 
     >>> cell = {"kind": "cmru", "name": "cell", "eps": 1.0, "k_min": -4, "k_max": 4}
     >>> tail = [{"kind": "pooling", "name": "pool", "mode": "last"}, {"kind": "linear", "name": "readout"}]
     >>> own = ar.from_state_dict(model.state_dict(), [cell, *tail])
 
-    The `state_dict` of `analogrnn.train.layers.CmruClassifier` is taken as it is: alpha = exp(log_alpha), |threshold|.
+    The `state_dict` of `analogrnn.train.CmruClassifier` is converted: alpha = exp(log_alpha), threshold = |threshold|.
 
     Raises NetworkFormatError if a tensor is missing, left over or given besides a scalar of the same name, or if
     `tensors` is no flat mapping from names; ParameterError if a tensor has a wrong shape or is not plain numbers.
@@ -51,7 +51,7 @@ def from_state_dict(
 
 
 def _flat(tensors: Any) -> Mapping[str, Any]:
-    """`tensors` if it maps names to values that may be tensors; else an error that says what it looks like."""
+    """`tensors` if it maps names to values that may be tensors; else NetworkFormatError with the likely cause."""
     if not isinstance(tensors, Mapping):
         raise NetworkFormatError(
             f"the tensors are a {type(tensors).__name__}, not a mapping from names; give model.state_dict()."
@@ -89,16 +89,16 @@ _WRAPPERS = {
 
 
 def _found(keys: Sequence[Any]) -> str:
-    """The keys that were found, and why they may not be those that were looked for."""
+    """The keys that were found, and a likely reason why the expected ones are missing."""
     shown = ", ".join(map(str, keys[:12])) + (f" and {len(keys) - 12} more" if len(keys) > 12 else "")
-    words = [str(key).split(".") for key in keys]
-    firsts = {word[0] for word in words}
+    paths = [str(key).split(".") for key in keys]
+    firsts = {path[0] for path in paths}
     cause = ""
-    if len(firsts) == 1 and all(len(word) > 2 for word in words):
+    if len(firsts) == 1 and all(len(path) > 2 for path in paths):
         prefix = firsts.pop()
         reason = f" ({_WRAPPERS[prefix]})" if prefix in _WRAPPERS else ""
         cause = f" All start with {prefix + '.'!r}{reason}: remove it, or name it in each layer's prefix."
-    elif firsts & _OPTIMIZER or any(word[-1] in _OPTIMIZER for word in words):
+    elif firsts & _OPTIMIZER or any(path[-1] in _OPTIMIZER for path in paths):
         cause = " Some belong to an optimizer: give model.state_dict() alone."
     return f"Found: {shown or 'nothing'}.{cause}"
 
@@ -125,7 +125,7 @@ def _build(spec: LayerSpec, left: dict[str, np.ndarray], given: Sequence[str]) -
 
 
 def _rename(prefix: Any, kind: str, left: dict[str, np.ndarray]) -> None:
-    """Other frameworks' names of the same parameters, and those of `analogrnn.train`, to ours."""
+    """Rename parameters of other frameworks and of `analogrnn.train` to the fields of a layer."""
     kernel = left.pop(f"{prefix}.kernel", None)
     if kernel is not None:
         if f"{prefix}.weight" in left:
@@ -140,7 +140,7 @@ def _rename(prefix: Any, kind: str, left: dict[str, np.ndarray]) -> None:
 
 
 def _one(name: str, left: dict[str, np.ndarray], spec: Any) -> Any:
-    """Take tensor `name`. Raises NetworkFormatError if the spec gives another value: neither may win in silence."""
+    """Take tensor `name`. Raises NetworkFormatError if the spec gives another value for the same field."""
     value = left.pop(name)
     if spec is None:
         return value.item() if value.ndim == 0 else value

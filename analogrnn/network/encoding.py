@@ -1,4 +1,4 @@
-"""From a recorded sequence of features to what the first layer sees at each step."""
+"""From a recorded sequence of features to the inputs of the first layer at each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,9 @@ from analogrnn.errors import ParameterError, finite_array, in_range
 class InputEncoding:
     """Resample in time, standardise, clip, and append a time ramp.
 
-    The clip bounds the input currents of the hardware, so it belongs to what was trained. The ramp lets a single
-    cumulative layer tell early from late: without it, it is blind to order but for saturation.
+    The clip bounds the input currents of the hardware, so it is part of the trained network. The ramp lets a single
+    cumulative layer distinguish early from late frames; without it, only saturation makes the layer sensitive to order.
+    Raises ParameterError for a field out of range.
     """
 
     mean: np.ndarray = field(metadata={"doc": "(F,) subtracted from each feature"})

@@ -1,8 +1,8 @@
 """Network files: `.safetensors`, or `.npz` with the same tensors. Never pickle.
 
-Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32, float16
-or, in safetensors, bfloat16). The
-safetensors metadata, or in an `.npz` the 0-d text array `__metadata__`, hold three text entries:
+Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32, float16 or, in
+safetensors, bfloat16). Three text entries are in the safetensors metadata, or in the 0-d text array `__metadata__` of
+an `.npz`:
 
     format    "analogrnn-network"
     version   "1"
@@ -49,7 +49,7 @@ def load_network(source: str | Path) -> Network:
 
 
 def save_network(network: Network, path: str | Path) -> None:
-    """Write `network` to `path`, whole or not at all; the suffix chooses `.safetensors` or `.npz`.
+    """Write `network` to `path` atomically; the suffix chooses `.safetensors` or `.npz`.
 
     >>> ar.save_network(network, folder / "mine.safetensors")
 
@@ -108,7 +108,7 @@ def _disassemble(network: Network) -> tuple[dict[str, np.ndarray], dict[str, str
 
 
 def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Put the record's arrays into `tensors`; return its scalars."""
+    """Put the arrays of a record into `tensors`; return its scalars."""
     scalars: dict[str, Any] = {}
     for item in fields(record):
         value = getattr(record, item.name)

@@ -1,4 +1,4 @@
-"""The digital reference: what the trained network computes, in float64."""
+"""The digital reference: the forward pass of the trained network in float64."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from analogrnn.network.model import Network
 
 @dataclass(frozen=True, eq=False)
 class DigitalRun:
-    """What a forward pass left behind, keyed by layer name.
+    """Result of a forward pass, by layer name.
 
-    candidates[name] (T, S, d); states[name] (T, S, d), the level k of a ladder; outputs[name] (T, S, d) = h;
+    candidates[name] (T, S, d); states[name] (T, S, d), the level k of a ladder; outputs[name] (T, S, d), h;
     logits (S, classes), or (T, S, classes) without pooling.
     """
 

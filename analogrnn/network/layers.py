@@ -1,6 +1,6 @@
-"""The layers a network is made of, as frozen records with checked shapes.
+"""The layers of a network, as frozen records with checked shapes.
 
-Every array is float64, read-only and finite. `d` is a layer's width, `D` the width of what feeds it.
+Every array is float64, read-only and finite. `d` is the width of a layer, `D` the number of its inputs.
 """
 
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ import numpy as np
 
 from analogrnn.errors import ParameterError, finite_array, identifier, in_range
 
-MAX_LEVEL = 10_000  # far above any ladder; keeps a hostile file from asking for one
+MAX_LEVEL = 10_000  # far above any real ladder; limits the memory that a hostile file can request
 
 
 @dataclass(frozen=True, eq=False)
 class _Weighted:
-    """Shared by all layers that form W x + b."""
+    """Common part of all layers that compute W x + b."""
 
     name: str
     weight: np.ndarray = field(metadata={"doc": "(d, D) input weights"})
@@ -113,7 +113,7 @@ class Cmru(_Weighted):
         if self.threshold_weight is not None:
             shape = (self.width, self.inputs)
             array = finite_array(f"{self.name}.threshold_weight", self.threshold_weight, shape)
-            # weights of zero are constant thresholds
+            # weights of zero mean constant thresholds
             object.__setattr__(self, "threshold_weight", array if array.any() else None)
 
     def _check_ladder(self) -> None:
@@ -136,7 +136,7 @@ class Cmru(_Weighted):
             raise ParameterError(f"{self.name}.k_min = {self.k_min} is not below k_max = {self.k_max}.")
 
     def thresholds(self, x: np.ndarray) -> np.ndarray:
-        """The thresholds that input x (T, ..., D) meets: (d,) if constant, else (T, ..., d)."""
+        """The thresholds for inputs x (T, ..., D): (d,) if constant, else (T, ..., d)."""
         if self.threshold_weight is None:
             return self.threshold
         return np.asarray(x @ self.threshold_weight.T + self.threshold)
@@ -144,7 +144,7 @@ class Cmru(_Weighted):
 
 @dataclass(frozen=True, eq=False)
 class FirstQuadrantBmru(_Weighted):
-    """BMRU on non-negative currents: h = alpha from b_hi up, 0 from b_lo down, held between.
+    """BMRU with non-negative currents: h = alpha at or above b_hi, 0 at or below b_lo, held in between.
 
     Source: Fyon et al., arXiv 2605.15216.
     """
@@ -173,7 +173,7 @@ class FirstQuadrantBmru(_Weighted):
 
 @dataclass(frozen=True, eq=False)
 class AlphaCmru(_Weighted):
-    """CMRU with an input-dependent step alpha_t = W_a x + b_a. Our hypothesis: its equations are not published."""
+    """CMRU with an input-dependent step alpha_t = W_a x + b_a. Our hypothesis: we found no published equations."""
 
     threshold: np.ndarray
     alpha_weight: np.ndarray

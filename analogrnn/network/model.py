@@ -1,4 +1,4 @@
-"""A trained network: a chain of layers, the encoding of its input, and where it came from."""
+"""A trained network: a chain of layers, the encoding of its inputs, and metadata about its origin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import Layer, Pooling, ReLU
 from analogrnn.show import Rows, Shown, counted
 
-LONGEST_TEXT = 24  # characters; a network shows no longer entry of its metadata
+LONGEST_TEXT = 24  # characters; longer entries of the metadata are not shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(Shown):
-    """Layers in the order in which data meets them. Immutable; make a changed one with `dataclasses.replace`.
+    """Layers in the order of the forward pass. Immutable; make a changed network with `dataclasses.replace`.
 
     >>> network = ar.load_network("digits_d16_k2")
 
@@ -32,7 +32,7 @@ class Network(Shown):
         object.__setattr__(self, "metadata", plain)
         if not self.layers:
             raise ParameterError("Network.layers is empty; give at least one layer.")
-        # SPICE does not tell upper from lower case
+        # SPICE does not distinguish upper and lower case
         names = [layer.name.lower() for layer in self.layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -65,7 +65,7 @@ class Network(Shown):
             width, source = layer.width, layer.name
 
     def shown(self) -> tuple[str, Rows]:
-        """Layers, and what the metadata says."""
+        """Layers and metadata."""
         parts = [
             layer.name if isinstance(layer, ReLU | Pooling) else f"{layer.name} ({layer.kind}, {layer.width})"
             for layer in self.layers
@@ -86,7 +86,7 @@ class Network(Shown):
 
     @property
     def name(self) -> str:
-        """The name in the metadata, if a circuit can bear it, else `network`."""
+        """The name in the metadata if it is a valid name for a circuit, else `network`."""
         name = self.metadata.get("name")
         return name if isinstance(name, str) and is_identifier(name) else "network"
 
@@ -99,13 +99,13 @@ class Network(Shown):
         """
         if self.encoding is None:
             raise ParameterError(
-                f"{self.name} has no encoding, so sequences can't be encoded; give inputs x (T, S, {self.inputs}) as "
-                "the first layer takes them, or add Network.encoding."
+                f"{self.name} has no encoding, so sequences can't be encoded; give inputs x (T, S, {self.inputs}) of "
+                "the first layer, or add Network.encoding."
             )
         return self.encoding(sequences)
 
     def layer(self, name: str) -> Layer:
-        """Return the layer called `name`; raises ParameterError if there is none."""
+        """Return the layer with this name. Raises ParameterError if there is none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer

@@ -76,12 +76,12 @@ def test_chunks_grow_to_the_target_time(monkeypatch):
 
 
 def test_progress_starts_with_restored_items_and_ends_at_all_items(tmp_path):
-    told = []
+    calls = []
     with Checkpoint(tmp_path) as checkpoint:
         run_campaign([series(10)], Options(checkpoint=checkpoint))
     with Checkpoint(tmp_path, resume=True) as checkpoint, ThreadPoolExecutor(1) as pool:
-        run_campaign([series(40)], Options(using(pool, 1), checkpoint, 10, lambda done, of: told.append((done, of))))
-    assert told == [(10, 40), (20, 40), (30, 40), (40, 40)]
+        run_campaign([series(40)], Options(using(pool, 1), checkpoint, 10, lambda done, of: calls.append((done, of))))
+    assert calls == [(10, 40), (20, 40), (30, 40), (40, 40)]
 
 
 # ------------------------------------------------------------------ going on
@@ -90,7 +90,7 @@ def test_progress_starts_with_restored_items_and_ends_at_all_items(tmp_path):
 @settings(max_examples=25)
 @given(data=st.data())
 def test_a_run_interrupted_anywhere_and_resumed_with_any_chunks_equals_the_uninterrupted_one(tmp_path_factory, data):
-    """Also with more items than before: an item is done or not, whatever chunk it was in."""
+    """Also with more items than before: an item is done or not, independent of its chunk."""
     folder = tmp_path_factory.mktemp("cut")
     expected = plain(series(40))
 

@@ -17,14 +17,14 @@ def test_a_person_reads_wrong_moves_hold_times_and_accuracy(call, inputs):
 
 
 def test_a_machine_reads_the_same(call, inputs):
-    words = ("analyze", "noise", NETWORK, "--inputs", inputs, "--sigmas", "0,1", "--repeats", 2, "--json")
-    answer = call(*words).json
+    arguments = ("analyze", "noise", NETWORK, "--inputs", inputs, "--sigmas", "0,1", "--repeats", 2, "--json")
+    answer = call(*arguments).json
     (layer,) = answer["layers"]
     assert len(layer["sigma_beta"]) == len(layer["wrong_move_mean"]) == 16
     assert layer["losing_band_levels"] is None
     assert min(layer["log10_hold_s"]) > 80
     assert answer["accuracy"]["accuracy"][0] == answer["accuracy"]["without_noise"]
-    assert call(*words).json == answer
+    assert call(*arguments).json == answer
 
 
 def test_inputs_without_labels_have_no_accuracy(call, tmp_path):
@@ -37,25 +37,25 @@ def test_inputs_without_labels_have_no_accuracy(call, tmp_path):
 def test_mismatch_shortens_holds_and_makes_levels_of_small_devices_drift(call, tmp_path):
     np.savez(tmp_path / "x.npz", x=np.zeros((4, 1, INPUTS)))
 
-    def layer(*words):
-        return call("analyze", "noise", NETWORK, "--inputs", tmp_path / "x.npz", "--json", *words).json["layers"][0]
+    def layer(*arguments):
+        return call("analyze", "noise", NETWORK, "--inputs", tmp_path / "x.npz", "--json", *arguments).json["layers"][0]
 
     assert min(layer("--chip", 1)["log10_hold_s"]) < min(layer()["log10_hold_s"])
     assert layer("--chip", 1, "--cell-size", "3um")["drifting_levels"] > 0
-    words = ("--inputs", tmp_path / "x.npz", "--chip", 1, "--cell-size", "3um")
-    assert "levels drift at rest" in call("analyze", "noise", NETWORK, *words).out
+    arguments = ("--inputs", tmp_path / "x.npz", "--chip", 1, "--cell-size", "3um")
+    assert "levels drift at rest" in call("analyze", "noise", NETWORK, *arguments).out
 
 
 def test_the_pictures_and_the_numbers_go_into_the_folder(call, inputs, tmp_path):
-    words = ("--inputs", inputs, "--sigmas", "0.5", "--out", tmp_path / "out")
-    assert call("analyze", "noise", NETWORK, *words).code == 0
+    arguments = ("--inputs", inputs, "--sigmas", "0.5", "--out", tmp_path / "out")
+    assert call("analyze", "noise", NETWORK, *arguments).code == 0
     assert json.loads((tmp_path / "out" / "noise.json").read_text())["network"] == NETWORK
     for name in ("noise_flips", "noise_crossover", "noise_accuracy"):
         assert matplotlib.image.imread(tmp_path / "out" / f"{name}.png").shape[0] > 200
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         (("--sigmas", "-1"), "--sigmas = -1 is outside"),
         (("--sigmas", "x"), "--sigmas = 'x': write numbers in beta"),
@@ -64,10 +64,10 @@ def test_the_pictures_and_the_numbers_go_into_the_folder(call, inputs, tmp_path)
         (("--chip", "-1"), "--chip = -1 is outside"),
     ],
 )
-def test_bad_input_is_refused(call, inputs, words, reason):
-    call("analyze", "noise", NETWORK, "--inputs", inputs, *words).refused(2, reason)
+def test_bad_input_is_refused(call, inputs, arguments, reason):
+    call("analyze", "noise", NETWORK, "--inputs", inputs, *arguments).refused(2, reason)
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(call, inputs, blocked):
-    words = ("--inputs", inputs, "--sigmas", "0.5", "--out", blocked)
-    call("analyze", "noise", NETWORK, *words).refused(5, "can't make the folder")
+    arguments = ("--inputs", inputs, "--sigmas", "0.5", "--out", blocked)
+    call("analyze", "noise", NETWORK, *arguments).refused(5, "can't make the folder")

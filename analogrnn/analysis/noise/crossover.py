@@ -58,7 +58,7 @@ class Simulated:
 
 
 def slip(sigma: float, margin: float) -> float:
-    """Chance that one step moves an inner level: 2 Phi(-margin / sigma)."""
+    """Probability that one step moves an inner level: 2 Phi(-margin / sigma)."""
     in_range("sigma", sigma, 0.0, 1e6, hint="rms noise of a step, in levels")
     return float(2.0 * ndtr(-margin / sigma)) if sigma else 0.0
 

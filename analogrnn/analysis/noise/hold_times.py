@@ -71,7 +71,7 @@ class Passages:
 def mean_passage(distance: float, *, two_sided: bool = False, start: float = 0.0) -> float:
     """Mean first-passage time in correlation times from `start` to a threshold `distance` rms values from the middle.
 
-    two_sided  to either of +-distance, from the middle. Infinite beyond the largest float; `log10_passage` goes on.
+    two_sided  to either of +-distance, from the middle. Infinite beyond the largest float; use `log10_passage` there.
     """
     log = log10_passage(distance, two_sided=two_sided, start=start)
     return 10.0**log if log < 308.0 else math.inf

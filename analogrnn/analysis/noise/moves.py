@@ -112,9 +112,9 @@ def wrong_moves(layer: ChipLadder, candidates: np.ndarray, sigma: np.ndarray | N
         np.take_along_axis(drift, np.broadcast_to(np.clip(levels + m, 0, levels[-1]), drift.shape), axis=-1)
         for m in (-1, 0, 1)
     ]
-    wanted = np.where(sure.up > 0.5, ends[2], np.where(sure.down > 0.5, ends[0], ends[1]))
+    correct = np.where(sure.up > 0.5, ends[2], np.where(sure.down > 0.5, ends[0], ends[1]))
     stay = 1.0 - noisy.up - noisy.down
-    return np.asarray(sum(p * (end != wanted) for p, end in zip((noisy.down, stay, noisy.up), ends, strict=True)))
+    return np.asarray(sum(p * (end != correct) for p, end in zip((noisy.down, stay, noisy.up), ends, strict=True)))
 
 
 def noise_rejection(sigma: np.ndarray, *, alpha_over_beta: float = 1.0, sides: int = 2) -> NoiseRejection:

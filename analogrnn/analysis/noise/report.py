@@ -79,15 +79,15 @@ def layer_noise(chip: Chip, layer: ChipLadder, candidates: np.ndarray, levels: n
     ladder = layer.ladder
     if not ladder.return_to_zero:
         raise ParameterError(
-            f"{layer.name} takes its candidates without a clock; its noise acts at all times, not once a step."
+            f"{layer.name} takes its candidates without a clock; its noise acts at all times, not once per step."
         )
     on = ((levels - ladder.k_min) / ladder.level_step).astype(int)
     first = np.broadcast_to(start_levels(layer), on[:1].shape)
     before = np.concatenate([first, on[:-1]])
     total, worst, clips = np.zeros(ladder.width), 0.0, on.shape[1]
     for t in range(len(on)):
-        chance = np.take_along_axis(wrong_moves(layer, candidates[t]), before[t][..., None], axis=-1)[..., 0]
-        total, worst = total + chance.sum(axis=0), max(worst, float(chance.max()))
+        wrong = np.take_along_axis(wrong_moves(layer, candidates[t]), before[t][..., None], axis=-1)[..., 0]
+        total, worst = total + wrong.sum(axis=0), max(worst, float(wrong.max()))
     beta = ladder.threshold[:, 1]
     holds = [hold_times(chip, layer, cell) for cell in range(ladder.width)]
     weakest = int(np.argmin([hold.log10_seconds.min() for hold in holds]))

@@ -53,7 +53,7 @@ class FlipBench:
         if not 0.0 < self.sample <= self.t_in / 4.0 and not self.sample >= 8.0 * self.t_in:
             raise ParameterError(
                 f"FlipBench.sample = {self.sample:g} s is neither fast (up to t_in / 4) nor slow "
-                f"(from 8 t_in, t_in = {self.t_in:g} s): there is no law between."
+                f"(from 8 t_in, t_in = {self.t_in:g} s): there is no prediction between."
             )
         in_range("FlipBench.cells", self.cells, 1, 1000)
 

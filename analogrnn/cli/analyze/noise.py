@@ -20,10 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
     add_common(parser)
-    parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
-    parser.add_argument("--sigmas", metavar="X,X,..", help="rms noise in beta for the accuracy (default 0.05 to 2)")
-    parser.add_argument("--repeats", type=whole, default=3, help="noise draws for each accuracy (default 3)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write noise.json and pictures here")
+    parser.add_argument(
+        "--chip", type=whole, metavar="K", help="analyse chip K, with mismatch (default: the nominal chip)"
+    )
+    parser.add_argument(
+        "--sigmas", metavar="X,X,..", help="rms noise over beta at which to measure the accuracy (default 0.05 to 2)"
+    )
+    parser.add_argument("--repeats", type=whole, default=3, help="noise draws per accuracy (default 3)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write noise.json and figures here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if curve is not None:
             label, place = f"{title}: accuracy under noise", args.out / "noise_accuracy.png"
             figures.draw_accuracy_under_noise({network.name: curve}, label, place)
-        ui.say(f"{args.out / 'noise.json'} and its pictures")
+        ui.say(f"{args.out / 'noise.json'} and its figures")
     return 0
 
 
@@ -129,7 +133,7 @@ def _sigmas(text: str | None) -> list[float]:
     if text is None:
         return list(SIGMAS)
     try:
-        values = [plain_number(word) for word in text.split(",") if word.strip()]
+        values = [plain_number(part) for part in text.split(",") if part.strip()]
     except ParameterError:
         raise ParameterError(f"--sigmas = {text!r}: write numbers in beta, as in 0.1,0.2.") from None
     if not values:

@@ -25,7 +25,7 @@ STEPS = np.array([1, 4, 16, 64])
 
 @pytest.mark.parametrize("sigma", [0.1, 0.25, 0.5])
 @pytest.mark.parametrize("margin", [0.5, 1.0])
-def test_both_memories_obey_their_laws(sigma, margin):
+def test_both_memories_have_the_predicted_errors(sigma, margin):
     task = HoldTask(7, margin)
     ladder, integrator = simulate_hold(task, sigma, STEPS, trials=6000, seed=2)
     # five standard errors
@@ -46,17 +46,17 @@ def test_a_leaky_state_forgets_and_an_lru_simulated_agrees():
     )
 
 
-def test_without_noise_only_the_rounding_is_left():
+def test_without_noise_only_the_rounding_remains():
     assert_allclose(ladder_error(HoldTask(9), 0.0, STEPS), 1.0 / 12.0, rtol=1e-12)
     assert_allclose(analog_error(HoldTask(9), 0.0, STEPS), 0.0)
 
 
-def test_in_the_end_a_ladder_forgets_down_to_twice_the_values_power():
+def test_in_the_long_term_the_error_of_a_ladder_is_twice_the_power_of_the_value():
     """Two independent levels: 2 (n^2 - 1)/12, and the rounding."""
     assert_allclose(ladder_error(HoldTask(5), 0.5, np.array([10_000])), 1 / 12 + 2 * 24 / 12, rtol=1e-9)
 
 
-def test_an_integrator_between_rails_is_free_until_it_meets_them():
+def test_a_saturating_integrator_is_free_until_it_saturates():
     task = HoldTask(9)
     few = saturating_error(task, 0.1, 3)
     # the grid adds 5e-5 a step to 0.01; clipping at the rails takes a part of order sigma / range
@@ -64,7 +64,7 @@ def test_an_integrator_between_rails_is_free_until_it_meets_them():
     assert saturating_error(task, 0.5, 12)[-1] < 0.2 * analog_error(task, 0.5, np.array([4096]))[0]
 
 
-def test_the_crossover_law_is_the_exact_one_where_rails_are_far():
+def test_the_approximate_crossover_is_exact_far_from_saturation():
     for sigma in (0.1, 0.18):
         # within the interpolation between powers of two
         assert_allclose(saturating_crossover(HoldTask(9), sigma), crossover_steps(sigma, 0.5), rtol=0.15)

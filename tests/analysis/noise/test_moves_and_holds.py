@@ -1,4 +1,4 @@
-"""Noise at the step level and in hold: laws against counting."""
+"""Noise at the step level and in hold: predictions compared with counts."""
 
 import math
 from dataclasses import replace
@@ -46,7 +46,7 @@ def design(cells: int = 3, size: float = 10e-6):
 # ---------------------------------------------------------------- wrong moves
 
 
-def test_a_candidate_on_its_threshold_moves_half_the_time_and_the_chances_are_gaussian():
+def test_a_candidate_on_its_threshold_moves_half_the_time_and_probabilities_are_gaussian():
     layer = nominal_chip(design()).ladders[0]
     sigma = np.full(3, 0.5)
     moves = move_probabilities(layer, np.array([1.0, 0.5, -1.5]), sigma)
@@ -59,33 +59,33 @@ def test_a_candidate_on_its_threshold_moves_half_the_time_and_the_chances_are_ga
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_the_law_is_that_of_many_runs_on_mismatched_chips(index):
+def test_the_distribution_is_that_of_many_runs_on_mismatched_chips(index):
     """3 um devices: thresholds differ, some cross, some drift at rest."""
     layer = draw_chip(design(size=3e-6), 5, index).ladders[0]
     rng, trials, sigma = np.random.default_rng(index), 20_000, np.full(3, 0.4)
     u = 1.2 * rng.standard_normal((8, 1, 3))
-    law = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
+    predicted = level_distribution(layer, u, start_levels(layer), sigma)[:, 0]
     on = run_ladder(layer, u + sigma * rng.standard_normal((8, trials, 3)))
     seen = (on[..., None] == np.arange(5)).mean(axis=1)
     # five standard errors of a share, or five counts where nearly none is expected
-    assert_allclose(seen, law, atol=float(np.sqrt(0.25 / trials)) * 5)
-    assert_allclose(law.sum(axis=-1), 1.0, atol=1e-12)
+    assert_allclose(seen, predicted, atol=float(np.sqrt(0.25 / trials)) * 5)
+    assert_allclose(predicted.sum(axis=-1), 1.0, atol=1e-12)
 
 
-def test_without_noise_the_law_is_the_run():
+def test_without_noise_the_distribution_is_the_run():
     layer = draw_chip(design(size=2e-6), 7, 0).ladders[0]
     u = 1.5 * np.random.default_rng(1).standard_normal((40, 2, 3))
-    law = level_distribution(layer, u, start_levels(layer), np.zeros(3))
-    assert_array_equal(law.argmax(axis=-1), run_ladder(layer, u))
-    assert_array_equal(law.max(axis=-1), 1.0)
+    predicted = level_distribution(layer, u, start_levels(layer), np.zeros(3))
+    assert_array_equal(predicted.argmax(axis=-1), run_ladder(layer, u))
+    assert_array_equal(predicted.max(axis=-1), 1.0)
 
 
-def test_a_move_is_wrong_if_its_end_is_and_a_drift_can_mend_it():
+def test_a_move_is_wrong_if_its_end_is_and_a_drift_can_correct_it():
     layer = nominal_chip(design()).ladders[0]
-    chance = wrong_moves(layer, np.zeros(3), np.full(3, 0.4))
+    probability = wrong_moves(layer, np.zeros(3), np.full(3, 0.4))
     # two thresholds at 2.5 sigma for inner levels, one at the ends
-    assert_allclose(chance[0, 2], 2 * 0.006209665325776132, rtol=1e-12)
-    assert_allclose(chance[0, [0, 4]], 0.006209665325776132, rtol=1e-12)
+    assert_allclose(probability[0, 2], 2 * 0.006209665325776132, rtol=1e-12)
+    assert_allclose(probability[0, [0, 4]], 0.006209665325776132, rtol=1e-12)
     # threshold 2 of the way up below zero: from level 1 every end at 1 drifts to 2
     up = layer.up.copy()
     up[0, 1] = -0.2
@@ -104,8 +104,8 @@ def test_where_thresholds_cross_the_larger_overdrive_wins():
     for u, ends in ((0.34, 0), (0.36, 2)):
         n, out = np.ones((1, 3), dtype=np.int64), np.empty((1, 1, 3), dtype=np.int16)
         ladder_steps(np.full((1, 1, 3), u), up, down, True, n, out)
-        law = level_distribution(crossed, np.full((1, 1, 3), u), np.ones(3), np.zeros(3))
-        assert law[0, 0, 0].argmax() == out[0, 0, 0] == ends
+        predicted = level_distribution(crossed, np.full((1, 1, 3), u), np.ones(3), np.zeros(3))
+        assert predicted[0, 0, 0].argmax() == out[0, 0, 0] == ends
 
 
 def test_the_noise_rejection_is_the_noise_over_the_rms_of_slips():
@@ -122,7 +122,7 @@ def test_the_noise_rejection_is_the_noise_over_the_rms_of_slips():
 # ---------------------------------------------------------------- hold
 
 
-def test_siegerts_integral_is_what_its_formula_says():
+def test_siegerts_integral_equals_its_formula():
     def integrand(z: float) -> float:
         return math.exp(z * z) * (1.0 + math.erf(z))
 
@@ -155,7 +155,7 @@ def test_simulated_noise_leaves_after_the_predicted_time(window, two_sided):
     assert_allclose(seen.mean, theory, rtol=5 * seen.error + 0.03)
 
 
-def test_the_bridge_sees_crossings_between_samples():
+def test_the_bridge_counts_crossings_between_samples():
     """Without it a coarse walk passes later: 0.58 step sizes, here a fifth of the rms."""
     fine, coarse = (simulate_passages((-math.inf, 2.0), 2000.0, walkers=200, dt=dt, seed=5).mean for dt in (0.01, 0.1))
     assert_allclose(coarse, fine, rtol=0.06)
@@ -165,8 +165,8 @@ def test_the_noise_of_the_kernel_is_stationary_with_the_right_rms():
     step = getattr(ou_passages, "py_func", ou_passages)
     rng, rho = np.random.default_rng(6), math.exp(-0.1)
     x, count = rng.standard_normal(400), np.zeros(2)
-    law, window = np.array([rho, math.sqrt(1 - rho * rho)]), np.array([-np.inf, np.inf])
-    step(x, rng.standard_normal((40, 400)), rng.random((40, 400)), law, window, count)
+    process, window = np.array([rho, math.sqrt(1 - rho * rho)]), np.array([-np.inf, np.inf])
+    step(x, rng.standard_normal((40, 400)), rng.random((40, 400)), process, window, count)
     # std of a sample std is 1 / sqrt(2 n); allow five
     assert_allclose(x.std(), 1.0, rtol=5 / math.sqrt(800))
     assert not count.any()
@@ -185,7 +185,7 @@ def test_hold_times_follow_the_thresholds_of_each_level():
 # ---------------------------------------------------------------- networks
 
 
-def test_a_network_report_counts_the_chance_of_every_step():
+def test_a_network_report_adds_the_probability_of_every_step():
     chip = nominal_chip(design())
     x = np.zeros((10, 4, 3))
     (found,) = analyze_noise(chip, x)

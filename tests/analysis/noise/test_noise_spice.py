@@ -1,4 +1,4 @@
-"""Flips of cells under noise in ngspice, and the law that they are held against."""
+"""Flips of cells under noise in ngspice, compared with the predicted rate."""
 
 import math
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_the_prediction_for_fast_noise_is_that_of_the_sampled_process(distance):
     assert_allclose(mean, bench.predicted(), rtol=0.14)
 
 
-def test_the_prediction_for_slow_noise_is_one_trial_a_sample():
+def test_the_prediction_for_slow_noise_is_one_trial_per_sample():
     bench = replace(FAST, sample=3e-4, rms=FAST.beta / 1.5)
     mean, _ = sampled(bench, 4000, 3)
     # 17,000 flips; a thirtieth of a sample passes before the input node has followed
@@ -62,7 +62,7 @@ def test_ideal_cells_in_ngspice_flip_at_the_predicted_rate():
 
 
 @pytest.mark.ngspice
-def test_a_run_without_flips_says_so():
+def test_a_run_without_flips_is_reported():
     with pytest.raises(SpiceError, match="no cell flipped twice; simulate for longer, or with more noise"):
         ideal_flips(replace(FAST, rms=FAST.beta / 20.0, seconds=2e-4))
 
@@ -94,6 +94,6 @@ def test_a_transistor_cell_that_never_resets_on_its_ramp_is_refused():
         ({"cells": 0}, "FlipBench.cells = 0 is outside"),
     ],
 )
-def test_bad_benches_are_refused(change, reason):
+def test_invalid_benches_are_refused(change, reason):
     with pytest.raises(ParameterError, match=reason):
         replace(FAST, **change)
