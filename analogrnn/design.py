@@ -15,14 +15,6 @@ from analogrnn.show import Rows, Shown, counted
 from analogrnn.technology import Technology
 from analogrnn.units import format_quantity
 
-# transistors of the blocks in circuits/gf180mcu: a group of equal unit devices counts as one
-STAGE = {True: 17, False: 8}  # ladder_stage, and bare_stage: a ladder of one stage shifts nobody, so it has no DPI
-BIAS = {True: 16 + 2, False: 8}  # ladder_bias and ladder_end; bare_bias
-SHAPER = 9  # of ladder_line: gates to the line and to its dummy branch, which carries the standing current too
-LINE = 16  # the rest of ladder_line: mirrors, standing current, presets, clamp
-WEIGHT, RAIL, DIODE = 2, 4, 2  # cascoded: a weight or a bias of a row, its rail, the diode of an input
-REFERENCE = 2 + 6  # bias_reference_cascode, cascode_bias
-
 
 @dataclass(frozen=True)
 class Geometry:
@@ -276,28 +268,6 @@ class Design(Shown):
     def preset_steps(self) -> int:
         """Steps between the reset and the first input, in which ladders climb to their initial levels."""
         return max((int(ladder.preset_pulses.max()) for ladder in self.ladders), default=0)
-
-    def transistors(self) -> dict[str, int]:
-        """Transistors by block, as in the deck of the whole network; see `spice.transistor_network`."""
-        count = {
-            "memory stages": 0,
-            "ladder bias and input lines": 0,
-            "pulse shapers": 0,
-            "weights and biases": 0,
-            "reference": REFERENCE,
-        }
-        for layer in self.layers:
-            synapses, width = layer.synapses, layer.synapses.width
-            used = int(np.count_nonzero(synapses.ratio)) + int(np.count_nonzero(synapses.bias))
-            rails = sum(synapses.has_rail(row) for row in range(width))
-            # each output that no following layer takes in ends in a diode of its own; signed ones in a voltage
-            ends = width if layer is self.layers[-1] and (isinstance(layer, Ladder) or layer.rectifier) else 0
-            count["weights and biases"] += WEIGHT * used + RAIL * rails + DIODE * (synapses.inputs + ends)
-            if isinstance(layer, Ladder):
-                count["memory stages"] += width * layer.stages * STAGE[layer.has_dpi]
-                count["ladder bias and input lines"] += width * (BIAS[layer.has_dpi] + LINE)
-                count["pulse shapers"] += width * SHAPER
-        return count
 
 
 def input_time_constants(ladder: Ladder, cell: Geometry, technology: Technology) -> np.ndarray:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from analogrnn import biases
 from analogrnn.bench_ladder import bench_ladders
 from analogrnn.calibrate.bench import ZERO_CELSIUS, CalibrationBench, Numbers, Probe, Setup
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions
-from analogrnn.spice import biases, transistor_ladder
+from analogrnn.spice import transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
 from analogrnn.supply import branch_sum

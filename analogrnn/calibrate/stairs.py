@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analogrnn import biases
 from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe, Setup
 from analogrnn.calibrate.ladders import PLAIN, STAGES, bench_design
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
-from analogrnn.spice import biases, transistor_ladder
+from analogrnn.spice import transistor_ladder
 from analogrnn.spice.raw import Waveforms
 from analogrnn.spice.reading import read_deck
 from analogrnn.technology import CellMaps, Technology

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analogrnn import library
+from analogrnn.biases import REFERENCE_UNITS, bias_units, line_drive, row_units, source_unit
 from analogrnn.design import Design, Geometry, Ladder, Synapses
 from analogrnn.errors import ParameterError, identifier
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
 from analogrnn.schedule import Control, Schedule, checked_control
-from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.ideal_ladder import trained_line
 from analogrnn.spice.pdk import Corner, Pdk, model_lines, require_process
@@ -27,9 +27,6 @@ from analogrnn.technology import CellMaps
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
 # Gear overshoots: with it a DPI settles 3 % too high for ten time constants
 OPTIONS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=3", "method=trap")
-# A, the reference for which the error of a PMOS mirror is stated. At another one the cascodes' voltages move with all
-# currents, and the error is that of the same current over the reference: from 0.08 to 1 nA within a factor of 1.6
-RAIL_UNIT = 0.24e-9
 WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
 MARGIN = 0.2  # of the supply, from its half: a state node beyond is ON or OFF
 
@@ -144,7 +141,7 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
     """
     size, draws = _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    drive = options.drive or -(-ladder.stages // 2)
+    drive = options.drive or line_drive(ladder)
     units: dict[str, int] = {}
     for line, (p, k) in bias_units(design, ladder, cell, options.maps).items():
         # without its capacitor a DPI would still have a parasitic one; twenty times the current makes it follow at once
@@ -203,34 +200,24 @@ def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, 
     Each is one instance with its trained value in a comment.
     """
     size, lines = _size(design.sizing.synapse), []
-    rail = rail_gain(design, synapses, row)
-    for j, ratio in enumerate(synapses.ratio[row]):
+    units = row_units(design, synapses, row)
+    for j, ratio in enumerate(units.weights):
         if ratio:
             port, kind = ("rail", "positive") if ratio > 0 else ("cand", "negative")
-            made = ratio / rail if ratio > 0 else -ratio
             lines.append(
-                f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(made)}"
+                f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}"
                 f"{_own(draws, 'weight', (row, j))} ; trained {number(synapses.weight[row, j])}"
             )
     if synapses.has_rail(row):
         own = _own(draws, "rail_in", (row,), "_in") + _own(draws, "rail_out", (row,), "_out")
         lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}{own}")
-    if bias := float(synapses.bias[row]):
-        made, node = (bias / rail, "rail") if bias > 0 else (-bias, "cand")
-        units = number(made * REFERENCE_UNITS)
+    if units.bias:
+        node = "rail" if units.bias > 0 else "cand"
         lines.append(
-            f"Xbrow nref {node} bcasn vss bias_sink_cascode {_reference(design)} p={units}"
+            f"Xbrow nref {node} bcasn vss bias_sink_cascode {_reference(design)} p={number(abs(units.bias))}"
             f"{_own(draws, 'bias', (row,))} ; trained {number(synapses.trained_bias[row])}"
         )
     return lines
-
-
-def rail_gain(design: Design, synapses: Synapses, row: int) -> float:
-    """By how much a row's PMOS mirror multiplies its positive weights, at inputs of zero; they are divided by it."""
-    if not synapses.has_rail(row):
-        return 1.0
-    current = float(synapses.rails(synapses.offset)[row]) * RAIL_UNIT
-    return 1.0 + design.technology.table_rail(max(current, design.technology.i_leak))
 
 
 def diode_line(design: Design, node: str, draws: Mapping[str, DeviceDraw], which: int) -> str:
@@ -279,8 +266,8 @@ def _clock_lines(schedule: Schedule, supply: float, control: Control) -> list[st
 
 
 def _reference(design: Design) -> str:
-    """NMOS unit device of the reference: a quarter of a cell's width."""
-    return f"wr={number(design.sizing.cell.w / 4.0)} lr={number(design.sizing.cell.l)}"
+    unit = source_unit(design)
+    return f"wr={number(unit.w)} lr={number(unit.l)}"
 
 
 def _size(geometry: Geometry) -> str:

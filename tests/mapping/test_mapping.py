@@ -11,6 +11,7 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn import library
+from analogrnn.bill_of_materials import transistors
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Ladder, input_time_constants
 from analogrnn.errors import ParameterError
@@ -220,14 +221,14 @@ def test_presets_lead_from_all_off_to_the_initial_level():
 
 
 def test_transistors_grow_with_the_stages_and_count_every_weight():
-    counts = [mapped(direct(stages, d=2)).transistors() for stages in (2, 4, 8)]
+    counts = [transistors(mapped(direct(stages, d=2))) for stages in (2, 4, 8)]
     # 17 a stage, in two ladders
     assert_array_equal(np.diff([count["memory stages"] for count in counts]), [17 * 2 * 2, 17 * 4 * 2])
     assert len({count["weights and biases"] for count in counts}) == 1
-    dense = mapped(network(cmru("cell", 4, 3))).transistors()["weights and biases"]
+    dense = transistors(mapped(network(cmru("cell", 4, 3))))["weights and biases"]
     sparse = network(cmru("cell", 4, 3, weight=np.eye(4, 3)))
     # 12 weights against 3; a row whose weights are all zero keeps its bias
-    assert dense > mapped(sparse).transistors()["weights and biases"]
+    assert dense > transistors(mapped(sparse))["weights and biases"]
 
 
 def test_the_design_keeps_the_metadata_and_knows_its_ladders():

@@ -10,6 +10,7 @@ from helpers import BOUND, TECHNOLOGY, cmru, direct, first_quadrant, inputs_of, 
 from numpy.testing import assert_allclose
 
 from analogrnn.agreement import AgreementBound, AgreementSetup, check_agreement
+from analogrnn.biases import rail_gain
 from analogrnn.chip import draw_chip
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import MappingOptions, map_network
@@ -20,7 +21,6 @@ from analogrnn.spice.engine import check_deck
 from analogrnn.spice.pdk import Pdk
 from analogrnn.spice.run_network import Simulation, run_network
 from analogrnn.spice.transistor_chips import TransistorChips
-from analogrnn.spice.transistor_ladder import rail_gain
 from analogrnn.spice.transistor_network import (
     SETTINGS,
     TransistorSetup,

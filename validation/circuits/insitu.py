@@ -7,12 +7,12 @@ import numpy as np
 
 from analogrnn import datasets, library
 from analogrnn.bench_ladder import bench_ladders
+from analogrnn.biases import REFERENCE_UNITS, bias_units
 from analogrnn.calibrate.stairs import Staircases
 from analogrnn.design import Design
 from analogrnn.errors import SpiceError
 from analogrnn.mapping import STAGES, map_network, stage_options
 from analogrnn.network.files import load
-from analogrnn.spice.biases import REFERENCE_UNITS, bias_units
 from analogrnn.spice.engine import run_deck, run_decks
 from analogrnn.spice.pdk import find_pdk
 from analogrnn.spice.reading import read_deck

@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 
 from analogrnn import library
+from analogrnn.biases import achieved, bias_currents, maps_of
 from analogrnn.calibrate.bench import OPTIONS
 from analogrnn.kernels.waveform import dpi_step
-from analogrnn.spice.biases import achieved, bias_currents, maps_of
 from analogrnn.spice.deck import Deck, Tran, number
 from analogrnn.spice.engine import run_deck
 from analogrnn.spice.pdk import find_pdk, model_lines

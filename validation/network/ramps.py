@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from analogrnn.biases import achieved
 from analogrnn.chip import draw_chip
 from analogrnn.errors import SpiceError
 from analogrnn.mismatch import draw_ladder
-from analogrnn.spice.biases import achieved
 from analogrnn.spice.transistor_ladder import TransistorOptions
 from analogrnn.stimulus import Demand
 from validation.bounds import Bound

@@ -1,7 +1,7 @@
 """Supply current of a network on clips, by block and by level; latency and energy.
 
 Every branch current is known from the calibration: that of the bias lines from their whole unit devices and the
-calibrated maps (`spice.biases.achieved`), of the stages from their branches at each level (`supply.branch_sum`), of the
+calibrated maps (`biases.achieved`), of the stages from their branches at each level (`supply.branch_sum`), of the
 weights from the input currents, and of the line from its standing current and the candidate in its pulses. With V the
 supply,
 
@@ -24,11 +24,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analogrnn.biases import achieved, bias_units, line_drive, maps_of
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError
 from analogrnn.simulate import StepRun, simulate
-from analogrnn.spice.biases import achieved, bias_units, maps_of
 from analogrnn.supply import branch_sum
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
@@ -156,11 +156,6 @@ def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
         "first": line.shift[0],
     }
     return np.asarray(design.technology.supply_stage * branch_sum(branches, ladder.stages))
-
-
-def line_drive(ladder: Ladder) -> int:
-    """Unit devices of the mirror that drives the copies of the line: half the stages, rounded up."""
-    return -(-ladder.stages // 2)
 
 
 def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minus: np.ndarray) -> LadderPower:

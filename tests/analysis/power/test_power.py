@@ -1,9 +1,11 @@
 """The power model: branch currents computed by hand, scaling, and comparison with ngspice."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from flat_deck import flat_transistors
 from helpers import TECHNOLOGY, cmru, first_quadrant, kinds, mapped, network
 from numpy.testing import assert_allclose
 
@@ -11,9 +13,11 @@ from analogrnn.analysis.power.area import area_report
 from analogrnn.analysis.power.report import analyze_power, stage_currents
 from analogrnn.analysis.power.scaling import random_network, scale_levels, scale_states, slope
 from analogrnn.analysis.power.spice import network_power, slice_power
+from analogrnn.biases import achieved, bias_units
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import MappingOptions, map_network
-from analogrnn.spice.biases import achieved, bias_units
+from analogrnn.spice.pdk import Pdk
+from analogrnn.spice.transistor_network import network_transistors
 
 STANDARD = replace(MappingOptions.standard(), input_bound=3.0)
 
@@ -131,6 +135,24 @@ def test_area_is_counted_by_hand(net, design):
     assert area.capacitors == pytest.approx(8 * 250e-12)
     assert area.total == pytest.approx(2.5 * (sum(area.gates.values()) + area.capacitors))
     assert area_report(design, density=1e-3).capacitors == pytest.approx(8 * 500e-12)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_the_gates_are_those_of_the_deck(kind):
+    """Cascodes of the biases and diodes of rectified outputs included."""
+    net = kinds()[kind]
+    design = mapped(net)
+    models = Pdk(Path("design.ngspice"), Path("sm141064.ngspice"), "test", "0" * 64)
+    flat = flat_transistors(network_transistors(design, np.zeros((1, net.inputs)), models).text)
+    # a deck writes ten digits
+    assert sum(area_report(design).gates.values()) == pytest.approx(sum(t.w * t.l * t.units for t in flat), rel=1e-9)
+
+
+def test_a_bare_stage_has_six_devices_and_two_switches():
+    """It has no output device of its own, and so no switch for one."""
+    design = mapped(kinds()["bmru"])
+    cell = design.sizing.cell.area
+    assert area_report(design).gates["stages"] == pytest.approx(2 * (6 * cell + 2 * 0.25e-12))
 
 
 def test_a_ladder_of_one_stage_has_no_capacitor():

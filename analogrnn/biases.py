@@ -1,8 +1,8 @@
-"""Which copies of the one reference current bias a ladder of transistors.
+"""How many unit devices the mirrors of a circuit in transistors have: bias lines, input line, rows of weights.
 
-All bias currents are copies p/(q k) of the reference by whole unit devices. Our blocks deviate from their bias currents
-in a known way (`CellMaps`, measured): the biases are chosen so that in the whole ladder, behind the input line and with
-pulses of the Design's length, a stage sets at a candidate of beta and resets at -beta.
+All bias currents are copies p/(q k) of one reference current, made of whole unit devices. The blocks deviate from their
+bias currents in a known way (`CellMaps`, measured): the biases are chosen so that in the whole ladder, behind the input
+line and with pulses of the Design's length, a stage sets at a candidate of beta and resets at -beta.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogrnn.design import Design, Ladder, input_time_constants
+from analogrnn.design import Design, Geometry, Ladder, Synapses, input_time_constants
 from analogrnn.errors import in_range
 from analogrnn.technology import CellMaps
 
@@ -24,6 +24,45 @@ DRIVE_ROOM = 0.08  # the same for the DPI's drive and leak, relative
 NO_BASE = (1, 16)  # of a line that shall have no standing current: 1/256 unit current
 PULSE = 8.0  # input time constants, the pulse of CellMaps.pulse_*
 DRIVE_EXACT = 0.005  # but their ratio keeps within this
+# A, the reference for which the error of a PMOS mirror is stated. At another one the cascodes' voltages move with all
+# currents, and the error is that of the same current over the reference: from 0.08 to 1 nA within a factor of 1.6
+RAIL_UNIT = 0.24e-9
+
+
+def source_unit(design: Design) -> Geometry:
+    """Channel of the NMOS unit device of the reference and its copies: a quarter of a cell's width."""
+    return Geometry(design.sizing.cell.w / 4.0, design.sizing.cell.l)
+
+
+def line_drive(ladder: Ladder) -> int:
+    """Unit devices of the mirror that drives the copies of the input line: half the stages, rounded up."""
+    return -(-ladder.stages // 2)
+
+
+def rail_gain(design: Design, synapses: Synapses, row: int) -> float:
+    """Current gain of a row's PMOS mirror at inputs of zero, 1 without one; positive weights are divided by it."""
+    if not synapses.has_rail(row):
+        return 1.0
+    current = float(synapses.rails(synapses.offset)[row]) * RAIL_UNIT
+    return 1.0 + design.technology.table_rail(max(current, design.technology.i_leak))
+
+
+@dataclass(frozen=True, eq=False)
+class RowUnits:
+    """Unit devices of one row of weights, signed: a positive current passes through the rail of the row.
+
+    weights  (D,) over the unit device of the input's diode; a fraction is an idealisation, zero places no device
+    bias     over the unit device of the reference, of which the reference diode has REFERENCE_UNITS
+    """
+
+    weights: np.ndarray
+    bias: float
+
+
+def row_units(design: Design, synapses: Synapses, row: int) -> RowUnits:
+    """The unit devices of row number `row` of a layer; positive ones make up for the gain of the rail."""
+    rail, ratio, bias = rail_gain(design, synapses, row), synapses.ratio[row], float(synapses.bias[row])
+    return RowUnits(np.where(ratio > 0, ratio / rail, ratio), (bias / rail if bias > 0 else bias) * REFERENCE_UNITS)
 
 
 def maps_of(design: Design, ladder: Ladder, cell: int) -> CellMaps:

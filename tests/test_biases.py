@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from analogrnn import library
+from analogrnn.biases import EXACT, REFERENCE_UNITS, achieved, bias_currents, bias_units, lateness, maps_of
 from analogrnn.mapping import STAGES, map_network, stage_options
 from analogrnn.network import Cmru, Network
 from analogrnn.network.files import load
-from analogrnn.spice.biases import EXACT, REFERENCE_UNITS, achieved, bias_currents, bias_units, lateness, maps_of
 from analogrnn.technology import CellMaps, load_technology
 
 GF180 = load_technology()
