@@ -1,4 +1,4 @@
-"""Bias lines of whole unit devices: what they are chosen for comes out."""
+"""Bias lines of whole unit devices achieve the thresholds and currents that they are chosen for."""
 
 import math
 from dataclasses import fields, replace
@@ -39,22 +39,22 @@ def ladders(stage, thresholds=(1.0, 1.3, 1.95)):
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("cell", range(3))
-def test_whole_units_leave_the_thresholds_at_one_half_window(stage, cell):
+def test_whole_units_keep_the_thresholds_at_one_half_window(stage, cell):
     design = ladders(stage)
-    said = achieved(design, design.ladders[0], cell)
+    result = achieved(design, design.ladders[0], cell)
     # up: one rounding of EXACT; down: that of the width as well; inner stages: that of the DPI's three lines as well
-    assert_allclose(said.up, 1.0, atol=2.5 * EXACT)
-    assert_allclose(said.down, -1.0, atol=4.5 * EXACT)
+    assert_allclose(result.up, 1.0, atol=2.5 * EXACT)
+    assert_allclose(result.down, -1.0, atol=4.5 * EXACT)
 
 
-def test_every_ladder_of_a_trained_network_comes_out():
+def test_every_ladder_of_a_trained_network_meets_its_thresholds():
     design = map_network(load(library.network_path("digits_d16_k2")), GF180, stage_options("standard"))
     ladder = design.ladders[0]
     errors = [
         abs(abs(value) - 1.0)
         for cell in range(ladder.width)
-        for said in [achieved(design, ladder, cell)]
-        for value in (*said.up, *said.down)
+        for result in [achieved(design, ladder, cell)]
+        for value in (*result.up, *result.down)
     ]
     assert max(errors) < 4.5 * EXACT
 
@@ -67,9 +67,9 @@ def test_without_deviations_the_lines_carry_the_designs_currents():
         assert found[line] == pytest.approx(getattr(ladder, f"i_{line}")[1], rel=1e-12)
     assert found["tau"] == pytest.approx(design.timing.i_tau, rel=1e-12)
     units = bias_units(design, ladder, 1, NEUTRAL)
-    said = achieved(design, ladder, 1, NEUTRAL)
+    result = achieved(design, ladder, 1, NEUTRAL)
     for line, (p, k) in units.items():
-        assert said.currents[line] == pytest.approx(p / k / REFERENCE_UNITS * design.unit_current, rel=1e-12)
+        assert result.currents[line] == pytest.approx(p / k / REFERENCE_UNITS * design.unit_current, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -86,30 +86,30 @@ def test_without_deviations_the_lines_carry_the_designs_currents():
         ("shift_slope", -0.2),
     ],
 )
-def test_a_deviation_of_a_block_is_made_up_for(name, value):
+def test_a_deviation_of_a_block_is_compensated(name, value):
     """The units chosen with the deviation give the thresholds; those chosen without it do not."""
     design = ladders("standard")
     ladder, maps = design.ladders[0], replace(NEUTRAL, **{name: value})
     good = achieved(design, ladder, 0, maps)
     bad = achieved(design, ladder, 0, maps, units=bias_units(design, ladder, 0, NEUTRAL))
-    error = [max(abs(abs(v) - 1.0) for v in (*said.up, *said.down)) for said in (good, bad)]
+    error = [max(abs(abs(v) - 1.0) for v in (*result.up, *result.down)) for result in (good, bad)]
     assert error[0] < 4.5 * EXACT < error[1]
 
 
-def test_a_dpi_with_more_drive_than_asked_gives_what_its_slope_says():
+def test_a_dpi_with_more_drive_than_its_target_follows_its_slope():
     design = ladders("standard")
     ladder, maps = design.ladders[0], replace(NEUTRAL, shift_drive=0.05)
     units = bias_units(design, ladder, 0, maps)
     p, k = units["on"]
     (r, s), asked = units["tau"], bias_currents(design, ladder, 0, maps)
-    # drive and leak twice as large: the same output, but for the slope
+    # drive and leak twice as large: the same output, except for the slope
     doubled = units | {"on": (2 * p, k), "tau": (2 * r, s)}
     once, twice = (achieved(design, ladder, 0, maps, units=chosen).shift[1] for chosen in (units, doubled))
     gain = maps.dpi(p / k / REFERENCE_UNITS * design.unit_current, asked["gain"], design.unit_current)
     assert twice / once - 1.0 == pytest.approx(0.05 * math.log(2.0) / gain, rel=0.01)
 
 
-def test_a_bare_stage_has_trims_of_its_own():
+def test_a_bare_stage_has_its_own_trims():
     design = map_network(load(library.network_path("digits_bmru_d16")), GF180, stage_options("standard"))
     maps = maps_of(design, design.ladders[0], 0)
     assert maps.trim_down == GF180.standard.bare_trim_down
@@ -120,7 +120,7 @@ def test_a_longer_pulse_needs_less_overdrive():
     design = ladders("standard")
     longer = replace(design, timing=replace(design.timing, pulse=2.0 * design.timing.pulse))
     assert lateness(longer, design.ladders[0], 0) == pytest.approx(lateness(design, design.ladders[0], 0) / 4.0)
-    # the wider half window has the faster input: t_in goes with 1/current
+    # the wider half window has the faster input: t_in is proportional to 1/current
     late = [lateness(design, design.ladders[0], cell) for cell in range(3)]
     assert_allclose(late, late[0] / np.array([1.0, 1.3, 1.95]) ** 2, rtol=1e-12)
 

@@ -1,1 +1,1 @@
-"""SPICE: decks as text, the simulators that run them in processes of their own, and the waveforms that come back."""
+"""SPICE: writes decks, runs each in its own simulator process, and reads the waveforms."""

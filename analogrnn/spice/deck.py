@@ -1,7 +1,7 @@
-"""A SPICE deck as a record: what it holds, how one is changed, and its text. Runs nothing.
+"""A SPICE deck as a record: its contents, how to change them, and its text. This module runs nothing.
 
-Numbers carry plain exponents (in ngspice `1M` is 1e-3 and `1F` a femtofarad), names are checked identifiers, and a deck
-holds no path, no date and no command, so that the same Design always gives the same bytes.
+Numbers have plain exponents, because in ngspice `1M` is 1e-3 and `1F` is a femtofarad. Names are checked identifiers. A
+deck holds no path, no date and no command, so that the same Design always gives the same bytes.
 """
 
 import math
@@ -25,8 +25,8 @@ class Tran:
 
     step     suggested time step, and the resolution of printed output
     stop     end of the run
-    longest  largest time step, None: the simulator's own choice
-    uic      start from the elements' initial conditions, without an operating point
+    longest  largest time step; None: the simulator's own choice
+    uic      start from the elements' initial conditions instead of an operating point
     """
 
     step: float
@@ -35,9 +35,9 @@ class Tran:
     uic: bool = False
 
     def __str__(self) -> str:
-        words = [".tran", number(self.step), number(self.stop)]
-        words += ["0", number(self.longest)] if self.longest is not None else []
-        return " ".join([*words, "uic"] if self.uic else words)
+        fields = [".tran", number(self.step), number(self.stop)]
+        fields += ["0", number(self.longest)] if self.longest is not None else []
+        return " ".join([*fields, "uic"] if self.uic else fields)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Subcircuit:
     statements: tuple[str, ...]
 
     def with_elements(self, *statements: str, before: str | None = None) -> "Subcircuit":
-        """The subcircuit with each statement in place of the element of that name, or added: see `Deck`."""
+        """The subcircuit with each statement in place of the element of the same name, or added; see `Deck`."""
         return replace(self, statements=_changed(self.statements, statements, before))
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ E = TypeVar("E", bound=Element)
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """One circuit with one analysis. Change a deck by its methods or by `dataclasses.replace`, never its text.
+    """One circuit with one analysis. Change a deck by its methods or by `dataclasses.replace`, not by its text.
 
     title        the first line, without the `*`
     elements     subcircuits, statements (with their continuation lines) and comments of the circuit, in order
@@ -71,9 +71,9 @@ class Deck:
     models       lines that load the process models: see `pdk.model_lines`
     temperature  C; None: the simulator's 27 C
     blocks       text of the library's subcircuits
-    options      words of `.options`, such as `reltol=1e-3`
-    nodesets     node -> V, where the search for the operating point starts
-    saves        signals that the raw file keeps; empty: all
+    options      settings of `.options`, such as `reltol=1e-3`
+    nodesets     node -> V, initial guess of the operating point
+    saves        signals written to the raw file; empty: all
     """
 
     title: str
@@ -101,7 +101,7 @@ class Deck:
 
     @property
     def library_lines(self) -> tuple[str, ...]:
-        """Models, temperature and library, which stand before the elements."""
+        """Models, temperature and library, which precede the elements."""
         temperature = () if self.temperature is None else (f".temp {number(self.temperature)}",)
         return (*self.models, *temperature, *self.blocks)
 
@@ -119,21 +119,21 @@ class Deck:
         """The saved signals and the analysis."""
         return (*_rows(".save", self.saves, 8), str(self.analysis))
 
-    def with_options(self, *words: str) -> "Deck":
-        """The deck with each word in place of the option of that name, or added."""
-        given = {word.partition("=")[0]: word for word in words}
-        kept = [given.pop(word.partition("=")[0], word) for word in self.options]
+    def with_options(self, *options: str) -> "Deck":
+        """The deck with each option in place of the one of the same name, or added."""
+        given = {option.partition("=")[0]: option for option in options}
+        kept = [given.pop(option.partition("=")[0], option) for option in self.options]
         return replace(self, options=(*kept, *given.values()))
 
     def with_saves(self, *signals: str) -> "Deck":
-        """The deck with further signals in its raw file; one that is kept already is not named twice."""
+        """The deck with further signals in its raw file, each saved once."""
         return replace(self, saves=(*self.saves, *(signal for signal in signals if signal not in self.saves)))
 
     def with_elements(self, *statements: str, inside: str | None = None, before: str | None = None) -> "Deck":
-        """The deck with each statement in place of the element of that name, or added.
+        """The deck with each statement in place of the element of the same name, or added.
 
-        inside  name of the subcircuit that is changed; None: the top level
-        before  name of the element before which new ones stand; None: at the end
+        inside  name of the subcircuit to change; None: the top level
+        before  name of the element before which new statements are inserted; None: at the end
 
         Raises DeckError if the deck has no such subcircuit or element.
         """
@@ -167,12 +167,12 @@ def _changed(elements: Sequence[E], statements: Sequence[str], before: str | Non
     if before is not None:
         places = [i for i, e in enumerate(out) if isinstance(e, str) and element_name(e) == before.lower()]
         if not places:
-            raise DeckError(f"no element is named {before!r}, so nothing can stand before it.")
+            raise DeckError(f"no element is named {before!r}; name one of the deck, or append at the end.")
         at = places[0]
     return (*out[:at], *given.values(), *out[at:])
 
 
-def _rows(card: str, words: Iterable[str], count: int) -> list[str]:
-    """Cards of `count` words each."""
-    given = list(words)
+def _rows(card: str, items: Iterable[str], count: int) -> list[str]:
+    """Lines of `card` with `count` items each."""
+    given = list(items)
     return [f"{card} {' '.join(given[i : i + count])}" for i in range(0, len(given), count)]

@@ -1,7 +1,7 @@
-"""Runs SPICE decks: one ngspice process per deck, in a private folder; only a complete run counts as success.
+"""Runs SPICE decks: one ngspice process per deck, in a private folder. Only a complete run counts as success.
 
-A run succeeded if the exit status is 0, the log tells of no abort, the raw file has points, and the last one is at
-the deck's stop time. No single one of these is enough: ngspice 39 exits with 0 when the disk is full.
+A run is complete if the exit status is 0, the log reports no abort, the raw file has points, and the last point is at
+the deck's stop time. No single condition is sufficient: ngspice 39 exits with 0 when the disk is full.
 """
 
 import math
@@ -46,10 +46,10 @@ _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class Ngspice:
-    """A simulator on this machine, and what one run of it may take.
+    """A simulator on this machine, and the limits of one run.
 
-    max_memory  bytes  address space of the process; beyond it ngspice stops
-    max_file    bytes  of the raw file
+    max_memory  bytes  address space of the process; ngspice stops beyond it
+    max_file    bytes  size of the raw file
     """
 
     executable: Path
@@ -70,25 +70,25 @@ class Job:
 
 
 def deck_job(deck: Deck, timeout: float = 600.0, allowed_paths: frozenset[Path] = frozenset()) -> Job:
-    """The job that runs a deck record to its own end."""
+    """The job that runs a deck to the end of its analysis. `timeout` in s of real time."""
     return Job(deck.text, deck.stop_time, timeout, allowed_paths=allowed_paths)
 
 
 def find_ngspice(path: str | None = None) -> Ngspice:
     """Return the simulator at `path`, else at the environment's NGSPICE, else `ngspice` on PATH.
 
-    Raises MissingDependencyError if it is not there or does not answer as ngspice does.
+    Raises MissingDependencyError if it is missing or does not report a version of ngspice.
     """
-    wanted = path or os.environ.get("NGSPICE") or "ngspice"
-    found = shutil.which(wanted)
+    executable = path or os.environ.get("NGSPICE") or "ngspice"
+    found = shutil.which(executable)
     if found is None:
-        raise MissingDependencyError(f"ngspice = {wanted!r} is not an executable; {_INSTALL}")
+        raise MissingDependencyError(f"ngspice = {executable!r} is not an executable; {_INSTALL}")
     return Ngspice(Path(found).absolute(), _version(Path(found).absolute(), Path(found).stat().st_mtime_ns))
 
 
 @lru_cache(maxsize=8)
 def _version(executable: Path, mtime_ns: int) -> str:
-    """Return the version that `executable` reports; asked once for each state of the file."""
+    """Return the version that `executable` reports; it is run once per state of the file."""
     with tempfile.TemporaryDirectory(prefix="analogrnn-") as folder:
         outcome = run_process([str(executable), "--version"], Path(folder), timeout=20.0)
     match = re.search(r"ngspice-(\d+[\w.+-]*)", outcome.log)
@@ -108,10 +108,10 @@ def check_deck(
 ) -> None:
     """Raise DeckError, with the line, if `text` could make ngspice do anything but simulate.
 
-    A list of what is allowed, because ngspice completes abbreviations (`.controlX` opens a control block) and turns
-    sixteen odd leading characters into comments that execute. References may name `files`, and `allowed_paths` by
-    path or by name. `title`: the first line names the circuit and is no element. `noise`: a .noise analysis may enter,
-    for a caller that reads its two plots.
+    Only listed statements are allowed, because ngspice completes abbreviations (`.controlX` opens a control block) and
+    turns sixteen unusual leading characters into comments that execute. References may name `files`, and
+    `allowed_paths` by path or by file name. `title`: the first line is the title of the circuit, not an element.
+    `noise`: a .noise analysis is allowed, for a caller that reads its two plots.
     """
     if bad := re.search(r"[^\n\t -_a-~]", text):
         at = text.count("\n", 0, bad.start()) + 1
@@ -126,7 +126,7 @@ def check_deck(
             raise DeckError(f"{where}: a backslash ends it; continue a line with `+` at the start of the next one.")
         if not line or line[0] == "*":
             continue
-        if number == 1 and title:  # a `.include` here is obeyed by ngspice and not by its shared library
+        if number == 1 and title:  # ngspice obeys a `.include` here, its shared library does not
             if not line[0].isalnum():
                 raise DeckError(f"{where}: a title may not start with {line[0]!r}; start it with a letter or `*`.")
         elif line[0] == "+" and statements:
@@ -140,20 +140,20 @@ def check_deck(
 
 
 def _check_statement(where: str, statement: str, reachable: set[str], *, noise: bool) -> None:
-    """Raise DeckError if one statement, continuation lines joined, is not on the list of what is allowed."""
-    word = statement.split(maxsplit=1)[0].lower()
-    if word in _COMMANDS:
-        raise DeckError(f"{where}: {word!r} is a command, not an element; remove it and measure in Python.")
-    if word[0] == "a":
-        raise DeckError(f"{where}: {word!r} is an XSPICE device, which may read files; use a B source.")
-    if word[0] != ".":
+    """Raise DeckError if a statement, with its continuation lines joined, is not allowed."""
+    name = statement.split(maxsplit=1)[0].lower()
+    if name in _COMMANDS:
+        raise DeckError(f"{where}: {name!r} is a command, not an element; remove it and measure in Python.")
+    if name[0] == "a":
+        raise DeckError(f"{where}: {name!r} is an XSPICE device, which may read files; use a B source.")
+    if name[0] != ".":
         return
-    card = re.split(r"[^.\w]", word)[0]
+    card = re.split(r"[^.\w]", name)[0]
     if card == ".noise":
         if noise:
             return
         raise DeckError(
-            f"{where}: .noise gives two plots, and a run has one; use .ac from each noise source, and add up in Python."
+            f"{where}: .noise gives two plots, and a run has one; use .ac from each noise source and add in Python."
         )
     if card not in _CARDS.split():
         raise DeckError(f"{where}: {card} may not enter a deck; allowed: {_CARDS}.")
@@ -163,14 +163,14 @@ def _check_statement(where: str, statement: str, reachable: set[str], *, noise: 
         raise DeckError(f"{where}: {bad[0]!r} may not enter {card}; list signals such as v(out).")
     if card in (".include", ".inc", ".lib"):
         if card == ".lib" and re.fullmatch(r"\S+[ \t]+\w+", statement):
-            return  # opens a section of the library that this text is
+            return  # opens a section of this library
         parts = _REFERENCE.fullmatch(statement)
         if not parts or parts["name"] not in reachable or (card == ".lib") != bool(parts["section"]):
             raise DeckError(f"{where}: {statement[:80]!r} may not be read; allowed: {sorted(reachable) or 'no files'}.")
 
 
 class Runnable(Protocol):
-    """A deck that knows its analysis and the files that it reads, as `export_deck` returns it."""
+    """A deck with its analysis and the files that it reads, as `export_deck` returns it."""
 
     def job(self, timeout: float = ...) -> Job: ...
 
@@ -188,21 +188,21 @@ def run_deck(
 
     >>> waves = ar.run_deck(ar.export_deck(design, x[:8, 0], cell=("cell", 3)))
 
-    deck              a record of `export_deck`, or the text of a deck
-    stop_time      s  where the transient must end; None for .op, .dc, .ac; needed for text, a record knows it
+    deck              a deck of `export_deck`, or the text of a deck
+    stop_time      s  end of the transient; None for .op, .dc, .ac; required for text only
     timeout        s  of real time
-    files             plain name -> text, written beside the deck, which may `.include` them by that name
-    allowed_paths     files that the deck may read in place, by path or by plain name (process models)
+    files             file name -> text, written beside the deck, which may `.include` them by that name
+    allowed_paths     files that the deck may read in place, by path or by file name (process models)
 
-    Raises DeckError for text that may not run, SpiceError for a run that gave no trustworthy result (its `log`
-    holds what ngspice said), MissingDependencyError without ngspice.
+    Raises DeckError for text that is not allowed to run, SpiceError for a run without a complete result (its `log` is
+    the output of ngspice), ParameterError for text without a stop time, MissingDependencyError without ngspice.
     """
     if not isinstance(deck, str):
         own = deck.job(timeout)
         job = replace(own, files={**own.files, **files}, allowed_paths=own.allowed_paths | allowed_paths)
     elif stop_time == -math.inf:  # not given
         raise ParameterError(
-            "run_deck.stop_time is needed for the text of a deck: give the end of its transient in s, or None for "
+            "run_deck.stop_time is required for the text of a deck: give the end of its transient in s, or None for "
             "another analysis."
         )
     else:
@@ -215,9 +215,8 @@ def run_decks(
 ) -> Iterator[tuple[int, Waveforms | SpiceError]]:
     """Run `jobs` on `workers` processes at a time (None = one per CPU); yield (index, result) as each completes.
 
-    A job is taken from `jobs` when its turn comes.
-    A job that fails yields its SpiceError and the others go on. Any other error, Ctrl-C, or closing the iterator
-    kills what runs.
+    Jobs are taken from `jobs` one by one, as workers become free. A job that fails yields its SpiceError, and the
+    others continue. Any other error, Ctrl-C, or closing the iterator stops all running simulators.
     """
     simulator = ngspice or find_ngspice()
     workers = int(in_range("run_decks.workers", workers or os.cpu_count() or 1, 1, 1024))
@@ -227,7 +226,7 @@ def run_decks(
     with ThreadPoolExecutor(workers, thread_name_prefix="ngspice") as pool:
         try:
             while True:
-                # one job waits for each that runs: results of a long campaign don't pile up
+                # at most one job waits per running job, so that results of a long campaign do not accumulate
                 while len(running) < 2 * workers and (item := next(queue, None)) is not None:
                     running[pool.submit(_run, item[1], simulator, stop)] = item[0]
                 if not running:
@@ -261,11 +260,13 @@ def write_job(job: Job, folder: Path, *, noise: bool = False) -> None:
     taken = {DECK, RAW}
     for name in (*job.files, *(path.name for path in job.allowed_paths)):
         if not _FILE_NAME.fullmatch(name) or name in taken:
-            raise DeckError(f"files: {name!r} is not a free plain file name; use letters, digits, `_`, `.`, `-`.")
+            raise DeckError(
+                f"files: {name!r} is taken or is not a plain file name; use letters, digits, `_`, `.`, `-`."
+            )
         taken.add(name)
     if not job.deck.strip():
-        raise DeckError("deck: it is empty; give it a title, elements and one analysis.")
-    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths, noise=noise)
+        raise DeckError("deck: it is empty; a deck has a title, elements and one analysis.")
+    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths)
     for path in job.allowed_paths:
         _check_models(path, _stamp(path))
     for name, text in job.files.items():
@@ -283,19 +284,21 @@ def _stamp(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError as error:
-        raise SpiceError(f"{path} can't be read: {error.strerror}; mend the path, or PDK_ROOT.") from None
+        raise SpiceError(f"{path} can't be read: {error.strerror}; correct the path, or PDK_ROOT.") from None
 
 
 @lru_cache(maxsize=32)
 def _check_models(path: Path, mtime_ns: int) -> None:
-    """Raise DeckError if a file that the deck reads in place holds commands; once for each state of the file."""
+    """Raise DeckError if a file that the deck reads in place holds commands; checked once per state of the file."""
     try:
         text = path.read_text(encoding="latin-1")
     except OSError as error:
-        raise SpiceError(f"{path} can't be read: {error.strerror}; mend the path, or PDK_ROOT.") from None
+        raise SpiceError(f"{path} can't be read: {error.strerror}; correct the path, or PDK_ROOT.") from None
     for number, line in enumerate(text.splitlines(), 1):
         if found := _EXECUTES.search(line.strip()):
-            raise DeckError(f"{path.name} line {number}: {found[0]!r} makes ngspice run commands; take a clean copy.")
+            raise DeckError(
+                f"{path.name} line {number}: {found[0]!r} makes ngspice run commands; use a clean copy of the models."
+            )
 
 
 def run_process(
@@ -307,10 +310,10 @@ def run_process(
     stop: threading.Event | None = None,
     extra_environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ProcessOutcome:
-    """Run `argv` in `folder`, at most `timeout` seconds or until `stop`, and leave none of its processes behind.
+    """Run `argv` in `folder`, at most `timeout` seconds or until `stop`, and end all its processes.
 
-    The environment is built anew: SPICE_SCRIPTS, SPICE_LIB_DIR or a ~/.spiceinit would run commands of their own,
-    and a second OpenMP thread triples the CPU time of small decks.
+    The process gets a fresh environment: SPICE_SCRIPTS, SPICE_LIB_DIR or a ~/.spiceinit could run commands, and a
+    second OpenMP thread triples the CPU time of small decks.
     """
     environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
     environment |= {"HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C", "OMP_THREAD_LIMIT": "1"}
@@ -335,31 +338,31 @@ def run_process(
                 _limit(child.pid, timeout, *limits)
             ended = _drain(child, log, deadline, stop or threading.Event())
         finally:
-            if child.returncode is None:  # not reaped yet, so the group's number can't be someone else's
+            if child.returncode is None:  # not reaped yet, so the group's number can't belong to another process
                 os.killpg(child.pid, signal.SIGKILL)
     return ProcessOutcome(child.returncode if ended else None, log.decode("utf-8", "replace"))
 
 
 def _limit(pid: int, timeout: float, max_memory: int, max_file: int) -> None:
-    """Cap a started process. From outside, since `preexec_fn` may deadlock in a program with threads.
+    """Limit a running process, from outside because `preexec_fn` may deadlock in a program with threads.
 
-    The cap on CPU time ends the simulator even if this program is killed. Linux only; elsewhere there is the timeout.
+    The limit of CPU time ends the simulator even if this program is killed. Linux only; other systems have the timeout.
     """
     if hasattr(resource, "prlimit"):
         caps = {resource.RLIMIT_AS: max_memory, resource.RLIMIT_FSIZE: max_file, resource.RLIMIT_CPU: int(timeout) + 10}
         for kind, cap in caps.items():
-            with suppress(OSError, ValueError):  # it has ended already, or a lower cap is in force
+            with suppress(OSError, ValueError):  # it has ended already, or a lower limit applies
                 resource.prlimit(pid, kind, (cap, cap))
 
 
 def _drain(child: subprocess.Popen[bytes], log: bytearray, deadline: float, stop: threading.Event) -> bool:
-    """Collect output until the process ends; True if it did so by itself. Keeps both ends of a long log only."""
+    """Collect output until the process ends; True if it ended by itself. Of a long log only both ends are kept."""
     if child.stdout is None:
         return False
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0 and not stop.is_set():
-            # short waits: a thread that was told to stop kills its own child, so nobody signals a recycled number
+            # short waits: each thread stops its own child, so that no recycled process number is signalled
             if not selector.select(min(left, 0.1)):
                 continue
             chunk = child.stdout.read(65_536)

@@ -27,9 +27,9 @@ def export_deck(
     >>> deck = ar.export_deck(design, x[:, 0], level="transistor")
     >>> size = (folder / "network.spice").write_text(deck.text)
 
-    level  `ideal`: behavioural subcircuits; `transistor`: GF180MCU devices, whose models are named and not copied
-    cell   (layer, number) of one ladder, which is exported alone with its own front end; None: the whole network
-    setup  of the transistors: corner, temperature, supply, and the draws of a mismatched chip (`chip_setup`)
+    level  `ideal`: ideal subcircuits; `transistor`: GF180MCU devices, whose models are referenced, not copied
+    cell   (layer, index) of one ladder, exported alone with its own front end; None: the whole network
+    setup  transistors only: corner, temperature, supply, and the draws of a mismatched chip (`chip_setup`)
 
     Raises ParameterError for inputs that the mirrors can't carry, more than one clip, an unknown level or cell, or a
     `setup` of ideal subcircuits; MissingDependencyError for transistors without the process models; MappingError for
@@ -40,7 +40,7 @@ def export_deck(
         raise ParameterError(f"export_deck.level = {level!r} is unknown; known: ideal, transistor.")
     if level == "ideal":
         if setup is not None:
-            raise ParameterError("export_deck.setup needs level 'transistor': ideal subcircuits have no devices.")
+            raise ParameterError("export_deck.setup requires level 'transistor': ideal subcircuits have no devices.")
         return network_deck(design, clip) if cell is None else ladder_deck(design, *ladder_of(design, cell), clip)
     if cell is None:
         return network_transistors(design, clip, find_pdk(), setup)
@@ -52,12 +52,12 @@ def one_clip(x: np.ndarray) -> np.ndarray:
     """x (T, D) of one clip, also given as (T, 1, D). Raises ParameterError for several clips."""
     clip = np.asarray(x)
     if clip.ndim == 3 and clip.shape[1] != 1:
-        raise ParameterError(f"x holds {clip.shape[1]} clips, and a deck runs one; give for example x[:, 0].")
+        raise ParameterError(f"x holds {clip.shape[1]} clips, but a deck runs one; give for example x[:, 0].")
     return clip[:, 0] if clip.ndim == 3 else clip
 
 
 def ladder_of(design: Design, cell: Cell) -> tuple[Ladder, int]:
-    """The ladder that (layer, number) names. Raises ParameterError if there is none."""
+    """The ladder of (layer, index). Raises ParameterError if there is none."""
     for ladder in design.ladders:
         if ladder.name == cell[0] and 0 <= cell[1] < ladder.width:
             return ladder, cell[1]

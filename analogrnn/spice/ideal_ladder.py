@@ -12,11 +12,11 @@ from analogrnn.schedule import Control, Schedule
 from analogrnn.spice.deck import Subcircuit, number
 from analogrnn.spice.sources import pulses_waveform, steps_waveform
 
-RUNIT = 1e9  # ohm; in the ideal flavour 1 nA in a diode shows as 1 V
+RUNIT = 1e9  # ohm; in the ideal library a diode converts 1 nA to 1 V
 
 
 def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str, unit_current: float) -> list[str]:
-    """The mirrors and the bias current of one row, each with its trained value."""
+    """The mirrors and the bias current of one row, each with its trained value as a comment."""
     lines, rail = [], f"rail_{node}"
     for j, gate in enumerate(gates):
         ratio, trained = synapses.ratio[row, j], synapses.weight[row, j]
@@ -49,7 +49,7 @@ def ladder_subcircuit(
 
 
 def trained_line(ladder: Ladder, cell: int) -> str:
-    """What was trained into a ladder, as a comment."""
+    """The trained values of a ladder, as a comment."""
     low, high = ladder.threshold[cell]
     return (
         f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
@@ -58,12 +58,12 @@ def trained_line(ladder: Ladder, cell: int) -> str:
 
 
 def _line(ladder: Ladder, cell: int, schedule: Schedule, lead: float, control: Control) -> list[str]:
-    """The line and its control: run is low during the reset, preset high in each preset pulse."""
+    """The input line and its control lines: run is low during the reset, preset is high in each preset pulse."""
     run, preset = np.ones(schedule.steps), np.zeros(schedule.steps)
     run[: schedule.reset_steps] = 0.0
     last, count = schedule.first_frame, int(ladder.preset_pulses[cell])
     preset[last - count : last] = 1.0
-    # without a clock the line never returns to zero, so a preset stays until the first candidate takes over
+    # without a clock the line never returns to zero, so a preset lasts until the first candidate
     pulsed = ladder.return_to_zero
     wave = pulses_waveform(schedule, preset, lead) if pulsed else steps_waveform(schedule, preset)
     return [
@@ -96,7 +96,7 @@ def _bias_lines(design: Design, ladder: Ladder, cell: int) -> list[str]:
 
 @dataclass(frozen=True)
 class StageStart:
-    """How a stage starts: ON or OFF, and its DPI's output over the set value, above zero."""
+    """Initial state of a stage: ON or OFF, and its DPI's output over the settled value, above zero."""
 
     on: bool
     d: float
@@ -108,7 +108,7 @@ def stage_statement(
     """The instance `Xs<stage>` (from 1) of one ladder, with its initial conditions."""
     technology, timing = design.technology, design.timing
     t_in = input_time_constants(ladder, design.sizing.cell, technology)[cell]
-    # a preset input current of twice the threshold closes the comparator before anything else happens
+    # an initial input current of twice the threshold sets the comparator at once
     seti = 2.0 * ladder.i_th[cell] * RUNIT if start.on else 0.0
     own = f"c_in={number(t_in / RUNIT)} seti={number(seti)}"
     if not ladder.has_dpi:

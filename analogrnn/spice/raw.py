@@ -3,11 +3,11 @@
 Raw files may be binary or ASCII, real or complex, with one plot or several.
 
 Source  ngspice manual, "rawfile format"; checked against files from ngspice 39
-Valid   native byte order, unpadded plots, by point or by variable (fastaccess), 8 bytes a real value
+Valid   native byte order, unpadded plots, by point or by variable (fastaccess), 8 bytes per real value
 Not     LTspice's compressed or UTF-16 files
 
-Written here because no library did it: `ltspice` 1.0.6 (MIT) refuses files with several plots and all ASCII files,
-and `spicelib` is GPL-3 and brings matplotlib and psutil.
+No available library was suitable: `ltspice` 1.0.6 (MIT) refuses files with several plots and all ASCII files, and
+`spicelib` is GPL-3 and requires matplotlib and psutil.
 """
 
 import os
@@ -35,9 +35,9 @@ class Waveforms:
 
     axis       (P,)  s, Hz, or the swept quantity; 0..P-1 where the analysis has no axis (operating point)
     axis_name        `time`, `frequency`, `v(v-sweep)`, or `point`
-    signals          name, in lower case as ngspice writes it (`v(out)`, `i(v1)`), to (P,) V or A
+    signals          name, in lower case as ngspice writes it (`v(out)`, `i(v1)`) -> (P,) V or A
     plotname         the analysis, for example `Transient Analysis`
-    title            the deck's first line, in the simulator's spelling
+    title            the deck's first line, as the simulator writes it
     """
 
     axis: Array
@@ -50,7 +50,7 @@ class Waveforms:
         return f"Waveforms({self.plotname!r}, {len(self.axis)} points over {self.axis_name}, {', '.join(self.signals)})"
 
     def __getitem__(self, name: str) -> Array:
-        """Return the signal or axis `name`, in any case; raises ParameterError that names the nearest ones."""
+        """Return the signal or axis `name`, in any case. Raises ParameterError, with near names, if there is none."""
         key = name.strip().lower()
         if key == self.axis_name:
             return self.axis
@@ -64,7 +64,7 @@ class Waveforms:
 
 @dataclass(frozen=True)
 class _Header:
-    """What one plot's header promises."""
+    """The header of one plot."""
 
     title: str
     plotname: str
@@ -79,8 +79,8 @@ class _Header:
 def read_raw(path: Path) -> list[Waveforms]:
     """Return every plot in the raw file at `path`, in file order.
 
-    Raises SpiceError if it is missing, empty, truncated, has a plot of 0 points, or a header that promises more
-    than the file holds: no memory is taken on the strength of a promise.
+    Raises SpiceError if it is missing, empty or truncated, has a plot of 0 points, or a header that announces more
+    than the file holds: sizes are checked before memory is allocated.
     """
     try:
         with path.open("rb") as file:
@@ -133,13 +133,13 @@ def _header(file: BinaryIO, owner: str) -> _Header | None:
 
 
 def _flags(text: str, owner: str) -> set[str]:
-    """The flags of a plot, each of which says how its values lie: one that is not known is refused."""
+    """The flags of a plot. Each defines the layout of the values, so that unknown ones are refused."""
     flags = set(text.lower().split())
     if "padded" in flags:
-        raise SpiceError(f"{owner} has a padded plot, which is not read; save signals of one length.")
+        raise SpiceError(f"{owner} has a padded plot, which is not supported; save signals of equal length.")
     if unknown := sorted(flags - {"real", "complex", "unpadded", "fastaccess"}):
         raise SpiceError(
-            f"{owner} has the flag {unknown[0][:40]!r}, which is not read: its values may lie otherwise; "
+            f"{owner} has the flag {unknown[0][:40]!r}, which is not supported: its values may have another layout; "
             "write it with ngspice, or without that option."
         )
     if len(flags & {"real", "complex"}) != 1:
@@ -162,15 +162,15 @@ def _count(fields: dict[str, str], key: str, owner: str) -> int:
 
 
 def _variables(file: BinaryIO, count: int, owner: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names and kinds of `count` variables; the file ends a lying count."""
+    """Return the names and kinds of `count` variables; a wrong count ends at the end of the file."""
     names: list[str] = []
     kinds: list[str] = []
     while len(names) < count:
-        words = (_line(file, owner) or "").split()
-        if len(words) < 3 or words[0] != str(len(names)):
-            raise _truncated(owner, f"it promises {count} variables and lists {len(names)}")
-        names.append(words[1].lower())
-        kinds.append(words[2].lower())
+        columns = (_line(file, owner) or "").split()
+        if len(columns) < 3 or columns[0] != str(len(names)):
+            raise _truncated(owner, f"it announces {count} variables and lists {len(names)}")
+        names.append(columns[1].lower())
+        kinds.append(columns[2].lower())
     if not names or len(set(names)) < len(names):
         raise SpiceError(f"{owner} has {len(names)} variables, {len(set(names))} distinct; save each signal once.")
     return tuple(names), tuple(kinds)
@@ -180,7 +180,7 @@ def _binary(file: BinaryIO, header: _Header, left: int, owner: str) -> Array:
     dtype = np.dtype(np.complex128 if header.complex_ else np.float64)
     count = header.points * len(header.names)
     if count * dtype.itemsize > left:
-        raise _truncated(owner, f"it promises {header.points} points and holds {left // dtype.itemsize} values")
+        raise _truncated(owner, f"it announces {header.points} points and holds {left // dtype.itemsize} values")
     values = np.fromfile(file, dtype, count)
     if header.by_variable:
         return values.reshape(len(header.names), header.points).T
@@ -190,15 +190,15 @@ def _binary(file: BinaryIO, header: _Header, left: int, owner: str) -> Array:
 def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
     """Read `index value value ...` for each point; a complex value is `re,im`."""
     width = len(header.names) + 1
-    words: list[bytes] = []
-    while len(words) < header.points * width:
+    entries: list[bytes] = []
+    while len(entries) < header.points * width:
         line = file.readline()
         if not line.endswith(b"\n"):  # a number may have lost its last digits
-            raise _truncated(owner, f"it promises {header.points} points and holds {len(words) // width}")
-        words += line.split()
+            raise _truncated(owner, f"it announces {header.points} points and holds {len(entries) // width}")
+        entries += line.split()
     try:
         table = np.array(
-            [[_number(w, header.complex_) for w in words[i : i + width]] for i in range(0, len(words), width)]
+            [[_number(e, header.complex_) for e in entries[i : i + width]] for i in range(0, len(entries), width)]
         )
     except ValueError:
         raise SpiceError(f"{owner} has a value that is not a number; run the deck again.") from None
@@ -207,12 +207,12 @@ def _ascii(file: BinaryIO, header: _Header, owner: str) -> Array:
     return table[:, 1:]
 
 
-def _number(word: bytes, complex_: bool) -> complex | float:
-    if b"_" in word:  # Python reads 1_0 as 10
-        raise ValueError(word)
+def _number(text: bytes, complex_: bool) -> complex | float:
+    if b"_" in text:  # Python reads 1_0 as 10
+        raise ValueError(text)
     if not complex_:
-        return float(word)
-    real, _, imaginary = word.partition(b",")
+        return float(text)
+    real, _, imaginary = text.partition(b",")
     return complex(float(real), float(imaginary or b"0"))
 
 
@@ -220,7 +220,7 @@ def _waveforms(header: _Header, table: Array) -> Waveforms:
     columns = [_frozen(table[:, i]) for i in range(len(header.names))]
     first, kind = header.names[0], header.kinds[0]
     if kind in _AXES or first.endswith("sweep") or first.endswith("-sweep)"):
-        # ngspice leaves whatever was in memory as the imaginary part of a frequency
+        # the imaginary part of a frequency is uninitialised memory in ngspice
         axis, name, start = _frozen(columns[0].real), first, 1
     else:
         axis, name, start = _frozen(np.arange(header.points, dtype=np.float64)), "point", 0

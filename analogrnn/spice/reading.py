@@ -1,4 +1,4 @@
-"""A deck with its clock and its probes, and its reading: states, candidates, outputs and logits at each frame."""
+"""A deck with its clock and its probes, and the values read from its run: states, candidates, outputs and logits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,14 @@ from analogrnn.spice.ideal_ladder import RUNIT
 from analogrnn.spice.raw import Waveforms
 from analogrnn.units import format_quantity
 
-AVERAGED = 32  # samples of a candidate's window: the integration method leaves a ripple on currents
+AVERAGED = 32  # samples per window of a candidate, which average the ripple of the integration method
 
 Cell = tuple[str, int]  # layer, cell
 
 
 @dataclass(frozen=True)
 class LadderProbe:
-    """Where one ladder shows: the instance whose nodes a1..aN are the states of its stages, and two signals."""
+    """The signals of one ladder: its instance, with state nodes a1..aN of its stages, its candidate and its output."""
 
     instance: str
     stages: int
@@ -37,16 +37,17 @@ class LadderProbe:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProbedDeck(Shown):
-    """A deck with all that is needed to run it and to read its result.
+    """A deck with its clock and the signals that are read from its run.
 
     >>> deck = ar.export_deck(design, x[:, 0])
 
     supply   V
-    unit     A that stand for 1
+    unit     A, the current that represents 1
     probes   (layer, cell) -> its signals; times `gain` they are currents in A
     logits   (class,) signals of the output currents, empty in a slice
-    windows  layer -> (from, to) s after a step's start, over which candidates are averaged; no entry: with the stages
-    margin   how far from half the supply a state node must be to be ON or OFF, over the supply
+    windows  layer -> (from, to) s after the start of a step, over which candidates are averaged; a layer without
+             entry is sampled together with the stages
+    margin   least distance of a state node from half the supply that counts as ON or OFF, over the supply
     """
 
     deck: Deck
@@ -61,15 +62,16 @@ class ProbedDeck(Shown):
     allowed_paths: frozenset[Path] = frozenset()
 
     def shown(self) -> tuple[str, Rows]:
-        """Its ladders, its clock and its size."""
+        """The number of ladders, the duration and the size."""
         rows = [
-            ("ladders", f"{len(self.probes)}, readout {'included' if self.logits else 'left out'}"),
+            ("ladders", f"{len(self.probes)}, readout {'included' if self.logits else 'not included'}"),
             ("transient", f"{format_quantity(self.schedule.duration, 's', 3)}, {len(self.text):,} characters"),
         ]
         return f"ProbedDeck: {self.deck.title}", rows
 
     @property
     def text(self) -> str:
+        """The deck as ngspice reads it."""
         return self.deck.text
 
     @property
@@ -84,6 +86,7 @@ class ProbedDeck(Shown):
         return self.probes[self.cell]
 
     def job(self, timeout: float = 3600.0) -> Job:
+        """The job that runs the deck, for at most `timeout` s of real time."""
         return deck_job(self.deck, timeout, self.allowed_paths)
 
     def with_deck(self, deck: Deck) -> "ProbedDeck":
@@ -93,10 +96,10 @@ class ProbedDeck(Shown):
 
 @dataclass(frozen=True, eq=False)
 class DeckReading:
-    """What a deck's run says at the frames' read times.
+    """The values of a deck's run at the read times of its frames.
 
     stages[layer, cell] (T, N) bool; decided[layer, cell] (T, N) bool: the state node is clearly high or low;
-    candidates[layer, cell] (T,) A, scaled as on the line; outputs[layer, cell] (T,) A, all stages' output currents;
+    candidates[layer, cell] (T,) A, scaled as on the line; outputs[layer, cell] (T,) A, sum of the stages' outputs;
     series (T, classes) and logits (classes,) = its last row, in units
     """
 
@@ -108,6 +111,7 @@ class DeckReading:
 
     @property
     def logits(self) -> np.ndarray:
+        """(classes,) units, at the last frame."""
         return np.asarray(self.series[-1])
 
 

@@ -1,7 +1,7 @@
-"""Runs a network on clips in ngspice, deck by deck, and gathers what came out: ideal subcircuits or transistors.
+"""Runs a network on clips in ngspice, deck by deck, with ideal subcircuits or transistors, and collects the results.
 
-Ladders of the first layer share no feedback, so each may run as a deck of its own (a slice), many at a time; their
-measured output currents then go through one deck of the layers behind them.
+Ladders of the first layer share no feedback, so each can run as its own deck (a slice), and many in parallel. Their
+measured output currents are then the inputs of one deck with the following layers.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class Memory(Protocol):
-    """Keeps readings by the digest of what was run, so that a run resumes after an interruption."""
+    """Stores readings by the digest of their run, so that a run resumes after an interruption."""
 
     def get(self, digest: str) -> DeckReading | None: ...
 
@@ -37,12 +37,13 @@ class Memory(Protocol):
 class Simulation:
     """What to run and how.
 
-    setup    None: ideal subcircuits; else transistors, as that chip and in those conditions
-    control  breaks the ladder on purpose, ideal only (`setup.options.control` for transistors)
-    flat     the whole network in one deck per clip; else slices where the first layer is the only recurrent one
-    cells    those of the one recurrent layer that run, as slices; None: all
-    workers  simulators at a time; None = one per CPU
-    timeout  s of real time for one deck
+    setup    None: ideal subcircuits; else transistors, with the chip and the conditions of the setup
+    control  a negative control, for ideal subcircuits only (`setup.options.control` for transistors)
+    flat     the whole network in one deck per clip; else slices if the first layer is the only recurrent one
+    cells    cells of the recurrent layer that run, as slices; None: all
+    workers  number of simulators in parallel; None: one per CPU
+    timeout  s of real time per deck
+    memory   stores the readings of finished decks
     """
 
     setup: TransistorSetup | None = None
@@ -57,10 +58,10 @@ class Simulation:
 
 @dataclass(frozen=True, eq=False)
 class NetworkRun:
-    """What came out, keyed by layer; NaN, and False in `ran`, where a deck failed.
+    """The results by layer; NaN, and False in `ran`, where a deck failed.
 
-    stages, decided (T, S, d, N) bool; candidates (T, S, d) in trained units; outputs (T, S, d) A, all stages' currents;
-    ran (S, d) bool; logits (S, classes) in units at the last step, NaN where not known
+    stages, decided (T, S, d, N) bool; candidates (T, S, d) in trained units; outputs (T, S, d) A, sum of the stages;
+    ran (S, d) bool; logits (S, classes) in units at the last step, NaN where unknown
     """
 
     stages: dict[str, np.ndarray]
@@ -70,11 +71,11 @@ class NetworkRun:
     ran: dict[str, np.ndarray]
     logits: np.ndarray
     failures: tuple[str, ...] = field(default=())
-    logs: tuple[str, ...] = field(default=(), repr=False)  # of the failures: what ngspice said
+    logs: tuple[str, ...] = field(default=(), repr=False)  # ngspice's output of each failure
 
     @property
     def classes(self) -> np.ndarray:
-        """(S,) the class of each clip, -1 where it is not known."""
+        """(S,) the class of each clip, -1 where it is unknown."""
         known = np.isfinite(self.logits).all(axis=1) & (self.logits.shape[1] > 0)
         return np.where(known, np.argmax(np.where(known[:, None], self.logits, 0.0), axis=1), -1)
 
@@ -100,7 +101,7 @@ def run_network(
     all fail, ParameterError for inputs that the circuit can't carry, MissingDependencyError without ngspice or models.
     """
     simulation = simulation or Simulation()
-    # inputs that can't be carried are an error of the caller, not of a run
+    # inputs that the circuit can't carry are an error of the caller, not of a run
     given = design.layers[0].synapses.checked(x, samples=True)
     runner = _Runner(design, given, simulation)
     tasks = runner.tasks()
@@ -182,10 +183,10 @@ class _Runner:
         return ladder_slice(self.design, ladder, [cell], x, self.pdk, self.simulation.setup)
 
     def run(self, tasks: list[_Task]) -> Iterator[tuple[_Task, DeckReading | SpiceError]]:
-        """Decks are written when their turn comes: those of a long run would fill the memory."""
+        """Run `tasks`. Each deck is written just before it runs: all decks of a long run would fill the memory."""
         decks: dict[int, ProbedDeck] = {}
-        left: list[int] = []
-        remembered: list[tuple[_Task, DeckReading]] = []
+        started: list[int] = []
+        stored: list[tuple[_Task, DeckReading]] = []
         memory = self.simulation.memory
 
         def jobs() -> Iterator[Job]:
@@ -193,15 +194,15 @@ class _Runner:
                 deck = task.make()
                 known = memory.get(self._digest(deck)) if memory else None
                 if known is not None:
-                    remembered.append((task, known))
+                    stored.append((task, known))
                     continue
                 decks[number] = deck
-                left.append(number)
+                started.append(number)
                 yield deck.job(self.simulation.timeout)
 
         for index, result in run_decks(jobs(), self.simulation.workers, self.ngspice):
-            yield from _emptied(remembered)
-            number = left[index]
+            yield from _emptied(stored)
+            number = started[index]
             deck = decks.pop(number)
             if isinstance(result, SpiceError):
                 yield tasks[number], result
@@ -214,7 +215,7 @@ class _Runner:
             if memory:
                 memory.put(self._digest(deck), reading)
             yield tasks[number], reading
-        yield from _emptied(remembered)
+        yield from _emptied(stored)
 
     def _digest(self, deck: ProbedDeck) -> str:
         models = self.pdk.sha256 if self.pdk else ""
@@ -235,7 +236,7 @@ class _Runner:
                 self.stages[ladder.name][at] = result.stages[key]
                 self.decided[ladder.name][at] = result.decided[key]
                 found = result.candidates[key] / unit[cell]
-                # an unrectified node against a rectified candidate: compare what the cell sees
+                # the node is not rectified, but the candidate of the cell is
                 self.candidates[ladder.name][at] = found if ladder.return_to_zero else np.maximum(found, 0.0)
                 self.outputs[ladder.name][at] = result.outputs[key]
                 self.ran[ladder.name][task.clip, cell] = True
@@ -247,22 +248,22 @@ class _Runner:
         self.logs.append(error.log)
 
     def read_out(self) -> None:
-        """Send the slices' output currents of the last step through the readout, one clip a step."""
+        """Run the readout on the slices' output currents of the last step, one clip per step."""
         if not isinstance(self.design.layers[-1], FeedForward) or self.pdk is None:
             return
         assert self.simulation.setup is not None
         currents = self.outputs[self.design.ladders[-1].name][-1]
-        whole = np.flatnonzero(np.isfinite(currents).all(axis=1))
-        if not len(whole):
+        complete = np.flatnonzero(np.isfinite(currents).all(axis=1))
+        if not len(complete):
             return
-        # a leakage out of the diode is no negative current to drive it with
-        given = np.maximum(currents[whole], 0.0)
+        # a negative current is leakage, which must not drive the diode
+        given = np.maximum(currents[complete], 0.0)
         task = _Task(-1, "readout", partial(readout_deck, self.design, given, *self._where()))
         for _, result in self.run([task]):
             if isinstance(result, SpiceError):
                 self._failed(task, result)
             else:
-                self.logits[whole] = result.series
+                self.logits[complete] = result.series
 
     def _where(self) -> tuple[Pdk, TransistorSetup]:
         assert self.pdk is not None

@@ -1,4 +1,4 @@
-"""Waveforms of a deck's sources: levels that are held for a step, pulses, and any piecewise linear one."""
+"""Waveforms of a deck's sources: values held for a step, pulses, and piecewise linear waveforms."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Mismatched chips in ngspice, as a campaign scores them: numbers of chips in, the classes of the clips out.
+"""Mismatched chips in ngspice for a campaign: from chip numbers to the classes of the clips.
 
 A chip has the draws of `chip.draw_chip(design, seed, number)`: chip 17 here is chip 17 of the behavioural model.
 """
@@ -17,11 +17,11 @@ from analogrnn.spice.transistor_network import chip_setup
 
 @dataclass(frozen=True, eq=False)
 class TransistorChips:
-    """Can be pickled and called by any worker; one simulator at a time in each.
+    """The scoring of chips. It can be pickled and called by any worker, which runs one simulator at a time.
 
     x        (T, S, D) encoded clips
     scale    multiplies every device deviation
-    timeout  s of real time for one deck, of which a chip needs one per ladder and clip, and one for the readout
+    timeout  s of real time per deck; a chip has one deck per ladder and clip, and one for the readout
     """
 
     design: Design
@@ -35,7 +35,7 @@ class TransistorChips:
         self.design.check_pooling()
 
     def __call__(self, chips: np.ndarray) -> Mapping[str, np.ndarray]:
-        """classes (len(chips), S), int16. Raises SpiceError, with the log, for a chip of which a deck failed."""
+        """classes (len(chips), S), int16. Raises SpiceError, with the log, if a deck of a chip fails."""
         classes = np.empty((len(chips), self.x.shape[1]), dtype=np.int16)
         for row, number in enumerate(chips):
             setup = chip_setup(self.design, self.seed, int(number), self.options, scale=self.scale)

@@ -1,9 +1,9 @@
-"""A ladder in transistors of GF180MCU: its deck, with no ideal source but supply, reference current, clock and inputs.
+"""A ladder in transistors of GF180MCU: its deck. Supply, reference current, clock and inputs are ideal sources.
 
 The clock includes two slow lines: `run` (low resets) and `preset`.
 
-Not modelled: wiring, the drivers of the clock lines, the reference. Weights use fractions of unit devices, as if series
-connections made up the rest.
+Not modelled: wiring, the drivers of the clock lines, the reference. Weights use fractions of unit devices, as if
+devices in series provided the fractions.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,19 +25,19 @@ from analogrnn.spice.sources import piecewise_linear, steps_waveform
 from analogrnn.technology import CellMaps
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
-# Gear overshoots: with it a DPI settles 3 % too high for ten time constants
+# Gear overshoots: a DPI would settle 3 % too high for ten time constants
 OPTIONS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=3", "method=trap")
-WINDOW = (0.5, 0.95)  # of the pulse: when the candidate is read, which is when it decides
-MARGIN = 0.2  # of the supply, from its half: a state node beyond is ON or OFF
+WINDOW = (0.5, 0.95)  # part of the pulse in which the candidate is read, when it decides
+MARGIN = 0.2  # distance of a state node from half the supply that counts as ON or OFF, over the supply
 
 
 @dataclass(frozen=True, eq=False)
 class TransistorOptions:
-    """How to build a deck and where it runs.
+    """How to build a deck, and its operating conditions.
 
     >>> options = ar.TransistorOptions(corner="ff", temperature=85.0, supply=1.62)
 
-    draws, synapse_draws: of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer, so that it is that chip
+    draws, synapse_draws: the chip's draws of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer
     """
 
     corner: Corner = "typical"
@@ -46,9 +46,11 @@ class TransistorOptions:
     maps: CellMaps | None = None  # None: those of the calibration
     draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     synapse_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
-    drive: int | None = None  # strength of the candidate's line, unit devices; None: half the stages, rounded up
-    control: Control = "none"  # a negative control, which must fail: see `schedule.CONTROLS`
-    damping: float = 0.49  # xmu of a single ladder's deck: 0.5 is the plain trapezoid; less rings less in currents
+    drive: int | None = None  # strength of the candidate's line in unit devices; None: half the stages, rounded up
+    control: Control = "none"  # negative control, which must fail: see `schedule.CONTROLS`
+    damping: float = (
+        0.49  # xmu of a single ladder's deck: 0.5 is the trapezoidal rule; lower values ring less in currents
+    )
 
 
 def ladder_transistors(
@@ -111,12 +113,12 @@ def ladder_transistors(
 
 
 def library_blocks() -> tuple[str, ...]:
-    """The text of all subcircuits in transistors that decks of ladders and networks are made of."""
+    """The text of all transistor subcircuits that decks of ladders and networks use."""
     return tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY))
 
 
 def pulse_window(lead: float, pulse: float) -> tuple[float, float]:
-    """s after a step's start: the part of a pulse, `lead` after it, in which the candidate decides."""
+    """(from, to) s after the start of a step: the part of the pulse, `lead` later, in which the candidate decides."""
     return lead + WINDOW[0] * pulse, lead + WINDOW[1] * pulse
 
 
@@ -126,7 +128,7 @@ def block_name(ladder: Ladder, cell: int) -> str:
 
 
 def reference_lines(design: Design) -> list[str]:
-    """The diode of the reference current and the cascode lines, shared by all."""
+    """The diode of the reference current and the cascode lines, shared by all blocks."""
     return [
         f"Xref nref bcasn vss bias_reference_cascode {_reference(design)} q={REFERENCE_UNITS}",
         f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
@@ -136,15 +138,15 @@ def reference_lines(design: Design) -> list[str]:
 def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> Subcircuit:
     """`.subckt ladder_<layer>_<cell>`: weights, input line, bias and stages of one ladder.
 
-    Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss. Its sources of 0 V measure: Vcand the
-    candidate current, Vstages what the stages draw from the supply.
+    Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss. Two sources of 0 V measure currents: Vcand the
+    candidate, Vstages the supply current of the stages.
     """
     size, draws = _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
     drive = options.drive or line_drive(ladder)
     units: dict[str, int] = {}
     for line, (p, k) in bias_units(design, ladder, cell, options.maps).items():
-        # without its capacitor a DPI would still have a parasitic one; twenty times the current makes it follow at once
+        # without its capacitor a DPI still has parasitic capacitance; twenty times the current makes it follow at once
         instant = options.control == "no_dpi" and line in ("on", "tau")
         units[f"p_{line}"], units[f"k_{line}"] = p * (20 if instant else 1), k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
@@ -154,7 +156,7 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
         *row_lines(design, ladder.synapses, cell, options.synapse_draws),
         "Vcand cand line_in DC 0",
     ]
-    # without a standing current the line's copy of it is off: its gate is the supply
+    # without a standing current its copy is OFF, with the gate at the supply
     standing = "bbase" if ladder.return_to_zero else "vdd"
     lines.append(
         _instance(
@@ -197,7 +199,7 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
 def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, DeviceDraw]) -> list[str]:
     """Mirrors of one row into node cand: positive weights and a PMOS rail, negative weights, bias from the reference.
 
-    Each is one instance with its trained value in a comment.
+    Each is one instance, with its trained value as a comment.
     """
     size, lines = _size(design.sizing.synapse), []
     units = row_units(design, synapses, row)
@@ -221,13 +223,13 @@ def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, 
 
 
 def diode_line(design: Design, node: str, draws: Mapping[str, DeviceDraw], which: int) -> str:
-    """The cascoded diode on `node`, input number `which` of a layer. It can't sink, so it rectifies too."""
+    """The cascoded diode on `node`, for input number `which` of a layer; it also rectifies."""
     own = _own(draws, "input", (which,))
     return f"Xd_{node} {node} bcasn vss input_diode_cascode {_size(design.sizing.synapse)}{own}"
 
 
 def _own(draws: Mapping[str, DeviceDraw], device: str, index: tuple[int, ...], suffix: str = "") -> str:
-    """` vth<suffix>=.. beta<suffix>=..` of one device, or nothing if it has no draw."""
+    """` vth<suffix>=.. beta<suffix>=..` of one device, empty if it has no draw."""
     if device not in draws:
         return ""
     return f" vth{suffix}={number(draws[device].vth[index])} beta{suffix}={number(draws[device].beta[index])}"
@@ -239,14 +241,14 @@ def _inputs(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Desig
 
 
 def input_sources(synapses: Synapses, x: np.ndarray, schedule: Schedule, design: Design) -> list[str]:
-    """One current source an input, offset into the first quadrant; the first frame stands during reset and presets."""
+    """One current source per input, offset into the first quadrant; the first frame holds during reset and presets."""
     before = np.repeat(x[:1], schedule.first_frame, axis=0)
     currents = (np.concatenate([before, x]) + synapses.offset) * design.unit_current
     return [f"Iin_{j} vdd in_{j} {steps_waveform(schedule, currents[:, j])}" for j in range(synapses.inputs)]
 
 
 def _clock_lines(schedule: Schedule, supply: float, control: Control) -> list[str]:
-    """clk: one pulse a frame. run: high after the reset. preset: pulses before the first frame."""
+    """clk: one pulse per frame. run: high after the reset. preset: pulses before the first frame."""
     timing, edge = schedule.timing, schedule.timing.pulse / 100.0
     first, start = schedule.first_frame * timing.period + schedule.lead, schedule.reset_steps * timing.period
     shape = " ".join(number(value) for value in (first, edge, edge, timing.pulse - edge, timing.period))
@@ -275,13 +277,13 @@ def _size(geometry: Geometry) -> str:
 
 
 def _deviations(draws: Mapping[str, DeviceDraw], devices: Iterable[str], index: tuple[int, ...]) -> list[str]:
-    """vth_<device>= beta_<device>= of those devices that have a draw."""
+    """vth_<device>= and beta_<device>= of each device that has a draw."""
     return [
         f"vth_{d}={number(draws[d].vth[index])} beta_{d}={number(draws[d].beta[index])}" for d in devices if d in draws
     ]
 
 
 def _instance(nodes: str, parameters: str, deviations: list[str]) -> str:
-    """An instance with its parameters, and its deviations three devices to a line."""
+    """An instance with its parameters and its deviations, three devices per line."""
     rows = [" ".join(deviations[i : i + 3]) for i in range(0, len(deviations), 3)]
     return "\n+ ".join([nodes, parameters, *rows])

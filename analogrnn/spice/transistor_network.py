@@ -1,8 +1,8 @@
-"""A whole network in transistors of GF180MCU as one deck: flat, or a slice of one ladder with its own front end.
+"""A whole network in transistors of GF180MCU as one deck, or a slice: one ladder with its own front end.
 
-Ideal are the supply, one reference current, the clock lines, the input currents and the 0 V sources that measure. The
-readout's signed currents end in a voltage of VLOAD. A first-quadrant BMRU has no clock: its line is the same block with
-the clock high for good after the reset, and it must start OFF.
+The supply, one reference current, the clock lines, the input currents and the 0 V sources that measure are ideal. The
+signed currents of the readout flow into a voltage source of VLOAD. A first-quadrant BMRU has no clock: its line is the
+same block with the clock high at all times after the reset, and it must start OFF.
 
 Not modelled: wiring, clock drivers, the reference; spread of capacitors and of the cascode devices.
 """
@@ -33,9 +33,9 @@ from analogrnn.spice.transistor_ladder import (
     row_lines,
 )
 
-# Gear overshoots, so that a DPI settles too high; the plain trapezoid rings in currents of 0 V sources, xmu damps it
+# with Gear a DPI overshoots; the trapezoidal rule rings in currents of 0 V sources, which xmu damps
 SETTINGS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=5", "method=trap", "xmu=0.4")
-VLOAD = 0.8  # V, where the readout's currents end: both their mirrors stay saturated
+VLOAD = 0.8  # V at the outputs of the readout: the mirrors of both signs stay saturated
 HOW_TO_RUN = """\
 * Run it with: ngspice -b -r out.raw THIS_FILE
 * in a folder that holds GF180MCU's design.ngspice and sm141064.ngspice or links to them (PDK: libs.tech/ngspice)."""
@@ -45,7 +45,7 @@ Draws = Mapping[str, DeviceDraw]
 
 @dataclass(frozen=True, eq=False)
 class TransistorSetup:
-    """How a network's deck is built and where it runs.
+    """How a network's deck is built, and its operating conditions.
 
     options   corner, temperature, supply, maps, control; its draws are ignored
     ladders   layer -> draws of `mismatch.draw_ladder`; no entry: nominal
@@ -66,11 +66,11 @@ class TransistorSetup:
 def chip_setup(
     design: Design, seed: int, chip: int, options: TransistorOptions | None = None, *, scale: float = 1.0
 ) -> TransistorSetup:
-    """The setup of chip number `chip`: the draws that `chip.draw_chip(design, seed, chip)` makes its tables of.
+    """The setup of chip number `chip`, with the draws behind the tables of `chip.draw_chip(design, seed, chip)`.
 
     >>> setup = ar.chip_setup(design, seed=1, chip=7, options=ar.TransistorOptions(corner="ss"))
 
-    `scale` multiplies every deviation, as there.
+    `scale` multiplies every deviation, as in `draw_chip`.
     """
 
     def scaled(draws: Draws) -> Draws:
@@ -104,25 +104,28 @@ def ladder_slice(
 ) -> ProbedDeck:
     """Some ladders of the first layer with their own front ends, for encoded inputs x (T, D).
 
-    Ladders share no feedback: a slice gives what the flat deck gives. Raises as `network_transistors`, and
-    MappingError for a layer that other layers feed.
+    Ladders share no feedback, so a slice behaves as in the deck of the whole network. Raises as `network_transistors`,
+    and MappingError for a layer that is fed by another layer.
     """
     if ladder is not design.layers[0]:
-        raise MappingError(f"{ladder.name} is fed by another layer, not by the inputs; run the whole network flat.")
+        raise MappingError(
+            f"{ladder.name} is fed by another layer, not by the inputs; run the whole network in one deck."
+        )
     writer = _Writer(design, x, setup or TransistorSetup())
     writer.ladders(ladder, cells, writer.inputs(ladder), _following(design, ladder))
     return writer.deck(pdk)
 
 
 def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, setup: TransistorSetup | None = None) -> ProbedDeck:
-    """The layers behind the last ladder alone, fed with output currents (S, d), A, one row a step.
+    """The deck of the layers after the last ladder, with given output currents (S, d) in A, one row per step.
 
-    With `read_deck(...).series` it gives the logits of S clips whose ladders ran as slices.
+    `read_deck(...).series` of its run are the logits of S clips whose ladders ran as slices. Raises ParameterError if
+    the network has no such layers.
     """
     at = max(i for i, layer in enumerate(design.layers) if isinstance(layer, Ladder))
     behind = design.layers[at + 1 :]
     if not behind:
-        raise ParameterError(f"{design.name} has no readout behind its last ladder.")
+        raise ParameterError(f"{design.name} has no layer after its last ladder, so there is no readout to run.")
     offset = behind[0].synapses.offset
     writer = _Writer(design, currents / design.unit_current - offset, setup or TransistorSetup(), behind)
     gates = writer.inputs(behind[0])
@@ -133,13 +136,13 @@ def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, setup: Transist
 
 
 def _following(design: Design, ladder: Ladder) -> Synapses | None:
-    """The synapses that a ladder's output feeds: their input diodes hold it."""
+    """The synapses that a ladder feeds, whose input diodes its outputs drive; None for the last layer."""
     at = next(i for i, layer in enumerate(design.layers) if layer is ladder)
     return design.layers[at + 1].synapses if at + 1 < len(design.layers) else None
 
 
 class _Writer:
-    """Collects the elements of one deck, subcircuits apart from the top level."""
+    """Collects the elements of one deck: subcircuits, and separately the top level."""
 
     def __init__(
         self,
@@ -167,7 +170,7 @@ class _Writer:
         self.logits: tuple[str, ...] = ()
 
     def inputs(self, layer: FeedForward | Ladder) -> list[str]:
-        """Sources and diodes of the first layer's inputs; returns their gate lines."""
+        """Add sources and diodes of the first layer's inputs; return their gate lines."""
         self.top += input_sources(layer.synapses, self.x, self.schedule, self.design)
         return self._diodes([f"in_{j}" for j in range(layer.synapses.inputs)], layer.synapses)
 
@@ -179,10 +182,12 @@ class _Writer:
         return list(nodes)
 
     def ladders(self, ladder: Ladder, cells: Iterable[int], gates: Sequence[str], fed: Synapses | None) -> list[str]:
-        """Ladders of a layer with their output diodes; returns the lines of their outputs."""
+        """Add ladders of a layer with their output diodes; return the lines of their outputs."""
         name = identifier("Layer.name", ladder.name)
         if not ladder.return_to_zero and np.any(ladder.preset_pulses):
-            raise MappingError(f"{ladder.name} has no clock, so no preset pulse: train it to start from zero.")
+            raise MappingError(
+                f"{ladder.name} has no clock and therefore no preset pulse; train it to start from zero."
+            )
         phase = len(self.leads)
         self.leads[name] = lead = self.schedule.lead + phase * (self.schedule.lead + self.schedule.timing.pulse)
         self.top.append(f"Vclk_{name} clk_{name} vss {self._clock(ladder, lead)}")
@@ -212,14 +217,14 @@ class _Writer:
         return outputs
 
     def _positive(self, ladder: Ladder, cell: int) -> bool:
-        """The sign of a ladder's candidate at the start; the layers before it give no current yet."""
+        """Whether a ladder's first candidate is positive; layers before it deliver no current at the start."""
         synapses, total = ladder.synapses, float(ladder.synapses.bias[cell])
         if ladder is self.design.layers[0]:
             total += float(synapses.ratio[cell] @ (self.x[0] + synapses.offset))
         return total > 0.0
 
     def rows(self, layer: FeedForward, gates: Sequence[str], *, last: bool) -> list[str]:
-        """A layer of weights: each row a subcircuit; ends in diodes that rectify, or at VLOAD."""
+        """Add a layer of weights, one subcircuit per row; its outputs drive rectifying diodes, or VLOAD."""
         name, synapses = identifier("Layer.name", layer.name), layer.synapses
         draws = self.setup.of(layer).synapse_draws
         ends = [f"out_{i}" if last else f"s_{name}_{i}" for i in range(synapses.width)]
@@ -270,7 +275,7 @@ class _Writer:
         return lines
 
     def deck(self, pdk: Pdk) -> ProbedDeck:
-        """All of it, with what is needed to run and to read it."""
+        """The complete deck with its clock and probes."""
         design, schedule, options = self.design, self.schedule, self.setup.options
         nodes = {"nref": 0.4, "bcasn": 0.5, "bcasp": self.supply - 0.7, "xcascode.y": self.supply - 0.6} | self.nodes
         timing = schedule.timing

@@ -1,4 +1,4 @@
-"""Simulators that misbehave."""
+"""Faulty simulators."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from analogrnn.spice.engine import Ngspice
 
 @pytest.fixture
 def fake(tmp_path: Path):
-    """Return a function that makes a simulator of a shell script; `$raw` is where the raw file belongs."""
+    """Return a function that makes a simulator from a shell script, in which `$raw` is the path of the raw file."""
 
     def make(body: str) -> Ngspice:
         script = tmp_path / "ngspice"

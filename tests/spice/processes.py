@@ -8,7 +8,7 @@ RC_RUN = RC + ".tran 10n 5u\n.end\n"
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether `pid` is a process that has not ended (a zombie has)."""
+    """Return whether `pid` is a process that has not ended (a zombie has)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -16,7 +16,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_for(file: Path) -> int:
-    """Return the number in `file`, as soon as it is there."""
+    """Return the number in `file`, as soon as it exists."""
     for _ in range(500):
         if file.exists() and file.read_text().endswith("\n"):
             return int(file.read_text())

@@ -1,4 +1,4 @@
-"""The record of a deck: what its text holds, and that a change reaches the one place that it names."""
+"""The record of a deck: its text, and that a change affects the named element only."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_a_deck_is_written_from_its_title_to_its_end():
     assert Deck("rest", (), ".op").stop_time is None
 
 
-def test_an_option_replaces_the_one_of_its_name_and_others_are_added():
+def test_an_option_replaces_the_one_of_the_same_name_and_others_are_added():
     assert DECK.with_options("method=gear", "acct").options == ("reltol=1e-3", "method=gear", "acct")
 
 
@@ -60,13 +60,13 @@ def test_a_signal_is_saved_once():
     assert DECK.with_saves("v(b)", "v(a)").saves == ("v(a)", "v(b)")
 
 
-def test_an_element_replaces_the_one_of_its_name_and_others_come_last():
+def test_an_element_replaces_the_one_of_the_same_name_and_others_come_last():
     changed = DECK.with_elements("v1 a 0 2", "I1 0 b 1")
     assert changed.elements == (BLOCK, "* supply", "v1 a 0 2", "X1 a b divider", "I1 0 b 1")
     assert DECK.elements[2] == "V1 a 0 1"
 
 
-def test_a_new_element_stands_before_another_in_the_subcircuit_that_is_named():
+def test_a_new_element_is_inserted_before_another_in_the_named_subcircuit():
     changed = DECK.with_elements("I1 0 middle 1", "I2 0 middle 2", inside="divider", before="R2")
     assert changed.elements[0].statements == (
         BLOCK.statements[0],
@@ -77,16 +77,16 @@ def test_a_new_element_stands_before_another_in_the_subcircuit_that_is_named():
     assert changed.elements[1:] == DECK.elements[1:]
 
 
-def test_a_subcircuit_that_is_not_there_is_named_with_those_that_are():
+def test_an_unknown_subcircuit_is_refused_with_the_known_ones():
     with pytest.raises(DeckError, match=r"deck 'two halves' has no subcircuit 'half'; it has divider\."):
         DECK.with_elements("I1 0 a 1", inside="half")
 
 
-def test_an_element_to_stand_before_must_exist():
-    with pytest.raises(DeckError, match="no element is named 'R9', so nothing can stand before it"):
+def test_the_element_to_insert_before_must_exist():
+    with pytest.raises(DeckError, match="no element is named 'R9'; name one of the deck"):
         DECK.with_elements("I1 0 a 1", before="R9")
 
 
-def test_a_number_that_is_not_finite_reaches_no_deck():
+def test_a_number_that_is_not_finite_is_refused():
     with pytest.raises(DeckError, match="deck value = nan is not finite"):
         number(float("nan"))

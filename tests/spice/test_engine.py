@@ -1,4 +1,4 @@
-"""The ngspice engine: finding the simulator, what counts as success, and what it takes."""
+"""The ngspice engine: finding the simulator, successful runs, and its arguments."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from processes import RC_RUN
 from analogrnn.errors import DeckError, MissingDependencyError, ParameterError
 from analogrnn.spice.engine import Ngspice, find_ngspice, run_deck
 
-# ---------------------------------------------------------------- finding it
+# ---------------------------------------------------------------- finding the simulator
 
 
 def test_a_missing_simulator_names_the_command_that_installs_it(monkeypatch):
@@ -33,7 +33,7 @@ def test_the_environment_variable_names_the_simulator(fake, monkeypatch):
     assert find_ngspice() == replace(simulator, version="44.2")
 
 
-def test_a_simulator_that_vanished_is_missing():
+def test_a_simulator_that_was_removed_is_missing():
     with pytest.raises(MissingDependencyError, match=r"can't be started: No such file.*apt-get install ngspice"):
         run_deck(RC_RUN, stop_time=5e-6, ngspice=Ngspice(Path("/nowhere/ngspice"), "39"))
 
@@ -47,7 +47,7 @@ def test_the_installed_simulator_reports_its_version():
 
 
 @pytest.mark.ngspice
-def test_an_rc_charges_as_the_formula_says():
+def test_an_rc_charges_as_the_formula_predicts():
     waves = run_deck(RC_RUN, stop_time=5e-6)
     t, tau = waves.axis, 1e-6
     # the 1 ns edge delays the step by half its length, to second order (1 ns/tau)^2/24 = 4e-8; the trapezoidal rule
@@ -77,7 +77,7 @@ def test_an_ac_analysis_is_complex():
 
 
 @pytest.mark.ngspice
-def test_files_lie_beside_the_deck_by_their_plain_name():
+def test_files_are_beside_the_deck_under_their_file_names():
     files = {"Load.spice": ".subckt load a b r=1k\nR1 a b {r}\n.ends load\n", "all.spice": '.include "Load.spice"\n'}
     deck = "files\nV1 a 0 1\nX1 a 0 load r=2k\n.include all.spice\n.op\n.end\n"
     waves = run_deck(deck, stop_time=None, files=files)
@@ -131,5 +131,5 @@ def test_times_must_be_positive(arguments, message):
 
 
 def test_an_empty_deck_is_refused():
-    with pytest.raises(DeckError, match="deck: it is empty; give it a title"):
+    with pytest.raises(DeckError, match="deck: it is empty; a deck has a title"):
         run_deck("\n \n", stop_time=None, ngspice=Ngspice(Path("/bin/true"), "39"))

@@ -1,4 +1,4 @@
-"""The ngspice engine: how each failure is told, and that nothing is left behind."""
+"""The ngspice engine: how it reports each failure, and that it leaves no process or folder behind."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ NO_CONVERGENCE = (
     "B1 a 0 I=(v(a)>0.5) ? -1e30*v(a) : 0\nC1 a 0 1e-30\n.tran 10n 5u\n.end\n"
 )
 
-# ---------------------------------------------------------------- failures that ngspice tells
+# ---------------------------------------------------------------- failures that ngspice reports
 
 
 @pytest.mark.ngspice
@@ -28,14 +28,14 @@ NO_CONVERGENCE = (
         ("X1 in1 out nosuch", "unknown subcircuit in `x1 in1 out nosuch`; include the file that defines it"),
         ("M1 in1 out 0 0 nosuch", "no model named nosuch; include the file"),
         ("R7 out 0 {foo}", r"undefined parameter foo; give it a value with \.param"),
-        (".ic v(out)=", "it can't compute line 5; mend its expression"),
-        (".save v(zzz)", r"no signal in \.save exists; mend the names"),
+        (".ic v(out)=", "it can't compute line 5; correct its expression"),
+        (".save v(zzz)", r"no signal in \.save exists; correct the names"),
         ("V7 in1 0 2", "the matrix is singular at v1#branch; look for a loop of sources"),
-        ("Q 1", "it can't parse `q 1`; mend that line"),
-        (".subckt s a b", r"it reported `Mismatch of \.subckt.*`; mend that in the deck"),
+        ("Q 1", "it can't parse `q 1`; correct that line"),
+        (".subckt s a b", r"it reported `Mismatch of \.subckt.*`; correct that in the deck"),
     ],
 )
-def test_a_faulty_deck_is_told_in_one_line_with_its_log(line, message):
+def test_a_faulty_deck_is_reported_in_one_line_with_its_log(line, message):
     with pytest.raises(SpiceError, match=rf"ngspice \(exit 1\) failed: {message}") as caught:
         run_deck(f"{RC}{line}\n.tran 10n 5u\n.end\n", stop_time=5e-6)
     assert "\n" not in str(caught.value)
@@ -43,10 +43,10 @@ def test_a_faulty_deck_is_told_in_one_line_with_its_log(line, message):
 
 
 @pytest.mark.ngspice
-def test_non_convergence_says_when():
+def test_non_convergence_is_reported_with_its_time():
     # the source rises through 0.5 V at 1 us + 0.5 ns
     with pytest.raises(
-        SpiceError, match=r"did not converge at t = 1\.0005e-06 s \(timestep too small\); soften"
+        SpiceError, match=r"did not converge at t = 1\.0005e-06 s \(timestep too small\); slow"
     ) as error:
         run_deck(NO_CONVERGENCE, stop_time=5e-6)
     assert 'trouble with node "a"' in error.value.log
@@ -62,9 +62,9 @@ def test_a_run_that_ends_at_another_time_is_no_success():
 @pytest.mark.parametrize(
     ("cards", "stop_time", "message"),
     [
-        (".op\n.dc V1 0 1 0.5\n", None, "The deck ran 2 analyses; give it one"),
-        (".op\n", 5e-6, "The deck ran 0 transient analyses; give it one"),
-        (".tran 1n 1u\n.tran 1n 5u\n", 5e-6, "The deck ran 2 transient analyses; give it one"),
+        (".op\n.dc V1 0 1 0.5\n", None, "The deck ran 2 analyses; give it exactly one"),
+        (".op\n", 5e-6, "The deck ran 0 transient analyses; give it exactly one"),
+        (".tran 1n 1u\n.tran 1n 5u\n", 5e-6, "The deck ran 2 transient analyses; give it exactly one"),
         ("", None, r"out\.raw can't be read: No such file or directory; give the deck one analysis"),
     ],
 )
@@ -127,19 +127,19 @@ def test_a_crash_names_the_signal(fake, name):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("exit 3", r"ngspice \(exit 3\) stopped early without a reason it names"),
+        ("exit 3", r"ngspice \(exit 3\) stopped early without stating a reason"),
         ("echo run 'simulation(s)' aborted", r"\(exit 0\) stopped early"),
         ("echo no simulations run", r"\(exit 0\) stopped early"),
         ("echo Error: flux capacitor; exit 1", r"\(exit 1\) failed: it reported `flux capacitor`"),
         ("echo Warning: rawfile write error '!!'; echo run simulation interrupted", "the disk is full; free space"),
         ("echo No space left on device; exit 1", "the disk is full; free space in TMPDIR"),
-        ("echo 'Error: Could not find include file x.inc'; exit 1", r"x\.inc is not beside the deck; hand it over"),
+        ("echo 'Error: Could not find include file x.inc'; exit 1", r"x\.inc is not beside the deck; give it in"),
         ("echo malloc: can\\'t allocate 8 bytes; exit 1", "it ran out of memory; save fewer signals"),
         (": > $raw", r"out\.raw is empty: the simulator ran no analysis"),
         ("printf 'Title: t\\nPlotname: Tran' > $raw", r"out\.raw is truncated: its header ends early"),
     ],
 )
-def test_what_a_simulator_says_and_leaves_decides(fake, body, message):
+def test_the_log_and_the_raw_file_decide(fake, body, message):
     with pytest.raises(SpiceError, match=message):
         run_deck(RC_RUN, stop_time=5e-6, ngspice=fake(body))
 
@@ -154,13 +154,13 @@ RAW_HEAD = (
     ("value", "status", "message"),
     [("nan", 0, r"values that are not finite in v\(a\)"), ("1", 1, r"ngspice \(exit 1\) stopped early")],
 )
-def test_good_looking_waveforms_are_not_enough(fake, value, status, message):
+def test_plausible_waveforms_are_not_sufficient(fake, value, status, message):
     body = f"printf '{RAW_HEAD}0 0\\n{value}\\n1 5e-6\\n1\\n' > $raw; exit {status}"
     with pytest.raises(SpiceError, match=message):
         run_deck(RC_RUN, stop_time=5e-6, ngspice=fake(body))
 
 
-def test_a_talkative_simulator_leaves_both_ends_of_its_log(fake, tmp_path):
+def test_a_long_log_keeps_both_ends(fake, tmp_path):
     body = "echo first\ni=0; while [ $i -lt 3000 ]; do echo '" + "x" * 99 + "'; i=$((i+1)); done\necho last\nexit 1"
     outcome = run_process([str(fake(body).executable)], tmp_path, timeout=60)
     assert outcome.returncode == 1
@@ -169,7 +169,7 @@ def test_a_talkative_simulator_leaves_both_ends_of_its_log(fake, tmp_path):
     assert len(outcome.log) == 65_536  # two parts of 32 KiB of 300 kB
 
 
-def test_a_full_disk_is_told(fake, monkeypatch):
+def test_a_full_disk_is_reported(fake, monkeypatch):
     def full(*_args: object, **_kwargs: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -178,7 +178,7 @@ def test_a_full_disk_is_told(fake, monkeypatch):
         run_deck(RC_RUN, stop_time=5e-6, ngspice=Ngspice(Path("/bin/true"), "39"))
 
 
-def test_no_folder_is_left_behind(fake, tmp_path, monkeypatch):
+def test_no_folder_remains_after_a_run(fake, tmp_path, monkeypatch):
     private = tmp_path / "private"
     private.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(private))

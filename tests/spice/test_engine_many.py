@@ -1,4 +1,4 @@
-"""The ngspice engine with several decks at once."""
+"""The ngspice engine with several decks in parallel."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from analogrnn.spice.engine import Job, Ngspice, run_decks
 
 
 @pytest.mark.ngspice
-def test_many_decks_come_back_with_their_index_and_a_failure_stops_nobody():
+def test_results_carry_their_index_and_a_failure_stops_no_other_deck():
     decks = [f"divider\nV1 a 0 {k}\nR1 a 0 1k\n.op\n.end\n" for k in range(1, 9)]
     decks[3] = "no such\nV1 a 0 1\nX1 a 0 nosuch\n.op\n.end\n"
     results = dict(run_decks([Job(deck, None) for deck in decks], workers=2))
@@ -35,7 +35,7 @@ def test_results_come_in_order_of_completion(fake):
     assert [index for index, _ in run_decks(jobs, workers=2, ngspice=fake(body))] == [1, 0]
 
 
-def test_closing_the_results_kills_what_runs(fake, tmp_path):
+def test_closing_the_results_ends_running_simulators(fake, tmp_path):
     simulator = fake(f"if grep -q fast deck.cir; then exit 1; fi\necho $$ > {tmp_path}/slow\nexec sleep 60")
     jobs = [Job("slow\nR1 a 0 1\n.op\n", None), Job("fast\nR1 a 0 1\n.op\n", None)]
     results = run_decks(jobs, workers=2, ngspice=simulator)

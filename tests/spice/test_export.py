@@ -1,4 +1,4 @@
-"""The one export: the deck that the writers of ideal and transistor decks give, and what it refuses."""
+"""`export_deck` returns the deck of the ideal or transistor writer, and refuses what no deck can hold."""
 
 import numpy as np
 import pytest
@@ -38,9 +38,9 @@ def test_a_transistor_export_is_the_deck_of_its_writer_nominal_and_as_a_chip():
 @pytest.mark.parametrize(
     ("x", "keywords", "message"),
     [
-        (X, {}, r"^x holds 2 clips, and a deck runs one; give for example x\[:, 0\]\.$"),
+        (X, {}, r"^x holds 2 clips, but a deck runs one; give for example x\[:, 0\]\.$"),
         (X[:, 0], {"level": "step"}, r"^export_deck\.level = 'step' is unknown; known: ideal, transistor\.$"),
-        (X[:, 0], {"setup": TransistorSetup()}, r"^export_deck\.setup needs level 'transistor'"),
+        (X[:, 0], {"setup": TransistorSetup()}, r"^export_deck\.setup requires level 'transistor'"),
         (X[:, 0], {"cell": ("cell", 2)}, r"^cell = \('cell', 2\) names no ladder; random has \('cell', 0\.\.1\)\.$"),
         (X[:, 0], {"cell": ("cell", -1)}, r"^cell = \('cell', -1\) names no ladder"),
         (np.full((3, 3), -1e3), {}, r"its current would be negative"),
@@ -52,7 +52,7 @@ def test_what_no_deck_can_hold_is_refused(x, keywords, message):
 
 
 @pytest.mark.ngspice
-def test_a_record_runs_as_its_text_does():
+def test_a_deck_record_and_its_text_give_the_same_run():
     deck = export_deck(DESIGN, X[:, 0], cell=CELL)
     stages = read_deck(deck, run_deck(deck)).stages[CELL]
     as_text = run_deck(deck.text, stop_time=deck.schedule.duration)
@@ -60,5 +60,5 @@ def test_a_record_runs_as_its_text_does():
 
 
 def test_the_text_of_a_deck_needs_its_stop_time():
-    with pytest.raises(ParameterError, match=r"^run_deck\.stop_time is needed for the text of a deck: give the end"):
+    with pytest.raises(ParameterError, match=r"^run_deck\.stop_time is required for the text of a deck: give the end"):
         run_deck("* nothing\n.end\n")

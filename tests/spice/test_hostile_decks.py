@@ -1,4 +1,4 @@
-"""Decks that try to do more than simulate: the gate refuses each, and what passes it makes no file.
+"""Decks that try to do more than simulate: the check refuses each, and a deck that passes writes no file.
 
 The first test shows that the constructs are real: ngspice, without the gate, runs them and the file appears.
 """
@@ -29,7 +29,7 @@ EXECUTED = {
     "a command in an indented comment": " *# shell touch ran",
 } | {f"a command after {c!r}": f"{c}# shell touch ran" for c in '\f!"$%&()*,:;=?[]'}
 
-# what ngspice 39 does not run, or only in other set-ups; refused all the same
+# what ngspice 39 does not run, or only in other set-ups; refused as well
 REFUSED = {
     "control after a plus": f"+{CONTROL}",
     "control split over lines": ".con\n+trol\nshell touch ran\n.endc",
@@ -61,7 +61,7 @@ REFUSED = {
     "comment with a hash": "# note",
 }
 
-# file names: `mine.inc` was handed over
+# file names: `mine.inc` was given in `files`
 REFERENCES = [
     ".include /etc/passwd",
     ".inc /etc/passwd",
@@ -96,7 +96,7 @@ REFERENCES = [
 
 
 def unguarded(text: str, folder: Path, **files: str) -> set[str]:
-    """Run `text` without the gate; return the names of the files that appeared."""
+    """Run `text` without the check; return the names of the files that appeared."""
     (folder / "deck.cir").write_bytes(text.encode("latin-1"))
     for name, content in files.items():
         (folder / name).write_text(content)
@@ -107,7 +107,7 @@ def unguarded(text: str, folder: Path, **files: str) -> set[str]:
 
 @pytest.mark.ngspice
 @pytest.mark.parametrize("name", EXECUTED)
-def test_ngspice_runs_it_and_the_gate_refuses_it(name, tmp_path):
+def test_ngspice_runs_it_and_the_check_refuses_it(name, tmp_path):
     deck = f"title\n{RC}{EXECUTED[name]}\n.end\n"
     assert unguarded(deck, tmp_path) == {"ran"}
     with pytest.raises(DeckError, match=r"deck line \d+: "):
@@ -129,7 +129,7 @@ def test_no_run_starts_and_no_file_appears(name, place, tmp_path, monkeypatch):
 @pytest.mark.ngspice
 @pytest.mark.parametrize("include", [".include mine.inc", ".incfoo mine.inc", ".lib mine.inc x"])
 def test_included_text_is_as_dangerous_as_the_deck(include, tmp_path):
-    """Why each of the files is checked: what is included runs too."""
+    """The reason for checking each file: included text runs too."""
     content = (
         "* library\n.lib x\n*# shell touch ran\n.endl x\n" if ".lib" in include else "* text\n*# shell touch ran\n"
     )
@@ -145,7 +145,7 @@ def test_the_title_line_can_execute_and_is_checked(deck, tmp_path):
 
 
 @pytest.mark.parametrize("line", REFERENCES)
-def test_a_reference_names_a_file_that_was_handed_over_exactly(line):
+def test_a_reference_must_name_a_given_file_exactly(line):
     with pytest.raises(DeckError, match=r"deck line \d+: "):
         check_deck(f"title\n{RC}{line}\n.end\n", files={"mine.inc"})
 
@@ -169,17 +169,17 @@ def test_files_and_allowed_paths_may_be_named(line):
 
 @pytest.mark.parametrize("line", ["*# shell touch ran", "  .control", ".CONTROLX", "*ng_script"])
 def test_a_model_file_that_holds_commands_is_refused_before_anything_runs(tmp_path, monkeypatch, line):
-    """A process design kit is read in place and not copied: it must be as clean as what is handed over."""
+    """A process design kit is read in place and not copied: it is checked like the given files."""
     monkeypatch.chdir(tmp_path)
     models = tmp_path / "models.lib"
     models.write_text(f".lib typical\n.param a=1\n{line}\nshell touch ran\n.endl typical\n")
-    with pytest.raises(DeckError, match=r"models\.lib line 3: .* makes ngspice run commands; take a clean copy"):
+    with pytest.raises(DeckError, match=r"models\.lib line 3: .* makes ngspice run commands; use a clean copy"):
         run_deck(f"title\n{RC}.lib models.lib typical\n.end\n", stop_time=1e-6, allowed_paths=frozenset({models}))
     assert [path.name for path in tmp_path.iterdir()] == ["models.lib"]
 
 
-def test_a_model_file_that_is_gone_is_told(tmp_path):
-    with pytest.raises(SpiceError, match=r"gone\.lib can't be read: No such file or directory; mend the path"):
+def test_a_missing_model_file_is_refused(tmp_path):
+    with pytest.raises(SpiceError, match=r"gone\.lib can't be read: No such file or directory; correct the path"):
         run_deck(
             f"title\n{RC}.lib gone.lib x\n.end\n", stop_time=1e-6, allowed_paths=frozenset({tmp_path / "gone.lib"})
         )
@@ -211,7 +211,7 @@ def test_an_allowed_path_allows_nothing_beside_it():
     ],
 )
 def test_a_file_to_write_has_a_plain_name(name):
-    with pytest.raises(DeckError, match="is not a free plain file name; use letters, digits"):
+    with pytest.raises(DeckError, match="is taken or is not a plain file name; use letters, digits"):
         run_deck(f"title\n{RC}", stop_time=1e-6, files={name: "* text\n"})
 
 
@@ -249,7 +249,7 @@ def test_a_title_starts_with_a_letter_or_a_star(title):
         check_deck(f"{title}\n{RC}")
 
 
-def test_honest_decks_pass():
+def test_harmless_decks_pass():
     check_deck(
         "analog ladder: 4 stages (draft #2)\n* a comment; with $ signs, (brackets) and # marks\n\n"
         + RC
@@ -268,8 +268,8 @@ def test_a_library_may_hold_sections_and_references():
 
 
 @pytest.mark.ngspice
-def test_decks_put_together_at_random_make_no_file_once_they_pass(tmp_path, monkeypatch):
-    """200 decks of dangerous pieces that the gate lets through; each runs, and the folder stays as it was."""
+def test_random_decks_that_pass_write_no_file(tmp_path, monkeypatch):
+    """200 decks of dangerous pieces that pass the check; each runs, and the folder is unchanged."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     rng = random.Random(20_260_101)  # noqa: S311 (fuzzing, not secrets)

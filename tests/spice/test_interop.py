@@ -28,7 +28,7 @@ def rebuilt(deck):
 
 
 def same(one, other):
-    """The same circuit and settings: the same steps, or steps that reltol lets differ by a thousandth of the swing."""
+    """The same circuit and settings: equal steps, or steps that differ within reltol by a thousandth of the swing."""
     assert set(one.signals) == set(other.signals)
     for name, values in one.signals.items():
         moved = np.interp(one.axis, other.axis, other[name])
@@ -49,7 +49,7 @@ def test_ladders_and_sources_are_elements_that_can_be_looked_up():
 
 @pytest.mark.pyspice
 @pytest.mark.ngspice
-def test_the_circuit_runs_as_the_deck_it_was_made_of():
+def test_the_circuit_gives_the_waveforms_of_its_deck():
     deck = ideal()
     stop = deck.schedule.duration
     same(run_deck(deck.text, stop_time=stop), run_deck(rebuilt(deck), stop_time=stop))
@@ -59,7 +59,7 @@ def test_the_circuit_runs_as_the_deck_it_was_made_of():
 @pytest.mark.ngspice
 @pytest.mark.pdk
 def test_a_circuit_of_transistors_gives_the_same_states_in_both_engines():
-    """The shared library may round otherwise than the program, and steps grow apart: states and levels stay."""
+    """The shared library may round differently from the program, so that steps diverge; states and levels agree."""
     design = map_network(NET, TECHNOLOGY, MappingOptions(**{**vars(MappingOptions.standard()), "input_bound": 3.0}))
     deck = ladder_slice(design, design.ladders[0], [0], X[:2], find_pdk())
     given = {"stop_time": deck.schedule.duration, "allowed_paths": deck.allowed_paths}
@@ -69,11 +69,11 @@ def test_a_circuit_of_transistors_gives_the_same_states_in_both_engines():
     states = [name for name in one.signals if ".a" in name]
     assert len(states) == 4
     for name in states:
-        # a rail is met within 20 mV or so by either
+        # both engines reach the supply or ground within about 20 mV
         assert np.abs(np.interp(times, one.axis, one[name]) - np.interp(times, other.axis, other[name])).max() < 0.05
 
 
-def test_without_pyspice_the_way_to_get_it_is_told(monkeypatch):
+def test_without_pyspice_the_message_names_the_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "PySpice.Spice.Netlist", None)
     with pytest.raises(MissingDependencyError, match=r"PySpice is not installed; install it with `pip install PySpice"):
         pyspice_circuit(ideal())

@@ -1,4 +1,4 @@
-"""Finding GF180MCU: the order of search, what is said when it is missing, and the lines that load it."""
+"""Finding GF180MCU: the order of search, the message when it is missing, and the lines that load it."""
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -16,7 +16,7 @@ from analogrnn.technology import load_technology
 
 
 def install(root: Path, variant: str = "gf180mcuD", text: str = "* models\n") -> Path:
-    """Lay two model files out as a PDK installer does; return their folder."""
+    """Write two model files in the layout of a PDK installer; return their folder."""
     folder = root / variant / "libs.tech" / "ngspice"
     folder.mkdir(parents=True)
     (folder / "design.ngspice").write_text("* design\n")
@@ -26,7 +26,7 @@ def install(root: Path, variant: str = "gf180mcuD", text: str = "* models\n") ->
 
 @pytest.fixture(autouse=True)
 def _empty_machine(tmp_path, monkeypatch, request):
-    """Hide what this machine has, except from the tests that need it."""
+    """Hide the models of this machine, except from the tests that need them."""
     if request.node.get_closest_marker("pdk"):
         return
 
@@ -64,7 +64,7 @@ def test_pdk_names_the_variant(tmp_path, monkeypatch):
     assert find_pdk().models == folder / "sm141064.ngspice"
 
 
-def test_a_pdk_root_without_models_is_told_and_not_passed_over(tmp_path, monkeypatch):
+def test_a_pdk_root_without_models_is_refused_and_not_skipped(tmp_path, monkeypatch):
     install(tmp_path / "home" / ".volare")
     monkeypatch.setenv("PDK_ROOT", str(tmp_path / "root"))
     with pytest.raises(MissingDependencyError, match=r"PDK_ROOT = '.*root': .*gf180mcuD.* lacks .* or unset PDK_ROOT"):
@@ -82,12 +82,12 @@ def test_a_root_in_use_for_another_process_is_searched_for_this_one(tmp_path, mo
 
 @pytest.mark.parametrize("name", ["my pdks", "\u00fcn\u00ef", "it's", 'a"b', "a`b", "tab\t"])
 def test_an_absolute_path_that_no_deck_can_hold_is_refused(tmp_path, monkeypatch, name):
-    """ngspice 39 ends the path of a .lib at a space, whatever quotes are around it; a deck is printable ASCII."""
+    """ngspice 39 ends the path of a .lib at a space, even if it is quoted; a deck is printable ASCII."""
     install(tmp_path / name)
     monkeypatch.setenv("PDK_ROOT", str(tmp_path / name))
     assert model_lines(find_pdk())[0] == ".include design.ngspice"
     with pytest.raises(
-        ParameterError, match=r"^the models lie in .* no deck can hold a path with .*; link that folder"
+        ParameterError, match=r"^the models are in .* no deck can hold a path with .*; link that folder"
     ):
         model_lines(find_pdk(), absolute=True)
 
@@ -96,29 +96,29 @@ def test_transistors_of_another_process_are_refused():
     require_process(load_technology())
     other = replace(load_technology(), name="mine", process="sky130")
     with pytest.raises(
-        ParameterError, match=r"^technology 'mine' is of the process 'sky130', and transistors are gf180"
+        ParameterError, match=r"^technology 'mine' has the process 'sky130', and transistor decks exist for gf180"
     ):
         require_process(other)
 
 
-def test_a_root_of_another_process_is_passed_over_and_the_source_says_so(tmp_path, monkeypatch):
+def test_a_root_of_another_process_is_skipped_and_the_source_says_so(tmp_path, monkeypatch):
     folder = install(tmp_path / "home" / ".ciel")
     monkeypatch.setenv("PDK_ROOT", str(tmp_path / "root"))
     monkeypatch.setenv("PDK", "sky130A")
     found = find_pdk()
     assert found.design == folder / "design.ngspice"
     place = tmp_path / "home" / ".ciel" / "gf180mcuD"
-    reason = "(PDK_ROOT passed over: PDK = 'sky130A' is another process, and it holds no gf180mcuD)"
+    reason = "(PDK_ROOT skipped: PDK = 'sky130A' is another process, and it holds no gf180mcuD)"
     assert found.source == f"{place} {reason}"
 
 
-def test_one_file_of_two_is_not_enough(tmp_path):
+def test_one_file_of_two_is_not_sufficient(tmp_path):
     (install(tmp_path / "home" / ".volare") / "design.ngspice").unlink()
     with pytest.raises(MissingDependencyError, match="not on this machine"):
         find_pdk()
 
 
-def test_the_digest_depends_on_the_text_and_not_on_the_place(tmp_path, monkeypatch):
+def test_the_digest_depends_on_the_text_and_not_on_the_folder(tmp_path, monkeypatch):
     digests = []
     for place, text in (("a", "* models\n"), ("b", "* models\n"), ("c", "* other models\n")):
         install(tmp_path / place, text=text)

@@ -1,4 +1,4 @@
-"""The PySpice engine agrees with the subprocess engine, and its known traps end in an error and not in a result."""
+"""The PySpice engine agrees with the subprocess engine, and its known faults end in an error instead of a result."""
 
 import importlib.metadata
 import os
@@ -71,12 +71,12 @@ def test_a_deck_that_does_not_load_gives_no_earlier_circuits_waveforms(line, mes
     assert run_deck_pyspice(RC + ".tran 10n 5u\n.end\n", stop_time=5e-6).axis[-1] > 0
     with pytest.raises(SpiceError, match=message):
         run_deck_pyspice(f"{RC}{line}\n.tran 10n 5u\n.end\n", stop_time=5e-6)
-    # and the next run is unharmed
+    # and the next run succeeds
     assert run_deck_pyspice(RC + ".tran 10n 5u\n.end\n", stop_time=5e-6).axis[-1] > 0
 
 
 def test_harmless_notes_do_not_raise():
-    """The operating point needs gmin stepping, which ngspice tells on stderr and PySpice takes for an error."""
+    """The operating point needs gmin stepping, which ngspice reports on stderr and PySpice takes for an error."""
     deck = (
         "gmin stepping\nV1 in1 0 PULSE(0 1 0 1n 1n 1 2)\nB1 out 0 I=exp(200*v(out))*1e30-v(in1)*1e40\n"
         "C1 out 0 1n\n.tran 10n 5u\n.end\n"
@@ -84,7 +84,7 @@ def test_harmless_notes_do_not_raise():
     assert run_deck_pyspice(deck, stop_time=5e-6).plotname == "Transient Analysis"
 
 
-def test_non_convergence_is_told():
+def test_non_convergence_is_reported():
     deck = (
         "no convergence\nV1 in1 0 PULSE(0 1 1u 1n 1n 1 2)\nR1 in1 a 1\nB1 a 0 I=(v(a)>0.5) ? -1e30*v(a) : 0\n"
         "C1 a 0 1e-30\n.tran 10n 5u\n.end\n"
@@ -99,12 +99,12 @@ def test_a_run_can_be_interrupted():
 
 
 def test_several_analyses_are_refused_as_by_the_other_engine():
-    with pytest.raises(SpiceError, match="The deck ran 2 analyses; give it one"):
+    with pytest.raises(SpiceError, match="The deck ran 2 analyses; give it exactly one"):
         run_deck_pyspice(RC + ".op\n.dc V1 0 1 0.5\n.end\n", stop_time=None)
 
 
-def test_a_deck_without_analysis_is_told():
-    with pytest.raises(SpiceError, match="it reported `no analysis ran`; mend that in the deck"):
+def test_a_deck_without_analysis_is_refused():
+    with pytest.raises(SpiceError, match="it reported `no analysis ran`; correct that in the deck"):
         run_deck_pyspice(RC + ".end\n", stop_time=None)
 
 
@@ -124,7 +124,7 @@ def test_another_circuits_raw_file_is_refused(monkeypatch):
     assert error.value.log == "log"
 
 
-def test_the_gate_stands_before_this_engine_too(tmp_path):
+def test_decks_are_checked_for_this_engine_too(tmp_path):
     with pytest.raises(DeckError, match=r"deck line 5: '\.control' makes ngspice run commands"):
         run_deck_pyspice(f"{RC}.control\nshell touch {tmp_path}/ran\n.endc\n.end\n", stop_time=None)
     assert not (tmp_path / "ran").exists()
@@ -144,7 +144,7 @@ def test_a_missing_library_names_the_command_that_installs_it(monkeypatch):
         run_deck_pyspice(RC + ".tran 10n 5u\n.end\n", stop_time=5e-6)
 
 
-def test_no_library_at_all_is_told(monkeypatch):
+def test_a_machine_without_the_library_is_refused(monkeypatch):
     monkeypatch.delenv("NGSPICE_LIBRARY_PATH", raising=False)
     monkeypatch.setattr("ctypes.util.find_library", lambda _name: None)
     with pytest.raises(MissingDependencyError, match="libngspice = 'ngspice' can't be loaded"):

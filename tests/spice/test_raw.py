@@ -1,4 +1,4 @@
-"""The raw-file reader: each kind of plot bit for bit, and files that are cut short or lie about their size."""
+"""The raw-file reader: each kind of plot bit for bit, and files that are truncated or announce a wrong size."""
 
 import struct
 from pathlib import Path
@@ -17,7 +17,7 @@ TIME = [("time", "time"), ("v(out)", "voltage"), ("i(v1)", "current")]
 
 
 def raw_bytes(table, variables=TIME, plotname="Transient Analysis", points=None, binary=True) -> bytes:
-    """Return one plot as ngspice lays it out; `points` overrides the promised number of points."""
+    """Return one plot as ngspice lays it out; `points` overrides the announced number of points."""
     table = np.asarray(table)
     complex_ = np.iscomplexobj(table)
     head = (
@@ -57,7 +57,7 @@ def test_a_transient_comes_back_bit_for_bit(written, binary):
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_an_ac_plot_has_a_real_axis_and_complex_signals(written, binary):
-    # ngspice 39 leaves rubbish as the imaginary part of the frequency
+    # in ngspice 39 the imaginary part of the frequency is uninitialised
     table = np.array([[1e3 + 1.09e106j, 1 + 2j], [1e4 + 1.09e106j, 3 - 4j]])
     variables = [("frequency", "frequency grid=3"), ("v(out)", "voltage")]
     (waves,) = read_raw(written(raw_bytes(table, variables, "AC Analysis", binary=binary)))
@@ -100,7 +100,7 @@ def test_what_ngspice_writes_is_read(tmp_path, option):
 # ---------------------------------------------------------------- names
 
 
-def test_signals_are_found_in_any_case_and_near_names_are_told(written):
+def test_signals_are_found_in_any_case_and_near_names_are_suggested(written):
     (waves,) = read_raw(written(raw_bytes([[0.0, 1.0, 2.0]])))
     assert waves["V(OUT)"] == [1.0]
     with pytest.raises(ParameterError, match=r"has no signal 'v\(ouy\)' among 2; nearest: v\(out\)"):
@@ -123,18 +123,18 @@ def test_waveforms_are_read_only_and_print_in_one_line(written):
 # ---------------------------------------------------------------- files that are broken
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(SpiceError, match=r"none\.raw can't be read: No such file or directory; give the deck one"):
         read_raw(tmp_path / "none.raw")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])
-def test_an_empty_file_is_told(written, content):
+def test_an_empty_file_is_refused(written, content):
     with pytest.raises(SpiceError, match=r"out\.raw is empty: the simulator ran no analysis; give the deck a \.tran"):
         read_raw(written(content))
 
 
-def test_an_aborted_run_with_no_points_is_told(written):
+def test_an_aborted_run_with_no_points_is_refused(written):
     with pytest.raises(SpiceError, match=r"has 0 points in 'Transient Analysis': the run was aborted; see the log"):
         read_raw(written(raw_bytes(np.empty((0, 3)))))
 
@@ -143,19 +143,19 @@ def test_an_aborted_run_with_no_points_is_told(written):
 @pytest.mark.parametrize("points", [4, 10**9, 999_999_999_999_999])
 def test_a_count_beyond_the_file_takes_no_memory(written, points, binary):
     content = raw_bytes(np.ones((3, 3)), points=points, binary=binary)
-    with pytest.raises(SpiceError, match=rf"out\.raw is truncated: it promises {points} points"):
+    with pytest.raises(SpiceError, match=rf"out\.raw is truncated: it announces {points} points"):
         read_raw(written(content))
 
 
 def test_a_count_of_variables_beyond_the_file_takes_no_memory(written):
     content = raw_bytes(np.ones((3, 3))).replace(b"No. Variables: 3", b"No. Variables: 999999999")
-    with pytest.raises(SpiceError, match="truncated: it promises 999999999 variables and lists 3"):
+    with pytest.raises(SpiceError, match="truncated: it announces 999999999 variables and lists 3"):
         read_raw(written(content))
 
 
 @pytest.mark.parametrize("count", ["-1", "1e3", "", "9" * 16, "2.0", "nan"])
 @pytest.mark.parametrize("key", ["No. Points", "No. Variables"])
-def test_a_count_that_is_no_count_is_told(written, key, count):
+def test_a_count_that_is_not_a_number_is_refused(written, key, count):
     content = raw_bytes(np.ones((3, 3))).replace(f"{key}: 3".encode(), f"{key}: {count}".encode())
     with pytest.raises(SpiceError, match=rf"{key.lower()} = '{count}', which is not a count"):
         read_raw(written(content))
@@ -168,23 +168,23 @@ def test_a_count_that_is_no_count_is_told(written, key, count):
         (b"Title:", b"x" * 70_000, "a header line is longer than 65536 bytes"),
         (b"Title:", b"".join(b"%d: x\n" % k for k in range(30)), "not a SPICE raw file: header line"),
         (b"Binary:", b"Binery:", "after 3 variables comes 'Binery:', not Binary: or Values:"),
-        (b"\t1\tv(out)", b"\t7\tv(out)", "it promises 3 variables and lists 1"),
+        (b"\t1\tv(out)", b"\t7\tv(out)", "it announces 3 variables and lists 1"),
         (b"i(v1)", b"V(Out)", "has 3 variables, 2 distinct; save each signal once"),
         (b"No. Variables: 3", b"No. Variables: 0", "has 0 variables, 0 distinct"),
-        (b"Flags: real", b"Flags: real padded", "has a padded plot, which is not read"),
-        (b"Flags: real", b"Flags: real forward", "has the flag 'forward', which is not read"),
-        (b"Flags: real", b"Flags: real double log", "has the flag 'double', which is not read"),
+        (b"Flags: real", b"Flags: real padded", "has a padded plot, which is not supported"),
+        (b"Flags: real", b"Flags: real forward", "has the flag 'forward', which is not supported"),
+        (b"Flags: real", b"Flags: real double log", "has the flag 'double', which is not supported"),
         (b"Flags: real", b"Flags: real complex", "a plot is either real or complex"),
         (b"Flags: real", b"Flags: unpadded", "a plot is either real or complex"),
     ],
 )
-def test_a_header_that_is_not_ngspices_is_told(written, old, new, message):
+def test_a_header_that_is_not_ngspices_is_refused(written, old, new, message):
     with pytest.raises(SpiceError, match=message):
         read_raw(written(raw_bytes(np.ones((3, 3))).replace(old, new, 1)))
 
 
 @pytest.mark.parametrize("kind", [float, complex])
-def test_values_that_lie_variable_by_variable_come_back_in_their_own_vectors(written, kind):
+def test_values_stored_variable_by_variable_are_assigned_to_their_signals(written, kind):
     table = np.arange(9.0).reshape(3, 3).astype(kind)
     content = raw_bytes(table).partition(b"Binary:\n")[0].replace(b"\nNo. V", b" fastaccess\nNo. V", 1)
     (waves,) = read_raw(written(content + b"Binary:\n" + np.ascontiguousarray(table.T).tobytes()))
@@ -205,7 +205,7 @@ def test_points_of_text_are_numbered(written):
         read_raw(written(content.replace(b"0.5", b"0_5", 1)))
 
 
-def test_an_ascii_value_that_is_no_number_is_told(written):
+def test_an_ascii_value_that_is_not_a_number_is_refused(written):
     with pytest.raises(SpiceError, match="a value that is not a number; run the deck again"):
         read_raw(written(raw_bytes(np.ones((2, 3)), binary=False).replace(b"\t1.0", b"\tone", 1)))
 
@@ -229,7 +229,7 @@ def test_damaged_bytes_give_an_error_or_waveforms_and_nothing_else(written, data
         plots = read_raw(written(bytes(content)))
     except SpiceError:
         return
-    # a promise can't exceed what is there
+    # an announced size can't exceed the file
     assert all(array.nbytes <= len(content) for plot in plots for array in plot.signals.values())
 
 

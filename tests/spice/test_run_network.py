@@ -1,4 +1,4 @@
-"""Runs of many decks: what fails is told with its log, what is finished is kept, and nothing is run twice."""
+"""Runs of many decks: failures are reported with their logs, finished decks are kept, and none runs twice."""
 
 import os
 import re
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ngspice
 
 
 class Notes:
-    """A memory in a dictionary that counts what it is asked."""
+    """A memory in a dictionary that counts its requests."""
 
     def __init__(self):
         self.kept, self.put_count = {}, 0
@@ -51,7 +51,7 @@ def broken(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ("kill -KILL $$", "killed by SIGKILL"),
         ("echo 'malloc: Out of memory'; exit 1", "it ran out of memory"),
@@ -62,7 +62,7 @@ def broken(tmp_path, monkeypatch):
     ],
     ids=["killed", "no_memory", "address_space", "disk_full", "torn_file", "hung"],
 )
-def test_a_simulator_that_dies_costs_its_own_deck_only(broken, body, told):
+def test_a_crash_affects_its_own_deck_only(broken, body, message):
     broken(body)
     run = run_network(DESIGN, X[:, :1], Simulation(workers=1, timeout=3.0))
     assert run.ran["cell"].tolist() == [[True, False]]
@@ -70,11 +70,11 @@ def test_a_simulator_that_dies_costs_its_own_deck_only(broken, body, told):
     assert np.isnan(run.candidates["cell"][:, 0, 1]).all()
     (failure,) = run.failures
     assert failure.startswith("clip 0, cell[1]: ")
-    assert re.search(told, failure), failure
+    assert re.search(message, failure), failure
     assert len(run.logs) == 1
 
 
-def test_what_was_finished_is_not_run_again(broken):
+def test_finished_decks_are_not_run_again(broken):
     notes = Notes()
     broken("kill -KILL $$")
     with_failures = run_network(DESIGN, X, Simulation(workers=2, memory=notes))
@@ -87,7 +87,7 @@ def test_what_was_finished_is_not_run_again(broken):
     assert notes.put_count == 4
 
 
-def test_a_memory_knows_other_inputs_as_another_run():
+def test_other_inputs_are_another_run_in_a_memory():
     notes = Notes()
     run_network(DESIGN, X[:, :1], Simulation(memory=notes))
     run_network(DESIGN, X[:, :1] * 0.5, Simulation(memory=notes))
@@ -101,7 +101,7 @@ def test_all_failing_is_an_error_with_the_first_of_them(broken):
 
 
 @pytest.mark.pdk
-def test_a_kit_that_holds_commands_stops_the_run_and_runs_nothing(tmp_path, monkeypatch):
+def test_models_that_hold_commands_are_refused_before_anything_runs(tmp_path, monkeypatch):
     """PDK_ROOT may point anywhere: models that would start a shell are refused by name and line."""
     pdk = find_pdk()
     folder = tmp_path / "gf180mcuD" / "libs.tech" / "ngspice"

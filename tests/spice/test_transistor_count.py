@@ -25,6 +25,6 @@ def test_the_count_is_that_of_the_deck(kind):
     assert sum(counts.values()) == sum(group.count for group in devices(design))
 
 
-def test_every_kind_of_layer_is_among_them():
+def test_every_kind_of_layer_is_counted():
     layers = [layer for net in kinds().values() for layer in net.layers]
     assert any(isinstance(layer, ReLU) for layer in layers)

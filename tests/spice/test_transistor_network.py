@@ -1,4 +1,4 @@
-"""Whole networks in transistors: what their decks hold, and that ngspice does with them what the models say."""
+"""Whole networks in transistors: the contents of their decks, and that ngspice agrees with the models."""
 
 import re
 from dataclasses import replace
@@ -56,7 +56,7 @@ def block(text, name):
 # ---------------------------------------------------------------- text
 
 
-def test_a_deck_holds_a_circuit_and_nothing_of_this_machine():
+def test_a_deck_holds_a_circuit_and_no_trace_of_this_machine():
     text = network_transistors(DESIGN, X[:, 0], PLAIN).text
     check_deck(text, allowed_paths=(PLAIN.design, PLAIN.models))
     assert re.findall(r"(?m)^\.(?:include|lib) (.*)$", text) == ["design.ngspice", "sm141064.ngspice typical"]
@@ -80,7 +80,7 @@ def test_every_trained_parameter_is_an_instance_with_its_value_in_a_comment():
         assert f"alpha {LADDER.alpha[cell]:.10g}; " in block(text, f"ladder_cell_{cell}")
 
 
-def test_positive_weights_make_up_for_the_pmos_mirror_and_negative_ones_need_nothing():
+def test_positive_weights_compensate_for_the_pmos_mirror_and_negative_ones_do_not():
     text = network_transistors(DESIGN, X[:, 0], PLAIN).text
     for row in range(LADDER.width):
         body, synapses = block(text, f"ladder_{LADDER.name}_{row}"), LADDER.synapses
@@ -88,7 +88,7 @@ def test_positive_weights_make_up_for_the_pmos_mirror_and_negative_ones_need_not
             written = float(re.search(rf"(?m)^Xw_{j} .* ratio=(\S+)", body)[1])
             gain = rail_gain(DESIGN, synapses, row) if ratio > 0 else 1.0
             assert written * gain == pytest.approx(abs(ratio), rel=1e-9)
-    # more current in the mirror, more error: 0.0002 at 1 nA, 0.001 at 4 nA
+    # the error of the mirror grows with its current: 0.0002 at 1 nA, 0.001 at 4 nA
     wide = replace(LADDER.synapses, ratio=LADDER.synapses.ratio * 8.0)
     assert 1.0 < rail_gain(DESIGN, LADDER.synapses, 0) < rail_gain(DESIGN, wide, 0) < 1.02
 
@@ -103,8 +103,8 @@ def test_a_slice_is_the_flat_decks_ladder():
         assert len(sources) >= 5
 
 
-def test_a_chips_deck_carries_the_draws_of_the_same_chip_of_the_fast_model():
-    """Every device of ladder, bias, line and weights, by name, to the last digit that is written."""
+def test_a_chips_deck_carries_the_draws_of_the_same_chip_of_the_behavioural_model():
+    """Every device of ladder, bias, line and weights, by name, to the last written digit."""
     text = network_transistors(DESIGN, X[:, 0], PLAIN, chip_setup(DESIGN, 7, 17)).text
     ladder, synapses = draw_ladder(DESIGN, LADDER, 7, 17), draw_synapses(DESIGN, LADDER.synapses, 7, 17)
     body = block(text, "ladder_cell_1").replace("\n+", "")
@@ -125,14 +125,14 @@ def test_a_chips_deck_carries_the_draws_of_the_same_chip_of_the_fast_model():
     assert " ".join(SETTINGS) in text
 
 
-def test_chips_scaled_to_nothing_have_no_deviation():
+def test_chips_scaled_by_zero_have_no_deviation():
     scaled = ladder_slice(DESIGN, LADDER, [0], X[:, 0], PLAIN, chip_setup(DESIGN, 7, 17, scale=0.0)).text
     values = re.findall(r"\b(?:vth|beta)_?\w*=(\S+)", block(scaled, "ladder_cell_0"))
     assert len(values) > 100
     assert {float(value) for value in values} == {0.0}
 
 
-def test_a_layer_behind_another_is_no_slice():
+def test_a_layer_fed_by_another_is_not_a_slice():
     stacked = small(network(cmru("low", 2, 3), cmru("high", 2, 2)))
     with pytest.raises(MappingError, match="high is fed by another layer, not by the inputs; run the whole network"):
         ladder_slice(stacked, stacked.ladders[1], [0], np.zeros((2, 2)), PLAIN)
@@ -140,12 +140,12 @@ def test_a_layer_behind_another_is_no_slice():
 
 def test_a_first_quadrant_cell_that_starts_on_is_refused():
     net = network(first_quadrant(initial=np.array([1.0, 0.0])))
-    with pytest.raises(MappingError, match="cell has no clock, so no preset pulse: train it to start from zero"):
+    with pytest.raises(MappingError, match="cell has no clock and therefore no preset pulse; train it to start"):
         network_transistors(small(net), np.zeros((2, 3)), PLAIN)
 
 
-def test_a_readout_that_is_not_there_is_told():
-    with pytest.raises(ParameterError, match="random has no readout behind its last ladder"):
+def test_a_network_without_readout_is_refused():
+    with pytest.raises(ParameterError, match="random has no layer after its last ladder"):
         readout_deck(small(network(cmru(), readout=False)), np.zeros((1, 2)), PLAIN)
 
 
@@ -169,7 +169,7 @@ def test_chips_without_a_class_are_refused():
     ],
     ids=["signed", "bmru", "first_quadrant", "rectified"],
 )
-def test_a_whole_network_in_one_deck_is_the_digital_one(net):
+def test_a_whole_network_in_one_deck_agrees_with_the_digital_one(net):
     """Away from thresholds every stage is right; classes too; candidates and outputs within 2 %."""
     design = small(net)
     x = np.clip(inputs_of(net, 4, 1, near=NEAR), -3.0, 3.0)
@@ -182,7 +182,7 @@ def test_a_whole_network_in_one_deck_is_the_digital_one(net):
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_slices_and_the_flat_deck_say_the_same():
+def test_slices_and_the_deck_of_the_whole_network_agree():
     slices, flat = (run_network(DESIGN, X[:3, :1], Simulation(TransistorSetup(), flat=flat)) for flat in (False, True))
     assert np.array_equal(slices.stages["cell"], flat.stages["cell"])
     assert_allclose(slices.logits, flat.logits, atol=0.02)  # units; the cells' outputs end in equal diodes
@@ -220,13 +220,13 @@ def test_a_deviation_set_by_hand_moves_the_threshold_as_predicted(device, vth):
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_chip_17_in_ngspice_is_chip_17_of_the_fast_model():
-    """Currents of a mismatched chip: 2 % of full scale where nominal would be off by more."""
+def test_chip_17_in_ngspice_is_chip_17_of_the_behavioural_model():
+    """Currents of a mismatched chip: 2 % of full scale where the nominal chip would differ by more."""
     setup, chip = chip_setup(DESIGN, 1, 17), draw_chip(DESIGN, 1, 17)
     run = run_network(DESIGN, X[:3, :1], Simulation(setup))
-    told, nominal = simulate(chip, X[:3, :1]), simulate(draw_chip(DESIGN, 1, 17, scale=0.0), X[:3, :1])
+    predicted, nominal = simulate(chip, X[:3, :1]), simulate(draw_chip(DESIGN, 1, 17, scale=0.0), X[:3, :1])
     half = LADDER.threshold[:, 1]
-    error = np.abs(run.candidates["cell"] - told.candidates["cell"]) / half
+    error = np.abs(run.candidates["cell"] - predicted.candidates["cell"]) / half
     without = np.abs(run.candidates["cell"] - nominal.candidates["cell"]) / half
     assert error.max() < 0.1 * without.max()
     classes = TransistorChips(DESIGN, X[:3, :1])(np.array([17]))["classes"]
