@@ -3,11 +3,12 @@
 import argparse
 import re
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
+import analogrnn as ar
 from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.numbers import whole
@@ -16,11 +17,13 @@ from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_text
-from analogrnn.spice.ideal_network import ladder_deck, network_deck
-from analogrnn.spice.pdk import PROCESS, Pdk, find_pdk, model_lines
-from analogrnn.spice.reading import ProbedDeck
-from analogrnn.spice.transistor_network import TransistorSetup, chip_setup, ladder_slice, network_transistors
+from analogrnn.show import counted
+from analogrnn.spice.pdk import PROCESS, find_pdk, model_lines
+from analogrnn.spice.reading import Cell, ProbedDeck
+from analogrnn.spice.transistor_network import TransistorSetup
 from analogrnn.stimulus import random_stimulus
+
+Export = Callable[..., ProbedDeck]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,51 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the deck here (default: standard output)")
 
 
-@dataclass(frozen=True, eq=False)
-class _Maker:
-    """Writes decks of one design; `setup` None: ideal subcircuits."""
-
-    design: Design
-    x: np.ndarray
-    setup: TransistorSetup | None
-    pdk: Pdk | None
-
-    def whole(self) -> ProbedDeck:
-        if self.setup is None or self.pdk is None:
-            return network_deck(self.design, self.x)
-        return network_transistors(self.design, self.x, self.pdk, self.setup)
-
-    def slice(self, ladder: Ladder, cell: int) -> ProbedDeck:
-        if self.setup is None or self.pdk is None:
-            return ladder_deck(self.design, ladder, cell, self.x)
-        return ladder_slice(self.design, ladder, [cell], self.x, self.pdk, self.setup)
-
-
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     if args.json and args.out is None:
         raise ParameterError("--json needs --out: the deck itself goes to standard output without it.")
     network = network_of(args)
     design = design_of(args, network)
-    maker = _maker(args, network, design)
+    export = _exporter(args, network, design)
     chosen = None if args.cell is None else _cells(design, args.cell)
-    if chosen is not None and isinstance(chosen, Ladder):
-        return _folder(args, ui, maker, chosen)
-    deck = maker.whole() if chosen is None else maker.slice(*chosen)
-    text = _with_paths(args, maker, deck)
+    if isinstance(chosen, Ladder):
+        return _folder(args, ui, export, chosen)
+    deck = export(cell=chosen)
+    text = _with_paths(args, deck)
     if args.out is None:
         sys.stdout.write(text)
         return 0
     write_text(args.out, text)
     ui.say(
-        f"{args.out}: {len(deck.probes)} ladders, {deck.schedule.steps} steps; run it with: "
-        f"ngspice -b -r out.raw {args.out}{_models(args, maker)}"
+        f"{args.out}: {counted(len(deck.probes), 'ladder')}, {counted(deck.schedule.steps, 'step')}; run it with: "
+        f"ngspice -b -r out.raw {args.out}{_models(args)}"
     )
     ui.result({"deck": str(args.out), **_facts(deck)})
     return 0
 
 
-def _maker(args: argparse.Namespace, network: Network, design: Design) -> _Maker:
+def _exporter(args: argparse.Namespace, network: Network, design: Design) -> Export:
+    """`export_deck` of the design, the clip, the level and the conditions that the arguments name."""
     if args.level == "ideal" and (args.chip is not None or args.pdk_paths != "bare"):
         raise ParameterError("--chip and --pdk-paths need --level transistor: ideal subcircuits have no devices.")
     if args.clip is not None:
@@ -117,30 +101,29 @@ def _maker(args: argparse.Namespace, network: Network, design: Design) -> _Maker
         else inputs_of(args, network).x[:, 0]
     )
     if args.level == "ideal":
-        return _Maker(design, x, None, None)
+        return partial(ar.export_deck, design, x)
     if design.technology.name != PROCESS:
         sys.stderr.write(
             f"analogrnn: technology {design.technology.name}: the transistors of the deck are {PROCESS}'s\n"
         )
     options = conditions_of(args)
-    setup = TransistorSetup(options) if args.chip is None else chip_setup(design, args.seed, args.chip, options)
-    return _Maker(design, x, setup, find_pdk())
+    setup = TransistorSetup(options) if args.chip is None else ar.chip_setup(design, args.seed, args.chip, options)
+    return partial(ar.export_deck, design, x, level="transistor", setup=setup)
 
 
-def _folder(args: argparse.Namespace, ui: Ui, maker: _Maker, ladder: Ladder) -> int:
+def _folder(args: argparse.Namespace, ui: Ui, export: Export, ladder: Ladder) -> int:
     """Every ladder of a layer as a deck of its own."""
     if args.out is None:
         raise ParameterError(f"--slice {args.cell} makes {ladder.width} decks; name a folder for them with --out.")
     folder = make_folder(args.out)
     decks = {}
     for cell in range(ladder.width):
-        deck = maker.slice(ladder, cell)
+        deck = export(cell=(ladder.name, cell))
         path = folder / f"{ladder.name}_{cell}.spice"
-        write_text(path, _with_paths(args, maker, deck))
+        write_text(path, _with_paths(args, deck))
         decks[str(path)] = _facts(deck)
     ui.say(
-        f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK"
-        f"{_models(args, maker)}"
+        f"{folder}: {ladder.width} decks of one ladder each; run each with: ngspice -b -r out.raw DECK{_models(args)}"
     )
     ui.result({"decks": decks})
     return 0
@@ -155,20 +138,22 @@ def _facts(deck: ProbedDeck) -> dict[str, object]:
     }
 
 
-def _models(args: argparse.Namespace, maker: _Maker) -> str:
-    if maker.pdk is None or args.pdk_paths == "absolute":
+def _models(args: argparse.Namespace) -> str:
+    """How the simulator finds the models that a deck of transistors names."""
+    if args.level == "ideal" or args.pdk_paths == "absolute":
         return ""
-    return f" beside links to {maker.pdk.design} and {maker.pdk.models}, or with: analogrnn spice"
+    pdk = find_pdk()
+    return f" beside links to {pdk.design} and {pdk.models}, or with: analogrnn spice"
 
 
-def _with_paths(args: argparse.Namespace, maker: _Maker, deck: ProbedDeck) -> str:
+def _with_paths(args: argparse.Namespace, deck: ProbedDeck) -> str:
     """The deck with the model files where --pdk-paths wants them."""
-    if maker.pdk is None or maker.setup is None or args.pdk_paths == "bare":
+    if args.level == "ideal" or args.pdk_paths == "bare":
         return deck.text
-    return replace(deck.deck, models=model_lines(maker.pdk, maker.setup.options.corner, absolute=True)).text
+    return replace(deck.deck, models=model_lines(find_pdk(), args.corner, absolute=True)).text
 
 
-def _cells(design: Design, text: str) -> Ladder | tuple[Ladder, int]:
+def _cells(design: Design, text: str) -> Ladder | Cell:
     """What --slice names: one ladder, or all of a layer."""
     name, bracket, rest = text.partition("[")
     if text == "all":
@@ -180,4 +165,4 @@ def _cells(design: Design, text: str) -> Ladder | tuple[Ladder, int]:
         raise ParameterError(f"--slice = {text!r} names no ladder; there are {known}.")
     if ladder is not design.layers[0] or (text == "all" and len(design.ladders) > 1):
         raise MappingError(f"--slice: {name} is fed by another layer, not by the inputs; export the whole network.")
-    return ladder if number is None else (ladder, int(number[1]))
+    return ladder if number is None else (name, int(number[1]))
