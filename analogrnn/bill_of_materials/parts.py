@@ -1,4 +1,4 @@
-"""What a Design says to a person: its summary, and the bill of materials (one row a trained parameter)."""
+"""The bill of materials: one row per trained parameter, with the circuit elements that carry it."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,32 @@ from typing import Any
 from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.errors import OutputError
 
+NONE = "none"  # in place of an element: the value needs no device
+
 
 @dataclass(frozen=True)
 class Part:
-    """One trained parameter and the circuit element that carries it. `element` is its name in the exported deck."""
+    """One trained parameter and the element that carries it in each flavour of the deck of the whole network.
+
+    Names of elements are in lower case, since ngspice knows no other. An element of a subcircuit comes after the
+    instance of the subcircuit and a dot: `xladder_cell_3.xw_5` is element xw_5 in subcircuit `ladder_cell_3`. The name
+    is "none" where no element is placed.
+
+    parameter           layer, array and index in the network, such as `cell.weight[3,5]`
+    trained             trained value, 1
+    ideal_element       in the deck of ideal subcircuits
+    transistor_element  in the deck of transistors. Of a bias line, the programmed source r*, whose unit devices the
+                        diode b* of the same line divides; of an initial level, the clock line that all ladders with the
+                        same number of preset pulses share
+    quantity            what the value is
+    value, unit         of the Design; a unit of "1" is a number. A transistor deck makes up for known deviations of the
+                        blocks, see `biases`, so that its unit devices differ from the value by some per cent
+    """
 
     parameter: str
     trained: float
-    element: str
+    ideal_element: str
+    transistor_element: str
     quantity: str
     value: float
     unit: str
@@ -31,9 +49,11 @@ def bill_of_materials(design: Design) -> Iterator[Part]:
 
 
 def write_bill_of_materials(design: Design, path: Path) -> int:
-    """Write the bill of materials as CSV; return the number of rows. Raises OutputError.
+    """Write the bill of materials as CSV, one column per field of `Part`; return the number of rows.
 
     >>> rows = ar.write_bill_of_materials(design, folder / "parts.csv")
+
+    Raises OutputError for a path that can't be written.
     """
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -57,28 +77,46 @@ def write_parts(parts: Iterable[Part], file: Any) -> int:
 def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part]:
     synapses, name = layer.synapses, layer.name
     for i in range(synapses.width):
-        owner, tail = (f"xladder_{name}_{i}.".lower(), "") if isinstance(layer, Ladder) else ("", f"_{name}")
         for j in range(synapses.inputs):
             ratio, trained = float(synapses.ratio[i, j]), float(synapses.weight[i, j])
-            element = f"{owner}xw_{i}_{j}{tail}" if ratio else "none"
+            names = _row_elements(layer, i, f"xw_{i}_{j}", f"xw_{j}") if ratio else (NONE, NONE)
             kind = "mirror ratio, negative rail" if ratio < 0 else "mirror ratio, positive rail"
-            yield Part(f"{name}.weight[{i},{j}]", trained, element, kind if ratio else "no device", abs(ratio), "1")
-        bias = float(synapses.bias[i]) * design.unit_current
-        yield Part(
-            f"{name}.bias[{i}]", float(synapses.trained_bias[i]), f"{owner}ib_{i}{tail}", "bias current", bias, "A"
-        )
+            yield Part(f"{name}.weight[{i},{j}]", trained, *names, kind if ratio else "no device", abs(ratio), "1")
+        bias, trained = float(synapses.bias[i]) * design.unit_current, float(synapses.trained_bias[i])
+        ideal, transistor = _row_elements(layer, i, f"ib_{i}", "xbrow")
+        yield Part(f"{name}.bias[{i}]", trained, ideal, transistor if bias else NONE, "bias current", bias, "A")
+
+
+def _row_elements(layer: FeedForward | Ladder, row: int, ideal: str, transistor: str) -> tuple[str, str]:
+    """Full names of two elements of a row: of the ladder's subcircuits, else at the top level of the ideal deck."""
+    if isinstance(layer, Ladder):
+        owner = _ladder_element(layer, row)
+        return f"{owner}.{ideal}", f"{owner}.{transistor}"
+    return f"{ideal}_{layer.name}".lower(), f"xrow_{layer.name}_{row}.{transistor}".lower()
+
+
+def _ladder_element(ladder: Ladder, cell: int) -> str:
+    return f"xladder_{ladder.name}_{cell}".lower()
 
 
 def _ladder_parts(ladder: Ladder) -> Iterator[Part]:
+    name = ladder.name
     for i in range(ladder.width):
-        owner, (low, high) = f"xladder_{ladder.name}_{i}.".lower(), ladder.threshold[i]
-        hysteresis, threshold = float(ladder.i_hyst[i]), float(ladder.i_th[i])
+        low, high = (float(value) for value in ladder.threshold[i])
         if ladder.return_to_zero:
-            yield Part(f"{ladder.name}.threshold[{i}]", high, f"{owner}ibhyst", "hysteresis current", hysteresis, "A")
+            yield _line_part(ladder, i, ("threshold", high), "hyst", "hysteresis current")
         else:
-            yield Part(f"{ladder.name}.b_hi[{i}]", high, f"{owner}ibth", "threshold current", threshold, "A")
-            yield Part(f"{ladder.name}.b_lo[{i}]", low, f"{owner}ibhyst", "hysteresis current", hysteresis, "A")
-        alpha, output = float(ladder.alpha[i]), float(ladder.i_alpha[i])
-        yield Part(f"{ladder.name}.alpha[{i}]", alpha, f"{owner}ibalpha", "output current of a stage", output, "A")
-        pulses, initial = float(ladder.preset_pulses[i]), float(ladder.initial[i])
-        yield Part(f"{ladder.name}.initial[{i}]", initial, f"{owner}vpreset", "preset pulses", pulses, "1")
+            yield _line_part(ladder, i, ("b_hi", high), "th", "threshold current")
+            yield _line_part(ladder, i, ("b_lo", low), "hyst", "hysteresis current")
+        yield _line_part(ladder, i, ("alpha", float(ladder.alpha[i])), "alpha", "output current of a stage")
+        pulses, initial = int(ladder.preset_pulses[i]), float(ladder.initial[i])
+        ideal, clock = f"{_ladder_element(ladder, i)}.vpreset", f"vpreset_{pulses}" if pulses else NONE
+        yield Part(f"{name}.initial[{i}]", initial, ideal, clock, "preset pulses", float(pulses), "1")
+
+
+def _line_part(ladder: Ladder, cell: int, trained: tuple[str, float], line: str, quantity: str) -> Part:
+    """The Part of a parameter (array, value) that the current of a bias line carries."""
+    array, value = trained
+    owner, current = _ladder_element(ladder, cell), float(getattr(ladder, f"i_{line}")[cell])
+    elements = f"{owner}.ib{line}", f"{owner}.xbias.xr{line}"
+    return Part(f"{ladder.name}.{array}[{cell}]", value, *elements, quantity, current, "A")

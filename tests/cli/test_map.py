@@ -148,7 +148,7 @@ def test_the_bill_of_materials_has_a_row_for_every_trained_parameter(call, tmp_p
         rows = list(csv.DictReader(file))
     parameters = {row["parameter"] for row in rows}
     assert len(parameters) == len(rows) >= weights + per_unit + readout.width
-    assert set(rows[0]) == {"parameter", "trained", "element", "quantity", "value", "unit"}
+    assert set(rows[0]) == {"parameter", "trained", "ideal_element", "transistor_element", "quantity", "value", "unit"}
     assert f"{len(rows)} trained parameters" in said.out
     trained = {row["parameter"]: float(row["trained"]) for row in rows}
     # ten significant digits are printed, so half a unit in the tenth is the error
