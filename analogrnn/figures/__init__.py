@@ -1,7 +1,7 @@
-"""All drawing: a file per subject. The only package that imports matplotlib.
+"""All figures, one file per subject. The only package that imports matplotlib.
 
-Pictures look the same whatever the user's matplotlib is set to: see `style`. A backend that can't be loaded, such as
-the `MPLBACKEND` of a notebook in another environment, would stop matplotlib's import, so that it is hidden meanwhile.
+Figures do not depend on the user's matplotlib settings: see `style`. A backend that can't be loaded, such as the
+`MPLBACKEND` of a notebook in another environment, makes the import of matplotlib fail, so it is hidden during import.
 """
 
 import contextlib
@@ -20,12 +20,14 @@ def _load_matplotlib() -> None:
         matplotlib = importlib.import_module("matplotlib")
     except Exception as error:  # a settings file can make it raise anything
         reason = f"{type(error).__name__}: {error}"
-        raise OutputError(f"can't draw pictures, for matplotlib doesn't load ({reason}); mend its settings.") from error
+        raise OutputError(
+            f"can't draw figures: matplotlib can't be imported ({reason}); repair its settings."
+        ) from error
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend is not None:
-        with contextlib.suppress(ValueError):  # what matplotlib would have done, for those who draw after us
+        with contextlib.suppress(ValueError):  # as matplotlib itself does, for code that draws later
             matplotlib.rcParams["backend"] = backend
 
 

@@ -1,4 +1,4 @@
-"""The picture of a comparison of levels: one cell during one clip, against the digital network."""
+"""Figure of a comparison of two levels of description: one cell during one clip, with the digital network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ _MS = 1e3
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """One cell as a level of description saw it.
+    """One cell at one level of description.
 
     label   of the level
-    made    (T,) candidates in units, nan where the level has none of its own
+    made    (T,) candidates in trained units; nan if the level does not compute candidates
     time    (P,) s since the first frame
     states  (P, N) state nodes over the supply: 0 where a stage is ON
     """
@@ -41,31 +41,32 @@ def draw_agreement(
     found: Agreement,
     path: Path,
 ) -> str:
-    """The worst cell of a comparison: the first error farthest from its threshold; without one, the nearest candidate.
+    """Draw the worst cell of a comparison: that of the first error farthest from its threshold.
 
-    `clips` are x (T, S, D) and their numbers in the set. SPICE levels run that cell once more for its waveforms.
-    Returns what was drawn, in words. Raises OutputError.
+    Without an error it is the cell with the candidate nearest to a threshold. `clips` are x (T, S, D) and their numbers
+    in the set. SPICE levels simulate this cell again for its waveforms. Returns the name of the cell and clip that were
+    drawn. Raises OutputError.
     """
     x, numbers = clips
     reference = reference_of(network, design, x, setup)
     (name, cell, clip), step = _worst(design, reference, found)
-    ladder, wanted = next(item for item in design.ladders if item.name == name), reference.layers[name]
+    ladder, expected = next(item for item in design.ladders if item.name == name), reference.layers[name]
     period, steps = design.timing.period, len(x)
     pulses, end = design.timing.lead + np.arange(steps) * period, steps * period
     if setup.level in ("ideal", "transistor"):
         seen = _ngspice(design, x[:, clip], (ladder, cell), setup)
     else:
-        held = np.append(np.repeat(pulses, 2)[1:], end)  # a step is level from its pulse to the next
+        held = np.append(np.repeat(pulses, 2)[1:], end)  # a level lasts from its pulse to the next one
         on = np.repeat(found.readings[name][:, clip, cell].astype(float), 2, axis=0)
         seen = _Seen(setup.level, np.full(steps, np.nan), held, 1.0 - on)
-    levels = wanted.states[:, clip, cell]
+    levels = expected.states[:, clip, cell]
     with picture(path, (10, 8)) as figure:
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.3, 1.0, 1.4])
         chip = "" if setup.chip is None else f", chip {setup.chip}"
         title = f"{design.name}: {name}[{cell}] on clip {numbers[clip]}, level {setup.level}{chip}"
         figure.suptitle(title, color=INK)
-        thresholds = _thresholds(wanted.up[cell], wanted.down[cell])
-        _candidates(top, pulses, wanted.candidates[:, clip, cell], thresholds, seen)
+        thresholds = _thresholds(expected.up[cell], expected.down[cell])
+        _candidates(top, pulses, expected.candidates[:, clip, cell], thresholds, seen)
         edges = np.append(pulses, end) * _MS
         _levels(middle, edges, levels, ladder, seen)
         _stages(bottom, edges, thermometer(levels, ladder), seen)
@@ -78,15 +79,15 @@ def draw_agreement(
 
 
 def _worst(design: Design, reference: Reference, found: Agreement) -> tuple[tuple[str, int, int], int | None]:
-    """(layer, cell, clip) and the step of its first error."""
+    """(layer, cell, clip) of the worst cell, and the step of its first error (None without an error)."""
     if found.first_errors:
         error = max(found.first_errors, key=lambda item: item.distance)
         return (error.layer, error.cell, error.clip), error.step
     nearest = []
     for ladder in design.ladders:
-        wanted = reference.layers[ladder.name]
-        edges = np.concatenate([wanted.up, wanted.down], axis=1)
-        gap = np.abs(wanted.candidates[..., None] - edges).min(axis=(0, 3)) / np.abs(edges).min(axis=1)
+        expected = reference.layers[ladder.name]
+        edges = np.concatenate([expected.up, expected.down], axis=1)
+        gap = np.abs(expected.candidates[..., None] - edges).min(axis=(0, 3)) / np.abs(edges).min(axis=1)
         clip, cell = (int(i) for i in np.unravel_index(int(np.nanargmin(gap)), gap.shape))
         nearest.append((float(gap[clip, cell]), (ladder.name, cell, clip)))
     return min(nearest)[1], None
@@ -108,10 +109,10 @@ def _thresholds(up: np.ndarray, down: np.ndarray) -> np.ndarray:
     return np.unique(edges[np.isfinite(edges)])
 
 
-def _candidates(axes: Axes, pulses: np.ndarray, wanted: np.ndarray, thresholds: np.ndarray, seen: _Seen) -> None:
+def _candidates(axes: Axes, pulses: np.ndarray, expected: np.ndarray, thresholds: np.ndarray, seen: _Seen) -> None:
     for i, threshold in enumerate(thresholds):
         axes.axhline(threshold, color=GREEN, lw=1.0, ls="--", label="thresholds" if i == 0 else None)
-    axes.plot(pulses * _MS, wanted, "o", color=GREY, ms=7, alpha=0.6, label="digital")
+    axes.plot(pulses * _MS, expected, "o", color=GREY, ms=7, alpha=0.6, label="digital")
     axes.plot(pulses * _MS, seen.made, "x", color=ORANGE, ms=5, label=seen.label)
     axes.set_ylabel("candidate (trained units)")
 
@@ -125,7 +126,7 @@ def _levels(axes: Axes, edges: np.ndarray, levels: np.ndarray, ladder: Ladder, s
 
 
 def _stages(axes: Axes, edges: np.ndarray, on: np.ndarray, seen: _Seen) -> None:
-    """The state of each stage above the one before; where the reference has it ON, the ground is grey."""
+    """The state of each stage, one above the other; the background is grey where the reference is ON."""
     stages = on.shape[1]
     for n in range(stages):
         height = n + 0.8 * np.append(on[:, n], on[-1, n])

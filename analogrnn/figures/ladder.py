@@ -1,4 +1,4 @@
-"""Pictures of one ladder: its signals during a clip, the hysteresis of a stage, the window of each level."""
+"""Figures of one ladder: its signals during a clip, the hysteresis of a stage, the window of each level."""
 
 import itertools
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class _Traces:
-    """A ladder by one description, over time (P,) s: its level, and the input current of one stage in A."""
+    """A ladder at one level of description, over time (P,) in s: its level, and the input current of one stage in A."""
 
     label: str
     time: np.ndarray
@@ -57,12 +57,12 @@ def busiest_cell(reference: DigitalRun, layer: str, clip: int) -> int:
 def draw_ladder(
     view: View, reference: DigitalRun, clip: int, path: Path, spice: tuple[ProbedDeck, Waveforms] | None = None
 ) -> None:
-    """One cell during one clip: digital, behavioural and (if given) ngspice, over each other. Raises OutputError."""
+    """One cell during one clip: digital, behavioural and (if given) ngspice, superimposed. Raises OutputError."""
     layer, cell, ladder = view.layer, view.cell, view.layer.ladder
     states = reference.states[layer.name][:, clip, cell]
     wave = ladder_waveforms(view.chip, layer, cell, reference.candidates[layer.name][:, clip, cell])
     start = wave.schedule.first_frame * wave.schedule.timing.period
-    # the stage that changes most often is the one worth looking at
+    # show the stage that changes most often
     stage = int(np.argmax((np.diff(wave.stages.astype(int), axis=0) != 0).sum(axis=0)))
     sources = [_behavioural(wave, ladder, stage, start)]
     if spice is not None:
@@ -140,7 +140,7 @@ def draw_levels(view: View, others: list[Chip], path: Path) -> None:
 
 
 def _line(axes: Axes, wave: Waveform, start: float, beta: float) -> None:
-    """Candidate pulses on the input line, and the amplitudes that hold."""
+    """Candidate pulses on the input line, and the range in which the level holds."""
     axes.axhspan(-beta * _NA, beta * _NA, color=FAINT, label="hold: $|c| < \\beta$")
     axes.plot((wave.time - start) * _MS, wave.line * _NA, color=INK, lw=1.0, label="candidate pulses")
     axes.set_ylabel("line current (nA)")

@@ -1,4 +1,4 @@
-"""Pictures of a Monte Carlo campaign: accuracy over chips, yield, accuracy over the scale of mismatch."""
+"""Figures of a Monte Carlo campaign: accuracy over chips, yield, accuracy over the scale of mismatch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from analogrnn.statistics import proportion_interval
 
 
 def draw_accuracy_over_chips(accuracy: Mapping[str, np.ndarray], digital: float, title: str, path: Path) -> None:
-    """Accuracy (chips,) of every chip, sorted, for each label, against the digital network. Raises OutputError."""
+    """Sorted accuracy (chips,) for each label, with that of the digital network. Raises OutputError."""
     least = min(float(a.min()) for a in accuracy.values())
     bins = np.linspace(100 * least - 0.5, 100 * max(digital, 1.0), 36)
     with picture(path, (8, 4.8)) as figure:
@@ -37,9 +37,9 @@ def draw_accuracy_over_chips(accuracy: Mapping[str, np.ndarray], digital: float,
 def draw_yield(
     studies: Sequence[Study], results: Sequence[MonteCarlo], threshold: float, title: str, path: Path
 ) -> None:
-    """Yield of each device size against the accuracy asked for, with 95 % bands; of several sizes, also over the size.
+    """Yield of each device size over the required accuracy, with 95 % bands.
 
-    The yield over the size is that at accuracy `threshold`. Raises OutputError.
+    With several sizes also the yield at accuracy `threshold` over the size. Raises OutputError.
     """
     sizes = [1e6 * study.design.sizing.cell.area**0.5 for study in studies]
     at = [yield_above(result, threshold) for result in results]
@@ -49,7 +49,7 @@ def draw_yield(
         for study, result, colour in zip(studies, results, colours(len(studies)), strict=True):
             least = min(least, _yield_curve(left, f"{study.name} devices", result, colour))
         left.axvline(100 * threshold, color=GREY, lw=1.2, ls="--")
-        left.set(xlabel="accuracy asked for (%)", ylabel="chips that reach it (%), 95 % band", ylim=(-2, 102))
+        left.set(xlabel="required accuracy (%)", ylabel="chips that reach it (%), 95 % band", ylim=(-2, 102))
         left.set_xlim(max(0.0, 100 * least - 2.0), 101)
         legend_above(left, columns=2)
         for axes in right:
@@ -59,7 +59,7 @@ def draw_yield(
 
 
 def draw_accuracy_over_mismatch(results: Sequence[MonteCarlo], digital: float, title: str, path: Path) -> None:
-    """Mean accuracy with two standard errors, and the range of the chips, against the scale of mismatch.
+    """Mean accuracy with two standard errors, and the range of chips, over the scale of mismatch.
 
     One curve with noise and one without. Raises OutputError.
     """
@@ -70,19 +70,19 @@ def draw_accuracy_over_mismatch(results: Sequence[MonteCarlo], digital: float, t
     with picture(path, (7.5, 4.8)) as figure:
         axes = figure.subplots()
         for i, ((name, curve), colour) in enumerate(zip(curves, colours(2), strict=True)):
-            # side by side, so that equal ones can be told apart
+            # side by side, so that equal points can be distinguished
             _accuracy_curve(axes, name, curve, 0.03 * i, colour)
         axes.axhline(100 * digital, color=GREY, lw=1.2, ls="--")
         largest = max(result.variability.scale for result in curves[0][1])
         label = f"digital {100 * digital:.1f} %"
         axes.text(largest, 100 * digital, label, color=GREY, ha="right", va="bottom")
-        axes.set(xlabel="mismatch (1 = as the technology has it)", ylabel="test accuracy (%)")
+        axes.set(xlabel="mismatch (1 = that of the technology)", ylabel="test accuracy (%)")
         figure.suptitle(title, color=INK)
         legend_above(axes, columns=2)
 
 
 def _yield_curve(axes: Axes, label: str, result: MonteCarlo, colour: str) -> float:
-    """Draw the share of chips over the accuracy that they reach; return the least accuracy that not all reach."""
+    """Draw the share of chips over the accuracy that they reach; return the least accuracy that some do not reach."""
     accuracy = np.arange(result.clips + 1) / result.clips
     right = np.sort(np.round(result.accuracy[result.done] * result.clips))
     good = len(right) - np.searchsorted(right, np.arange(result.clips + 1))

@@ -1,4 +1,4 @@
-"""Figures of `analyze noise`: hold times, noise rejection, accuracy, and where an analog state does better."""
+"""Figures of `analyze noise`: hold times, noise rejection, accuracy, and comparison with an analog state."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ from analogrnn.streams import stream
 
 
 def draw_flips(own: float, title: str, path: Path, *, farthest: float = 3.5, seed: int = 1) -> None:
-    """Mean time to a flip in hold, and the noise rejection, over the noise `own` / beta; theory and simulation."""
+    """Mean time to a flip in hold, and noise rejection, over the noise; theory and simulation, `own` noise marked."""
     with picture(path, (9.5, 4.8), dpi=90) as figure:
         left, right = figure.subplots(1, 2)
         _hold_times(left, farthest, seed)
@@ -36,7 +36,7 @@ def draw_flips(own: float, title: str, path: Path, *, farthest: float = 3.5, see
 
 
 def draw_accuracy_under_noise(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> None:
-    """Accuracy against noise, with standard errors."""
+    """Accuracy over noise, with standard errors."""
     with picture(path, (7.5, 4.8), dpi=90) as figure:
         axes = figure.subplots()
         for (label, curve), color in zip(curves.items(), (BLUE, ORANGE, GREEN, INK), strict=False):

@@ -1,7 +1,7 @@
-"""How every picture looks and how it is written: colours, legends, settings.
+"""Common style of all figures, and how they are written: colours, legends, settings.
 
-The settings are matplotlib's defaults, the canvas is Agg: neither the user's `matplotlibrc` or style (TeX, other sizes)
-nor the backend of a notebook changes a picture, and `pyplot` is never imported.
+The settings are matplotlib's defaults and the canvas is Agg. So neither the user's `matplotlibrc` or style (TeX, other
+sizes) nor the backend of a notebook changes a figure. `pyplot` is never imported.
 """
 
 import io
@@ -23,9 +23,9 @@ BLUE, ORANGE, GREEN, RED = "#2a6fbb", "#d1701c", "#2f8f5b", "#b3261e"
 
 @contextmanager
 def picture(path: Path, size: tuple[float, float], dpi: int = 130) -> Iterator[Figure]:
-    """A figure of `size` (width, height) in inches, to be drawn in the block and written to `path` as PNG at its end.
+    """A figure of `size` (width, height) in inches, drawn in the `with` block and then written to `path` as PNG.
 
-    Raises OutputError if the picture can't be drawn or written.
+    Raises OutputError if the figure can't be drawn or written.
     """
     try:
         with _own_settings():
@@ -35,7 +35,7 @@ def picture(path: Path, size: tuple[float, float], dpi: int = 130) -> Iterator[F
             content = as_png(figure, dpi)
     except AnalogrnnError:
         raise
-    except Exception as error:  # drawing comes last, and nothing that it meets may hide what was computed
+    except Exception as error:  # drawing comes last, and no error in it may hide results
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise OutputError(f"can't draw {path} ({reason}); what was written before it is complete.") from error
     try:
@@ -45,20 +45,20 @@ def picture(path: Path, size: tuple[float, float], dpi: int = 130) -> Iterator[F
 
 
 def as_png(figure: Figure, dpi: int) -> bytes:
-    """Render a figure."""
+    """Render a figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
 def legend_above(axes: Axes, columns: int = 4) -> None:
-    """Above the axes, where it hides nothing."""
+    """Put the legend above the axes, where it hides no data."""
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, fontsize=8, frameon=False)
     open_frame(axes)
 
 
 def open_frame(axes: Axes) -> None:
-    """Leave the left and the lower side of the frame."""
+    """Show only the left and the lower side of the frame."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -69,9 +69,9 @@ def colours(count: int) -> list[str]:
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
-    """Matplotlib's defaults, whatever the user's settings are; those come back at the end."""
+    """Use matplotlib's defaults in the block, and restore the user's settings at its end."""
     with warnings.catch_warnings():
-        # settings that a version of matplotlib is about to drop warn when they are read, even at their defaults
+        # deprecated settings of matplotlib warn when they are read, even at their defaults
         warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
         defaults = dict(matplotlib.rcParamsDefault)
         del defaults["backend"]

@@ -1,4 +1,4 @@
-"""A sweep over conditions as a picture."""
+"""Figure of a sweep over conditions."""
 
 from pathlib import Path
 

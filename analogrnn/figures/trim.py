@@ -1,4 +1,4 @@
-"""Pictures of trimming: one chip's thresholds, and accuracy against bits."""
+"""Figures of trimming: thresholds of one chip, and accuracy over the bits of the DACs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from analogrnn.figures.style import BLUE, FAINT, GREY, INK, ORANGE, legend_above
 
 
 def draw_thresholds(before: Chip, after: Chip, title: str, path: Path) -> None:
-    """Every stage's up and down threshold over the trained half window, before and after. Raises OutputError."""
+    """Up and down threshold of every stage over the trained half window, before and after. Raises OutputError."""
     with picture(path, (9, 4.8)) as figure:
         axes = figure.subplots()
         for edge in (-1.0, 1.0):
@@ -39,7 +39,7 @@ def draw_thresholds(before: Chip, after: Chip, title: str, path: Path) -> None:
 def draw_accuracy_over_dac_bits(
     curves: Mapping[str, Sequence[tuple[int, np.ndarray]]], digital: float, title: str, path: Path
 ) -> None:
-    """Mean accuracy and its 5th to 95th percentile over chips, against the bits of every DAC; the first is untrimmed.
+    """Mean accuracy, and 5th to 95th percentile of chips, over the bits of every DAC; the first point is untrimmed.
 
     Raises OutputError.
     """

@@ -1,4 +1,4 @@
-"""What the pictures of one cell show."""
+"""Figures of one cell: the data that they show."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures are the same whatever the user's matplotlib is set to, and one that fails says so in one line."""
+"""Figures do not depend on the user's matplotlib settings, and a failure is one clear line."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ backend: cairo
 
 
 def drawn(folder, name, **environment):
-    """The bytes of the picture that a new process draws, with the folder's settings if there are any."""
+    """The bytes of the figure that a new process draws, with the folder's settings if there are any."""
     place = folder / f"{name}.png"
     surroundings = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "MATPLOTLIBRC")}
     command = [sys.executable, "-W", "error", "-c", DRAW, str(place)]
@@ -64,13 +64,13 @@ def test_the_backend_of_a_notebook_changes_no_byte(clean, tmp_path, backend):
     assert drawn(tmp_path, "other", MPLBACKEND=backend) == clean
 
 
-def test_a_settings_file_with_tex_and_large_letters_changes_no_byte(clean, tmp_path):
+def test_a_settings_file_with_tex_and_a_large_font_changes_no_byte(clean, tmp_path):
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "matplotlibrc").write_text(SETTINGS)
     assert drawn(tmp_path, "other", MATPLOTLIBRC=str(tmp_path / "settings")) == clean
 
 
-def test_settings_of_the_running_process_change_no_byte_and_come_back(clean, tmp_path):
+def test_settings_of_the_running_process_change_no_byte_and_are_restored(clean, tmp_path):
     before = dict(matplotlib.rcParams)
     mine = {"text.usetex": True, "font.size": 31.0, "savefig.bbox": "tight", "lines.linewidth": 9.0}
     with matplotlib.rc_context(mine):
@@ -81,7 +81,7 @@ def test_settings_of_the_running_process_change_no_byte_and_come_back(clean, tmp
     assert dict(matplotlib.rcParams) == before
 
 
-def test_a_picture_that_can_not_be_drawn_is_named_and_leaves_the_settings(tmp_path):
+def test_a_figure_that_can_not_be_drawn_is_named_and_settings_are_restored(tmp_path):
     before = dict(matplotlib.rcParams)
     with (
         pytest.raises(
@@ -94,12 +94,12 @@ def test_a_picture_that_can_not_be_drawn_is_named_and_leaves_the_settings(tmp_pa
     assert dict(matplotlib.rcParams) == before
 
 
-def test_a_refusal_within_a_picture_stays_what_it_is(tmp_path):
+def test_an_error_raised_within_a_figure_is_unchanged(tmp_path):
     with pytest.raises(ParameterError, match="no such chip"), picture(tmp_path / "a.png", (2, 2)):
         raise ParameterError("no such chip")
 
 
-def test_a_picture_that_can_not_be_written_names_the_file(tmp_path):
+def test_a_figure_that_can_not_be_written_is_named(tmp_path):
     with (
         pytest.raises(
             OutputError, match=r"can't write .*none.*a.png: No such file or directory; choose another folder"
