@@ -46,7 +46,7 @@ def test_mismatch_shortens_holds_and_makes_levels_of_small_devices_drift(call, t
     assert "levels drift at rest" in call("analyze", "noise", NETWORK, *arguments).out
 
 
-def test_the_pictures_and_the_numbers_go_into_the_folder(call, inputs, tmp_path):
+def test_figures_and_numbers_are_written_to_the_folder(call, inputs, tmp_path):
     arguments = ("--inputs", inputs, "--sigmas", "0.5", "--out", tmp_path / "out")
     assert call("analyze", "noise", NETWORK, *arguments).code == 0
     assert json.loads((tmp_path / "out" / "noise.json").read_text())["network"] == NETWORK

@@ -65,7 +65,7 @@ def test_noise_comes_from_the_seed_and_off_means_off(call):
     assert levels("--noise", "off", "--seed", 2) == 1.0
 
 
-def test_accuracies_are_told_only_if_there_are_labels(call, inputs, tmp_path):
+def test_accuracies_are_shown_only_if_there_are_labels(call, inputs, tmp_path):
     assert "accuracy" in call("simulate", NETWORK, "--inputs", inputs, "--json").json
     np.savez(tmp_path / "unlabelled.npz", x=np.load(inputs)["x"])
     assert set(call("simulate", NETWORK, "--inputs", tmp_path / "unlabelled.npz", "--json").json) == KEYS

@@ -1,4 +1,4 @@
-"""Networks from other frameworks' parameters, without those frameworks."""
+"""Networks from the parameters of other frameworks, without those frameworks."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_a_flattened_flax_tree_is_the_same_network():
     assert_array_equal(forward(flax, x).logits, forward(torch_like, x).logits)
 
 
-def test_a_prefix_says_where_a_layers_tensors_are():
+def test_a_prefix_locates_the_tensors_of_a_layer():
     tensors = {name.replace("readout.", "model.head.0."): array for name, array in parameters().items()}
     network = from_state_dict(tensors, [*LAYERS[:2], LAYERS[2] | {"prefix": "model.head.0"}])
     assert_array_equal(network.layer("readout").bias, parameters()["readout.bias"])
@@ -220,12 +220,12 @@ def test_a_tensor_that_is_not_finite_is_named_with_its_place():
         (lambda t: {}, "layer 'cell' is incomplete: .*Found: nothing"),
     ],
 )
-def test_a_checkpoint_in_another_shape_is_told_with_its_keys_and_the_likely_cause(change, message):
+def test_the_error_of_a_checkpoint_in_another_shape_names_its_keys_and_the_likely_cause(change, message):
     with pytest.raises(NetworkFormatError, match=message):
         from_state_dict(change(parameters()), LAYERS)
 
 
-def test_a_tensor_does_not_override_the_spec_in_silence():
+def test_a_tensor_does_not_silently_override_the_spec():
     with pytest.raises(NetworkFormatError, match=r"^tensor 'cell\.k_max' is 2, but the layer's spec has 4; drop one"):
         from_state_dict(parameters() | {"cell.k_max": np.array(2)}, LAYERS)
     with pytest.raises(NetworkFormatError, match=r"^tensor 'cell\.eps' is an array of shape \(1,\), but"):

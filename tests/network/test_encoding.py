@@ -1,4 +1,4 @@
-"""From a recording to what the first layer sees: resampled, standardised, clipped, with a ramp."""
+"""From a recording to the inputs of the first layer: resampled, standardised, clipped, with a ramp."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -20,7 +20,7 @@ def encoding(**changed):
 
 @given(st.integers(1, 60), st.integers(2, 60))
 def test_a_straight_line_stays_one_at_any_length(length, frames):
-    """Linear interpolation of a + b t is exact but for rounding: a few ulp of the largest value, 10."""
+    """Linear interpolation of a + b t is exact except for rounding: a few ulp of the largest value, 10."""
     line = np.linspace(-10.0, 10.0, length)[:, None] if length > 1 else np.array([[-10.0]])
     out = encoding(mean=[0.0], scale=[1.0], frames=frames)([line])
     expected = np.linspace(-10.0, 10.0 if length > 1 else -10.0, frames)

@@ -1,4 +1,4 @@
-"""Network files: there and back to the last bit; written whole or not at all."""
+"""Network files: written and read back bit for bit; written atomically."""
 
 import os
 import resource
@@ -115,7 +115,7 @@ def test_a_folder_of_the_same_name_is_not_overwritten(tmp_path, suffix):
 
 @suffixes
 def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path, suffix):
-    """A limit on the size of a file stands for the full disk: it strikes in the middle of the write."""
+    """A limit on the file size replaces a full disk: the error occurs in the middle of the write."""
     limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     large = Network((Linear("fc", np.ones((100, 100)), np.ones(100)),))
     assert large.layers[0].weight.nbytes > 4096

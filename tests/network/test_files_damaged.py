@@ -1,4 +1,4 @@
-"""Network files that are no files, too large, cut short or damaged are refused with a reason."""
+"""Network files that are not files, too large, truncated or damaged are refused with a reason."""
 
 import json
 import os
@@ -216,7 +216,7 @@ def test_no_flipped_bit_in_a_compressed_npz_gets_past_as_another_error(tmp_path,
             load(flipped)
         except NetworkFormatError:
             refused += 1
-    # the checksum guards the data; times and attributes in the headers are read by nobody
+    # the checksum covers the data; times and attributes in the headers are not read
     assert refused > len(tried) / 2
 
 

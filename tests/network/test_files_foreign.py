@@ -1,4 +1,4 @@
-"""Network files of another version or format, and incomplete ones, are refused with what to do."""
+"""Network files of another version or format, and incomplete ones, are refused with a way out."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Network files that would run code, leave their line in a deck or hold what is no weight are refused."""
+"""Network files that would run code, inject lines into a deck or contain invalid weights are refused."""
 
 import json
 from pathlib import Path

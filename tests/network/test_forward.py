@@ -1,4 +1,4 @@
-"""The digital reference of a whole network, against the same sums in plain Python. Small integers: no rounding."""
+"""The digital reference of a whole network, compared with plain Python sums. Small integers: no rounding."""
 
 import hypothesis.strategies as st
 import numpy as np

@@ -1,4 +1,4 @@
-"""Layers: checked shapes, frozen arrays, and every message that a wrong one meets."""
+"""Layers: checked shapes, frozen arrays, and every error message."""
 
 from dataclasses import FrozenInstanceError
 
@@ -56,7 +56,7 @@ WEIGHTED = [linear, cmru, first_quadrant, alpha_cmru]
 
 
 @pytest.mark.parametrize("make", WEIGHTED)
-def test_a_layer_knows_its_widths_and_forms_w_x_plus_b(make):
+def test_a_layer_has_its_widths_and_computes_w_x_plus_b(make):
     layer = make()
     assert (layer.width, layer.inputs) == (2, 3)
     # small integers and a bias: 1*1 + 2*2 + 3*3 + 0.1 in one rounding each

@@ -19,7 +19,7 @@ def chain():
     return linear("fc", 3, 4), ReLU("relu"), cell("cell", 4, 2), Pooling("pool"), linear("readout", 2, 5)
 
 
-def test_a_chain_of_layers_knows_its_inputs_and_its_layers():
+def test_a_chain_of_layers_has_its_inputs_and_its_layers():
     network = Network(list(chain()), metadata={"name": "demo", "accuracy": 0.9, "seed": 3})
     assert (network.inputs, network.name, len(network.layers)) == (3, "demo", 5)
     assert isinstance(network.layers, tuple)
@@ -121,7 +121,7 @@ def test_a_network_encodes_as_its_encoding_does():
     np.testing.assert_array_equal(Network(chain(), encoding).encode(sequences), encoding(sequences))
 
 
-def test_a_network_without_an_encoding_says_which_inputs_it_takes():
+def test_the_error_of_a_network_without_an_encoding_names_its_inputs():
     message = r"^network has no encoding, so sequences can't be encoded; give inputs x \(T, S, 3\)"
     with pytest.raises(ParameterError, match=message):
         Network(chain()).encode([np.ones((5, 2))])

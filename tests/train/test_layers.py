@@ -224,7 +224,7 @@ def test_invalid_settings_of_training_are_refused():
         train.Plan(epochs=0)
 
 
-def test_without_torch_the_message_says_what_to_install(monkeypatch):
+def test_without_torch_the_error_names_the_package(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("analogrnn.train.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -182,14 +182,14 @@ class Trial:
             class_labels(part.labels, len(part), design.classes, owner=f"{name}.labels")
         chip = nominal_chip(design)
         self._trained = {name: simulate(chip, part.x) for name, part in self.sets.items()}
-        self._right_by_lengths: dict[tuple[_Key, str], np.ndarray] = {}
+        self._correct_by_lengths: dict[tuple[_Key, str], np.ndarray] = {}
         self._refusals: dict[_Key, str | None] = {}
         self._errors: dict[_Key, float] = {}
         self._spread = float(np.mean(np.var(self._trained["validation"].logits, axis=0)))
 
     def trained(self, part: str) -> float:
         """Accuracy as trained."""
-        return float(np.mean(self._right(self._trained[part], part)))
+        return float(np.mean(self._is_correct(self._trained[part], part)))
 
     def refusal(self, word_lengths: WordLengths) -> str | None:
         """Why no circuit can be built with these word lengths; None if one can."""
@@ -203,7 +203,7 @@ class Trial:
                 self._refusals[key] = None
         return self._refusals[key]
 
-    def right(self, word_lengths: WordLengths, part: str) -> np.ndarray:
+    def correct(self, word_lengths: WordLengths, part: str) -> np.ndarray:
         """(S,) which clips are classified correctly with these word lengths.
 
         Raises ParameterError if the circuit can't be built.
@@ -212,18 +212,18 @@ class Trial:
         if refusal is not None:
             raise ParameterError(refusal)
         key = _key(word_lengths)
-        if (key, part) not in self._right_by_lengths:
+        if (key, part) not in self._correct_by_lengths:
             quantised = quantise(self.design, word_lengths, self.convention)
             run = simulate(quantised.chip(), quantised.inputs(self.sets[part].x))
-            self._right_by_lengths[key, part] = self._right(run, part)
+            self._correct_by_lengths[key, part] = self._is_correct(run, part)
             if part == "validation":
                 error = float(np.mean((run.logits - self._trained[part].logits) ** 2))
                 self._errors[key] = error / self._spread if self._spread else error
-        return self._right_by_lengths[key, part]
+        return self._correct_by_lengths[key, part]
 
     def accuracy(self, word_lengths: WordLengths, part: str) -> float:
         """Accuracy with these word lengths; nan if the circuit can't be built."""
-        return float("nan") if self.refusal(word_lengths) else float(self.right(word_lengths, part).mean())
+        return float("nan") if self.refusal(word_lengths) else float(self.correct(word_lengths, part).mean())
 
     def logit_error(self, word_lengths: WordLengths) -> float:
         """Mean squared error of the logits on the validation clips over their variance; inf if it can't be built.
@@ -232,10 +232,10 @@ class Trial:
         """
         if self.refusal(word_lengths):
             return float("inf")
-        self.right(word_lengths, "validation")
+        self.correct(word_lengths, "validation")
         return self._errors[_key(word_lengths)]
 
-    def good(self, word_lengths: WordLengths, settings: "Settings") -> bool:
+    def within_bound(self, word_lengths: WordLengths, settings: "Settings") -> bool:
         """Whether the loss on the validation clips is within the bound with a confidence of `settings.sure`."""
         if self.refusal(word_lengths):
             return False
@@ -245,23 +245,23 @@ class Trial:
 
     def paired(self, word_lengths: WordLengths, part: str) -> Paired:
         """Quantised against trained, clip by clip. Raises ParameterError if the circuit can't be built."""
-        return paired(self._right(self._trained[part], part), self.right(word_lengths, part))
+        return paired(self._is_correct(self._trained[part], part), self.correct(word_lengths, part))
 
-    def _right(self, run: StepRun, part: str) -> np.ndarray:
+    def _is_correct(self, run: StepRun, part: str) -> np.ndarray:
         return np.asarray(run.classes == self.sets[part].labels)
 
 
 def choose_word_lengths(trial: Trial, start: WordLengths, settings: Settings) -> dict[str, int]:
     """The joint choice, from each group's own minimal word length; empty if none up to the longest is within it."""
     word_lengths = dict(start)
-    while not trial.good(word_lengths, settings):
+    while not trial.within_bound(word_lengths, settings):
         longer = [word_lengths | {group: bits + 1} for group, bits in word_lengths.items() if bits < settings.longest]
         if not longer:
             return {}
         word_lengths = min(longer, key=trial.logit_error)
     while True:
         shorter = [word_lengths | {group: bits - 1} for group, bits in word_lengths.items() if bits > least_bits(group)]
-        shorter = [item for item in shorter if trial.good(item, settings)]
+        shorter = [item for item in shorter if trial.within_bound(item, settings)]
         if not shorter:
             return word_lengths
         word_lengths = min(shorter, key=trial.logit_error)
@@ -278,7 +278,7 @@ def _curve(trial: Trial, label: str, members: Sequence[str], settings: Settings)
         trial.paired(lengths, "test").error if b not in refused else np.nan
         for b, lengths in zip(bits.tolist(), trials, strict=True)
     ]
-    minimal = _unbroken(bits, [trial.good(lengths, settings) for lengths in trials])
+    minimal = _unbroken(bits, [trial.within_bound(lengths, settings) for lengths in trials])
     accuracies = {
         part: np.array([trial.accuracy(lengths, part) for lengths in trials]) for part in ("validation", "test")
     }

@@ -202,10 +202,10 @@ def test_the_search_finds_word_lengths_within_the_bound_and_none_of_them_can_be_
     settings = Settings(within=0.1, longest=8)
     report = analyze_bits(design, examples, examples, settings=settings)
     trial = Trial(design, examples, examples, Convention())
-    assert trial.good(report.word_lengths, settings)
+    assert trial.within_bound(report.word_lengths, settings)
     for group, bits in report.word_lengths.items():
         if bits > least_bits(group):
-            assert not trial.good(report.word_lengths | {group: bits - 1}, settings)
+            assert not trial.within_bound(report.word_lengths | {group: bits - 1}, settings)
     assert report.test.difference >= -0.1
     assert report.storage == sum(
         bits * {"weights": 12, "readout_weights": 12, "readout_bias": 3, "inputs": 0}.get(group, 4)
@@ -223,7 +223,7 @@ def test_a_bound_that_no_word_lengths_meet_is_reported(design, clips):
     assert "no word lengths up to 3 bits" in report.warnings[0]
 
 
-def test_a_longer_word_loses_no_more_than_a_short_one(design, clips):
+def test_a_longer_word_length_loses_no_more_than_a_short_one(design, clips):
     examples = LabelledClips(clips, own_labels(design, clips))
     report = analyze_bits(design, examples, examples, settings=Settings(longest=10))
     for group in report.groups:

@@ -189,7 +189,7 @@ def test_chips_that_never_differ_have_no_indices():
     assert found.total.tolist() == [0.0]
 
 
-def test_without_salib_the_error_says_what_to_install(monkeypatch):
+def test_without_salib_the_error_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "SALib.analyze", None)
     rng = stream(3, "test")
     with pytest.raises(MissingDependencyError, match="pip install 'SALib"):
