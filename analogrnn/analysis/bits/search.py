@@ -26,6 +26,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import StepRun, simulate
 from analogrnn.statistics import Paired, paired
 
@@ -51,8 +52,8 @@ class GroupBits:
     minimal: int | None
 
 
-@dataclass(frozen=True, eq=False)
-class BitsReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class BitsReport(Shown):
     """`word_lengths`: the joint choice; empty if no lengths up to the longest one are within the bound."""
 
     network: str
@@ -67,6 +68,17 @@ class BitsReport:
     test: Paired | None
     storage: int
     warnings: tuple[str, ...]
+
+    def shown(self) -> tuple[str, Rows]:
+        """The word lengths that were chosen, and their accuracy on the test clips."""
+        chosen = ", ".join(f"{group} {bits}" for group, bits in self.word_lengths.items())
+        if self.test is None:
+            accuracy = f"none within {100 * self.within:.3g} % of it"
+        else:
+            change = f"{100 * self.test.difference:+.1f} % +- {100 * self.test.error:.1f} %"
+            accuracy = f"{100 * self.test.accuracy:.1f} % ({change}), {counted(self.storage, 'bit')} of storage"
+        rows = [("word lengths (bits)", chosen or "none"), ("quantised", accuracy)]
+        return f"BitsReport of {self.network}: {100 * self.trained_test:.1f} % as trained", rows
 
 
 def analyze_bits(

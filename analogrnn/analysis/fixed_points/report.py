@@ -25,6 +25,7 @@ from analogrnn.analysis.fixed_points.rest_states import (
 )
 from analogrnn.analysis.fixed_points.spice import codes_equal, rest_by_ngspice, settled_starts
 from analogrnn.chip import Chip, ChipLadder
+from analogrnn.show import Rows, Shown, counted
 
 # both sides of the threshold and far beyond it; the result is monotone in the amplitude, so these cover all others
 AMPLITUDES = np.array([-6.0, -3.0, -1.001, -0.999, 0.999, 1.001, 3.0, 6.0])  # beta
@@ -46,8 +47,8 @@ class Upset:
     long: str
 
 
-@dataclass(frozen=True, eq=False)
-class LadderFixedPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class LadderFixedPoints(Shown):
     """Rest states, level windows, pulses and upsets of one ladder of one chip."""
 
     cell: int
@@ -61,6 +62,18 @@ class LadderFixedPoints:
     reached: np.ndarray  # (M, N) codes that pulses reach from all-OFF
     moves: np.ndarray  # (N + 1, 8) stages ON after one pulse of AMPLITUDES, from each level; -1: not a level
     upsets: tuple[Upset, ...]
+
+    def shown(self) -> tuple[str, Rows]:
+        """How many codes hold, and which routes find the same ones."""
+        levels, islands = int(self.states.thermometer.sum()), len(self.states.islands)
+        reached = self.islands_reached
+        ngspice = {None: "not run", True: "agrees", False: "disagrees"}[self.ngspice_agrees]
+        rows = [
+            ("codes", f"{counted(levels, 'level')}, {counted(islands, 'island')}, of which pulses reach {reached}"),
+            ("models", f"waveform {'agrees' if self.waveform_agrees else 'disagrees'}, ngspice {ngspice}"),
+        ]
+        count = counted(len(self.states.codes), "rest state")
+        return f"LadderFixedPoints of cell {self.cell}: {count}, {self.expected} in a nominal ladder", rows
 
     @property
     def islands_reached(self) -> int:

@@ -11,13 +11,14 @@ from analogrnn.analysis.noise.moves import noise_rejection, start_levels, wrong_
 from analogrnn.chip import Chip, ChipLadder
 from analogrnn.datasets import class_labels
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import simulate
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)  # beta
 
 
-@dataclass(frozen=True, eq=False)
-class AccuracyCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class AccuracyCurve(Shown):
     """Accuracy against noise: rms in beta (n,), accuracy (n,), its standard error over noise draws (n,), clips."""
 
     sigma: np.ndarray
@@ -27,9 +28,20 @@ class AccuracyCurve:
     clips: int
     repeats: int
 
+    def shown(self) -> tuple[str, Rows]:
+        """Accuracy without noise and under the largest."""
+        largest = int(np.argmax(self.sigma))
+        accuracy = f"{100 * self.accuracy[largest]:.1f} % +- {100 * self.error[largest]:.1f} %"
+        rows = [
+            ("without noise", f"{100 * self.without:.1f} %"),
+            (f"with {self.sigma[largest]:.3g} beta rms", accuracy),
+        ]
+        draws = counted(self.repeats, "draw")
+        return f"AccuracyCurve: {len(self.sigma)} noise levels, {counted(self.clips, 'clip')}, {draws} of noise", rows
 
-@dataclass(frozen=True, eq=False)
-class LayerNoise:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerNoise(Shown):
     """One recurrent layer under its own noise.
 
     sigma        (d,) rms noise over beta
@@ -49,6 +61,19 @@ class LayerNoise:
     wrong_per_clip: float
     hold: HoldTimes
     cell: int
+
+    def shown(self) -> tuple[str, Rows]:
+        """Wrong moves, and the shortest hold time."""
+        shortest = float(self.hold.log10_seconds.min())
+        hold = {np.inf: "no level ever leaves", -np.inf: "a level drifts away at rest"}.get(
+            shortest, f"10^{shortest:.3g} s"
+        )
+        rows = [
+            ("wrong moves", f"{self.wrong_per_clip:.3g} per clip, at most {self.worst:.3g} per step and cell"),
+            ("shortest hold time", f"{hold} (cell {self.cell})"),
+        ]
+        cells = counted(len(self.sigma), "ladder")
+        return f"LayerNoise of {self.name}: {cells}, at most {self.sigma.max():.3g} beta rms", rows
 
     @property
     def drifting(self) -> int:

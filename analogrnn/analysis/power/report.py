@@ -28,8 +28,10 @@ from analogrnn.biases import achieved, bias_units, line_drive, maps_of
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import StepRun, simulate
 from analogrnn.supply import branch_sum
+from analogrnn.units import format_quantity
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
 LINE_BRANCHES = 3  # branches of the standing current: into the line, into its dummy, into its clamp
@@ -49,8 +51,8 @@ class LadderPower:
     weights: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class PowerReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class PowerReport(Shown):
     """Mean over the clips, in SI units.
 
     blocks   supply current of each block, A
@@ -68,6 +70,19 @@ class PowerReport:
     frames: int
     steps: int
     period: float  # s
+
+    def shown(self) -> tuple[str, Rows]:
+        """Power of the parts, and the energy of an inference."""
+        total, recurrent, feedforward = (
+            format_quantity(power, "W", 3) for power in (self.total, self.recurrent, self.feedforward)
+        )
+        energy, period = format_quantity(self.energy, "J", 3), format_quantity(self.period, "s", 3)
+        steps, clips = counted(self.steps, "step"), counted(self.clips, "clip")
+        rows = [
+            ("power", f"{recurrent} of the recurrent layers, {feedforward} of weights, inputs and readout"),
+            ("inference", f"{energy} in {steps} of {period}, mean over {clips}"),
+        ]
+        return f"PowerReport of {self.network}: {total} at {self.supply:g} V", rows
 
     @property
     def total(self) -> float:

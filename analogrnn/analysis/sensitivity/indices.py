@@ -27,6 +27,7 @@ from analogrnn.chip import nominal_chip
 from analogrnn.datasets import LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, in_range
+from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import simulate
 
 Progress = Callable[[int, int], None]
@@ -82,8 +83,8 @@ class Losses:
         return [(self.names[i], float(self.loss[i]), float(self.error[i])) for i in order]
 
 
-@dataclass(frozen=True, eq=False)
-class Sensitivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Shown):
     """Indices of the accuracy and of whether a chip is good; losses by group, cell and device type; shares of area."""
 
     network: str
@@ -99,6 +100,20 @@ class Sensitivity:
     by_cell: Losses
     by_device: Losses
     clips: int
+
+    def shown(self) -> tuple[str, Rows]:
+        """What mismatch costs, and the group with the largest share in it."""
+        group = int(np.argmax(self.indices[0].total))
+        share = f"{self.indices[0].total[group]:.2f} +- {self.indices[0].total_error[group]:.2f}"
+        rows = [
+            (
+                "good chips",
+                f"{100 * self.good:.1f} % (at most {100 * self.options.margin:.3g} % less than the nominal)",
+            ),
+            ("largest total index", f"{self.groups[group]}, {share} of the variance of the accuracy"),
+        ]
+        accuracy = f"{100 * self.nominal:.1f} % nominal, {100 * self.mean:.1f} % over chips"
+        return f"Sensitivity of {self.network}: accuracy {accuracy}, {counted(self.clips, 'clip')}", rows
 
 
 def analyze_sensitivity(
