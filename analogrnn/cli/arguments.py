@@ -1,7 +1,7 @@
 """Arguments that several verbs share, and what they stand for."""
 
 import argparse
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
 from analogrnn.network import Network, Pooling, ReLU
 from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
-from analogrnn.units import parse, whole_number
+from analogrnn.units import format_quantity, parse, whole_number
 
 _QUANTITIES = {
     "unit_current": ("A", "current that stands for 1 in the trained network"),
@@ -97,8 +97,48 @@ def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> M
     typed_sizes = (("cell", cell_size or args.cell_size, cell_owner), ("synapse", args.synapse_size, "--synapse-size"))
     for block, typed, owner in typed_sizes:
         if typed is not None:
-            values[f"{block}_w"], values[f"{block}_l"] = _size(typed, owner)
+            values[f"{block}_w"], values[f"{block}_l"] = device_size(typed, owner)
     return replace(stage_options(args.stage, values.pop("period", None)), **values)
+
+
+def mapping_flags(options: MappingOptions, stage: str) -> str:
+    """The flags of a verb that maps which give these options, the named `stage` being the base: `mapping_options` back.
+
+    Values are written with eleven digits. Raises ParameterError for an option that no flag sets.
+    """
+    base = stage_options(stage, options.period)
+    words = [f"--stage {stage}"] + ([] if options.period is None else [f"--period {_typed(options.period, 's')}"])
+    given = {"period"}
+    for block in ("cell", "synapse"):
+        size, usual = ([getattr(record, f"{block}_{side}") for side in "wl"] for record in (options, base))
+        if size != usual:
+            words.append(f"--{block}-size {'x'.join(_typed(side, 'm') for side in size)}")
+        given |= {f"{block}_w", f"{block}_l"}
+    for name in [*_QUANTITIES, *_NUMBERS]:
+        value = getattr(options, name)
+        if name not in given and value != getattr(base, name):
+            words.append(f"--{name.replace('_', '-')} {_typed(value, _QUANTITIES.get(name, ('',))[0])}")
+        given.add(name)
+    for item in fields(MappingOptions):
+        if item.name not in given and getattr(options, item.name) != getattr(base, item.name):
+            raise ParameterError(
+                f"MappingOptions.{item.name} = {getattr(options, item.name):g} has no flag; take that of the stage "
+                f"{stage}, {getattr(base, item.name):g}."
+            )
+    return " ".join(words)
+
+
+def device_size(text: str, owner: str) -> tuple[float, float]:
+    """Width and length, m, of a device typed as W or WxL. Raises ParameterError, naming `owner`."""
+    parts = text.split("x")
+    if len(parts) > 2:
+        raise ParameterError(f"{owner} = {text!r}: write W or WxL, as in 4um or 2umx10um.")
+    w = parse(parts[0], "m", owner=owner)
+    return w, parse(parts[1], "m", owner=owner) if len(parts) == 2 else w
+
+
+def _typed(value: float, unit: str) -> str:
+    return format_quantity(value, unit, 11).replace(" ", "") if unit else f"{value:.11g}"
 
 
 def inputs_of(args: argparse.Namespace, network: Network) -> Clips:
@@ -160,11 +200,3 @@ def _chosen(text: str, available: int) -> np.ndarray:
     if "," not in text or len(index) == 0 or index.min() < 0 or index.max() >= available:
         raise ParameterError(f"--clips = {text!r} names no clip among the {available} there are.")
     return index
-
-
-def _size(text: str, owner: str) -> tuple[float, float]:
-    parts = text.split("x")
-    if len(parts) > 2:
-        raise ParameterError(f"{owner} = {text!r}: write W or WxL, as in 4um or 2umx10um.")
-    w = parse(parts[0], "m", owner=owner)
-    return w, parse(parts[1], "m", owner=owner) if len(parts) == 2 else w

@@ -1,4 +1,4 @@
-"""The inequalities that a thermometer ladder must hold, and what a Design has to spare.
+"""The inequalities that a thermometer ladder must satisfy, and the margins of a Design.
 
 With beta half the window, I_s the shift that a settled DPI adds to its neighbours, I_c the window's centre,
 x = T_p/tau and y = T/tau:
@@ -8,7 +8,7 @@ x = T_p/tau and y = T/tau:
               or I_s (2 exp(-x - t/tau) - 1) - (I_c - I_s) exp(-t/t_in) > beta for some t > 0:       set again in time
     base      I_c - I_s > beta                a down pulse fits above zero on the unipolar input line
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
-    settle    y >= 4 after the dead time      a DPI forgets its past before the next pulse
+    settle    y >= 4 after the dead time      a DPI settles before the next pulse
     pulse     T_p >= 8 t_in                   the input node follows the candidate
     read      4 T_p from the last layer's pulse to the reading: the next layer has settled
 """
@@ -27,7 +27,7 @@ LEAST_PULSE = 8.0  # t_in; exp(-8) = 0.03 % of the candidate's amplitude is lost
 
 
 def ladder_margins(design: Design) -> dict[str, float]:
-    """What each inequality has to spare, worst over all ladders with a DPI; a negative one is broken.
+    """The margin of each inequality, the smallest over all ladders; an inequality with a negative margin is violated.
 
     shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8, read in pulses beyond 4.
     """
@@ -57,15 +57,18 @@ def ladder_margins(design: Design) -> dict[str, float]:
 
 
 def check_ladders(design: Design) -> None:
-    """Raise MappingError for the first inequality that a Design breaks."""
+    """Raise MappingError for the first inequality that a Design violates."""
+    timing = design.timing
+    period, pulse = f"period (now {timing.period:g} s)", f"pulse (now {timing.pulse:g} s)"
     way_out = {
         "shift": "raise shift_ratio or shorten the pulse",
         "recovery": "raise shift_ratio, lower base_ratio or shorten the pulse",
         "base": "raise base_ratio",
         "reset": "raise base_ratio",
-        "settle": f"lengthen the period (now {design.timing.period:g} s) or shorten tau with a smaller c_dpi",
-        "read": f"lengthen the period (now {design.timing.period:g} s) or make lead a smaller part of it",
-        "pulse": f"lengthen the pulse (now {design.timing.pulse:g} s), or use smaller devices or a larger unit_current",
+        "settle": f"lengthen the {period}; or shorten the {pulse}, and the DPI's time constant with it: a larger "
+        "unit_current or smaller devices allow that",
+        "read": f"lengthen the {period} or make lead a smaller part of it",
+        "pulse": f"lengthen the {pulse}, or use smaller devices or a larger unit_current",
     }
     for name, margin in ladder_margins(design).items():
         if not margin > 0.0:

@@ -110,9 +110,8 @@ def spread(design: Design, ladder: Ladder, terms: list[Term]) -> tuple[np.ndarra
 
     E[c e^X] = c e^{v/2};  Cov(c_1 e^X, c_2 e^Y) = c_1 c_2 e^{(v_X + v_Y)/2} (e^{Cov(X, Y)} - 1).
     """
-    sigma2 = {
-        name: ladder_sigma(design, ladder, name.removeprefix("prev.")) ** 2 for term in terms for name in term.devices
-    }
+    names = {name for term in terms for name in term.devices}
+    sigma2 = {name: ladder_sigma(design, ladder, name.removeprefix("prev.")) ** 2 for name in names}
     own = [np.asarray(sum(sigma2[name] for name in term.devices), dtype=float) for term in terms]
     mean = sum(term.current * np.exp(v / 2.0) for term, v in zip(terms, own, strict=True))
     variance = np.zeros(ladder.width)

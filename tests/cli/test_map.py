@@ -101,6 +101,21 @@ def test_a_bare_number_is_in_si_units(call):
     assert call("map", NETWORK, "--unit-current", "2e-9", "--json").json["unit_current_A"] == 2e-9
 
 
+@pytest.mark.parametrize("way_out", ["--period 12ms", "--unit-current 0.3nA", "--cell-size 1.8umx16um"])
+def test_the_ways_out_of_a_period_too_short_work(call, way_out):
+    words = ["map", NETWORK, "--stage", "standard", "--period", "10ms", "--unit-current", "0.2nA"]
+    call(*words).refused(2, "'settle' margin", "lengthen the period (now 0.01 s)", "a larger --unit-current or smaller")
+    flag, value = way_out.split()
+    assert call(*words, flag, value).code == 0
+
+
+def test_a_shorter_pulse_is_a_way_out_of_a_period_too_short(call):
+    words = ["map", NETWORK, "--period", "11ms"]
+    answer = call("map", NETWORK, "--json").json
+    call(*words).refused(2, "'settle' margin", "or shorten the pulse (now")
+    assert call(*words, "--pulse", str(0.8 * answer["pulse_s"])).code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
