@@ -25,6 +25,7 @@ class Geometry:
 
     @property
     def area(self) -> float:
+        """Gate area as drawn, m^2."""
         return self.w * self.l
 
 
@@ -41,15 +42,17 @@ class Sizing:
 class Timing:
     """The clock and the DPI that it is matched to. Common to all ladders of a Design. Seconds, farads, amperes."""
 
-    period: float = field(metadata={"doc": "one step"})
-    pulse: float = field(metadata={"doc": "T_p: how long the candidate acts in each step"})
+    period: float = field(metadata={"doc": "length of one step"})
+    pulse: float = field(metadata={"doc": "T_p: how long the candidate acts on the ladder in each step"})
     tau: float = field(metadata={"doc": "DPI time constant"})
     c_dpi: float = field(metadata={"doc": "DPI capacitor"})
     i_tau: float = field(metadata={"doc": "DPI leak bias"})
     i_on: float = field(metadata={"doc": "current of a set stage into its DPI"})
     i_floor: float = field(metadata={"doc": "DPI output current after a long time OFF, over its set value"})
-    c_parasitic: float = field(metadata={"doc": "what the DPI's own devices add to its capacitor"})
-    lead: float = field(metadata={"doc": "from a change of the inputs to the pulse: the front end settles"})
+    c_parasitic: float = field(metadata={"doc": "capacitance of the DPI's own devices, in parallel with c_dpi"})
+    lead: float = field(
+        metadata={"doc": "delay from a change of the inputs to the pulse, in which the front end settles"}
+    )
     reset_steps: int = field(metadata={"doc": "steps at the start with the input lines at zero"})
 
     @property
@@ -68,7 +71,7 @@ class Timing:
         return self.period / self.tau
 
     def rise_time(self, y: float) -> float:
-        """Seconds that a DPI needs from its floor to 1 - exp(-y) of its set value, dead time included.
+        """Time, s, for a DPI to rise from its floor to 1 - exp(-y) of its set value, dead time included.
 
         The integral of tau dI/dt (1 + I_g/I) = I_g (R - 1) - I over the rise.
         Source  Bartolozzi & Indiveri 2007, Neural Computation 19(10), eq. (3.8) and its neighbours.
@@ -81,12 +84,12 @@ class Timing:
 class Synapses:
     """The weights of one layer as current mirrors on a positive and a negative rail.
 
-    Row i carries `scale[i]` times the trained candidate. The inputs sit `offset` above zero, so that no current is
-    negative; the bias absorbs that.
+    Row i carries `scale[i]` times the trained candidate. Each input has an `offset` added, so that no current is
+    negative; the bias subtracts what the offsets contribute.
     """
 
     name: str
-    ratio: np.ndarray = field(metadata={"doc": "(d, D) signed mirror ratios"})
+    ratio: np.ndarray = field(metadata={"doc": "(d, D) signed mirror ratios; zero places no device"})
     bias: np.ndarray = field(metadata={"doc": "(d,) signed bias currents over the unit current"})
     scale: np.ndarray = field(metadata={"doc": "(d,) powers of two"})
     offset: np.ndarray = field(metadata={"doc": "(D,) input offset over the unit current"})
@@ -95,25 +98,27 @@ class Synapses:
 
     @property
     def width(self) -> int:
+        """Number of rows d."""
         return int(self.ratio.shape[0])
 
     @property
     def inputs(self) -> int:
+        """Number of inputs D."""
         return int(self.ratio.shape[1])
 
     def has_rail(self, row: int) -> bool:
-        """Whether a row has positive currents, which a PMOS mirror turns round."""
+        """Whether a row has positive currents, which a PMOS mirror sources: its rail."""
         return bool(np.any(self.ratio[row] > 0) or self.bias[row] > 0)
 
     def rails(self, inputs: np.ndarray) -> np.ndarray:
-        """(d,) current of each row's PMOS mirror over the unit current, at currents `inputs` (D,) of the diodes."""
+        """(d,) current of each row's PMOS mirror at currents `inputs` (D,) of the diodes, all over the unit current."""
         return np.asarray((np.maximum(self.ratio, 0.0) * inputs).sum(axis=1) + np.maximum(self.bias, 0.0))
 
     def checked(self, x: np.ndarray, *, samples: bool = False, first: bool = True) -> np.ndarray:
         """Return inputs x (T, D), or (T, S, D) with `samples`, as float64 if the mirrors can carry them.
 
-        The offset of a `first` layer is the bound of its inputs, both ways; a later one's is what the layer before it
-        needs.
+        The offset of a `first` layer is also the bound of its inputs: they lie within plus and minus the offset. In a
+        later layer it is the offset that the outputs of the layer before it carry.
 
         Raises ParameterError for another shape, no step, a value that is not finite, or a current below zero or, in the
         first layer, above twice the offset.
@@ -141,7 +146,7 @@ class Synapses:
 
 @dataclass(frozen=True, eq=False)
 class FeedForward:
-    """A layer of synapses, rectified by diodes that can't sink, or left as signed output currents."""
+    """A layer of synapses. Its outputs are rectified by diodes, which can't sink, or are signed currents."""
 
     synapses: Synapses
     rectifier: str | None = field(default=None, metadata={"doc": "name of the ReLU layer"})
@@ -216,7 +221,7 @@ class Design(Shown):
 
     name: str
     technology: Technology
-    unit_current: float = field(metadata={"doc": "A that stand for 1 in the trained network"})
+    unit_current: float = field(metadata={"doc": "current that stands for 1 in the trained network, A"})
     sizing: Sizing
     timing: Timing
     layers: tuple[FeedForward | Ladder, ...]
@@ -246,6 +251,7 @@ class Design(Shown):
 
     @cached_property
     def ladders(self) -> tuple[Ladder, ...]:
+        """The recurrent layers, in the order of the signal."""
         return tuple(layer for layer in self.layers if isinstance(layer, Ladder))
 
     @property

@@ -1,4 +1,4 @@
-"""A Design in numbers: the summary, for a machine and for a person."""
+"""The summary of a Design: a record for machines, and a table for people."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from analogrnn.units import format_quantity
 
 
 def summary(design: Design) -> dict[str, Any]:
-    """The Design in numbers, SI units, ready for JSON."""
+    """Numbers of a Design, ready for JSON. A key ends in its SI unit; ranges are [least, greatest] over the ladders."""
     timing, counts = design.timing, transistors(design)
     return {
         "network": design.name,
@@ -37,7 +37,7 @@ def summary(design: Design) -> dict[str, Any]:
 
 
 def summary_rows(design: Design) -> list[tuple[str, str]]:
-    """The same for a person: (what, value) rows with engineering units."""
+    """Rows (quantity, value) of the same numbers with engineering units."""
     timing, counts = design.timing, transistors(design)
     size = f"{design.sizing.cell.w * 1e6:g} x {design.sizing.cell.l * 1e6:g} um"
     rows = [
