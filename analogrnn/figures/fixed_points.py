@@ -1,4 +1,4 @@
-"""Figures of `analyze fixed-points`: hysteresis of each level, the codes that hold, the bifurcation over eps."""
+"""Figures of `analyze fixed-points`: hysteresis of each level, codes that hold, reachable states over eps."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def _return_map(axes: Axes, eps: float) -> None:
 
 
 def _reached(axes: Axes, ladder: int) -> None:
-    """What a few updates reach, over eps, and the fixed points of repeated ones."""
+    """States that a few updates reach, over eps, and the fixed points of repeated updates."""
     for n, eps in enumerate(np.linspace(0.0, 1.0, 101)):
         reached = recurrence_states(float(eps), updates=8, bounds=(-ladder, ladder)).reached
         axes.plot(

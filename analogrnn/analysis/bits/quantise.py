@@ -44,7 +44,7 @@ WordLengths = Mapping[str, int]  # bits of each group; a group that is not named
 
 @dataclass(frozen=True)
 class Convention:
-    """How values become codes. Raises ParameterError for an unknown choice.
+    """Conventions of the quantisation. Raises ParameterError for an unknown choice.
 
     grid       `binary`: the least step is a power of two; `full`: it is the largest value over the largest code
     reference  `layer`: one least step for all mirrors of a layer; `row`: one least step per row

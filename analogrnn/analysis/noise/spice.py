@@ -81,7 +81,7 @@ class FlipBench:
 
 @dataclass(frozen=True)
 class Flips:
-    """What ngspice saw: flips of all cells together, and the time that all cells were watched for."""
+    """Result in ngspice: number of flips of all cells, and simulated time of all cells, s."""
 
     count: int
     seconds: float
