@@ -44,6 +44,16 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path, suffix):
         load(path)
 
 
+@suffixes
+def test_a_file_of_the_largest_size_is_read(tmp_path, suffix):
+    """The limit belongs to what is allowed: such a file of zeros is refused for what it holds."""
+    path = tmp_path / f"n{suffix}"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES)
+    with pytest.raises(NetworkFormatError, match=rf"n{suffix} is damaged or not a network file"):
+        load(path)
+
+
 def declare_size(path, size):
     """Set the unpacked size that a zip's directory states for each member."""
     raw = bytearray(path.read_bytes())

@@ -57,6 +57,14 @@ def test_a_network_entry_without_layers_is_refused(tmp_path, suffix, body):
         load(path)
 
 
+@pytest.mark.parametrize("body", [5, [], {"layers": []}, True])
+def test_a_network_entry_that_is_not_text_is_refused(tmp_path, body):
+    """The metadata of an .npz may hold any JSON; the network in it is JSON in a text."""
+    path = write(tmp_path / "n.npz", text=text_of(network=body))
+    with pytest.raises(NetworkFormatError, match=r"n\.npz: the JSON object must be str"):
+        load(path)
+
+
 @suffixes
 @pytest.mark.parametrize("spec", [{"kind": "gru", "name": "a"}, {"name": "a"}, "gru", None, 5, ["gru"]])
 def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(tmp_path, suffix, spec):
@@ -89,6 +97,17 @@ BAD_BODIES = [
         r"Network\.metadata\['x'\] = \[\] is not text",
     ),
 ]
+
+
+@suffixes
+@pytest.mark.parametrize("entry", ["encoding", "metadata"])
+@pytest.mark.parametrize("value", [[], "x", 1, True])
+def test_an_encoding_and_metadata_are_objects_or_null(tmp_path, suffix, entry, value):
+    layers = [{"kind": "relu", "name": "a"}]
+    assert load(write(tmp_path / f"null{suffix}", {}, text_of({"layers": layers, entry: None}))).layers
+    path = write(tmp_path / f"n{suffix}", {}, text_of({"layers": layers, entry: value}))
+    with pytest.raises(NetworkFormatError, match=rf"n{suffix}: .* Encoding and metadata are objects or null\.$"):
+        load(path)
 
 
 @suffixes
