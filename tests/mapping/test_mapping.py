@@ -208,6 +208,31 @@ def test_the_slowest_cell_sets_the_pulse():
     assert mapped(network(cmru())).timing.pulse == pytest.approx(4.0 * design.timing.pulse, rel=1e-12)
 
 
+@pytest.mark.parametrize("stages", [2, 30, 100])
+def test_the_reset_lasts_until_the_stages_let_go_one_by_one(stages):
+    """Each waits for the DPI of its upper neighbour to decay below I_lo / I_s - 1 = (1.8 + 1.6 - 1)/1.8 - 1 = 1/3."""
+    timing = mapped(network(cmru("long", 2, 3, ladder=(0, stages)), cmru("short", 2, 2, ladder=(0, 1)))).timing
+    assert timing.reset_steps == 1 + math.ceil((stages * math.log(3.0) + MappingOptions().settle) / timing.y)
+
+
+def test_without_a_dpi_the_reset_is_that_of_one_stage():
+    timing = mapped(kinds()["bmru"]).timing
+    assert timing.reset_steps == 1 + math.ceil((math.log(1.0 / 0.9) + MappingOptions().settle) / timing.y)
+
+
+def test_the_floor_of_the_dpis_is_the_leakage_over_the_smallest_shift():
+    design = mapped(network(cmru(threshold=[1.0, 1.9]), cmru("high", 2, 2, threshold=[1.5, 1.2])))
+    smallest = 1.8 * 1.0e-9  # shift_ratio times the half window of one unit, after scaling to octaves
+    assert min(ladder.i_shift.min() for ladder in design.ladders) == pytest.approx(smallest, rel=1e-15)
+    assert design.timing.i_floor == pytest.approx(TECHNOLOGY.i_leak / smallest, rel=1e-14)
+
+
+def test_what_a_rectifier_passes_needs_no_offset():
+    design = mapped(kinds()["rectified"])
+    assert [np.ptp(layer.synapses.offset) for layer in design.layers] == [0.0, 0.0, np.ptp(design.ladders[0].alpha) * 2]
+    assert [layer.synapses.offset[0] for layer in design.layers[:2]] == [BOUND, 0.0]
+
+
 def test_synapses_may_have_their_own_size():
     sizing = mapped(network(cmru()), synapse_w=3e-6).sizing
     assert (sizing.synapse.w, sizing.synapse.l) == (3e-6, MappingOptions().cell_l)
