@@ -12,7 +12,6 @@ from analogrnn.chip import ChipFactory, nominal_chip
 from analogrnn.compilation import kernel_cache
 from analogrnn.errors import MissingDependencyError
 from analogrnn.kernels.ladder_steps import ladder_steps
-from analogrnn.kernels.plain import SMALL
 from analogrnn.simulate import simulate_waveforms
 from analogrnn.simulate.chip_batch import ChipBatch
 
@@ -50,7 +49,7 @@ def test_without_any_folder_all_that_were_tried_are_named(blocked):
     [
         (
             "mismatch of many chips at once",
-            lambda design, x: ChipFactory(design, 1).tables(np.arange(SMALL // 100, dtype=np.uint64)),
+            lambda design, x: ChipFactory(design, 1).tables(np.arange(2, dtype=np.uint64)),
         ),
         ("a campaign of chips", lambda design, x: ChipBatch(design, x, 1, True, 1.0)),
         (

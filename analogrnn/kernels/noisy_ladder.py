@@ -16,8 +16,8 @@ from analogrnn.kernels.noise_draws import REACH, noise_at
 from analogrnn.kernels.noisy_lanes import (
     ABSENT,
     GROUP,
-    LEVELS,
     LONE,
+    NORMAL,
     WILD_LEVELS,
     candidates,
     draw_words,
@@ -26,18 +26,17 @@ from analogrnn.kernels.noisy_lanes import (
 )
 from analogrnn.kernels.philox import round_keys
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import aligned, first_of
+from analogrnn.kernels.simd.lanes import aligned, bits_of, first_of, load
 
 _U32, _U64 = np.uint32, np.uint64
 
 
 @compiled(_nrt=False)
-def _step(u, n, up, down, cell, rest, doubt):
+def _step(u, n, up, down, r, i, rest, doubt):
     """Return the level after one step of kernels/ladder_steps.py, and whether an error `doubt` of u could decide it.
 
-    up, down (C, d, N); cell: which of them, as (row, column)
+    up, down (C, d, N): those of chip r and cell i
     """
-    r, i = cell
     stages = up.shape[2]
     rise = u - up[r, i, n] if n < stages else -np.inf
     fall = down[r, i, n - 1] - u if n > 0 else -np.inf
@@ -57,16 +56,16 @@ def _step(u, n, up, down, cell, rest, doubt):
 
 
 @compiled(_nrt=False)
-def _exact(source, shared, weight, bias, cell, floor, at):
-    """Return the candidate of (step, sample, cell) = `at` in double precision."""
+def _exact(source, shared, weight, bias, r, cell, floor, at):
+    """Return the candidate of (step, sample, cell) = `at` on chip r in double precision."""
     t, s, i = at
     if shared:
         c = source[t, s, i]
     else:
         c = 0.0
         for j in range(weight.shape[2]):
-            c += source[t, s, j] * weight[cell[0], cell[1], j]
-        c += bias[cell]
+            c += source[t, s, j] * weight[r, cell, j]
+        c += bias[r, cell]
     return max(c, 0.0) if floor else c
 
 
@@ -85,62 +84,75 @@ def _prepare(cell, slot, shared, synapses, tables, cells, law, work):
     doubt = (inputs + 16) * 2.0**-51 * (size + REACH * sigma)
     work.bounds[slot, 0], work.bounds[slot, 1] = error + 2.0 * doubt, doubt
     work.ways[slot] = judge(
-        (r, i), tables[0], tables[1], size, error, sigma, law[2], law[0], slot, work.tables, work.wild
+        (r, i), tables[0], tables[1], size, error, sigma, law[2], law[0], slot, work.tables, work.tops, work.wild
     )
-    start = 0
+    start = np.int64(0)
     for q in range(len(cells[1])):
-        start, _ = _step(cells[1][q, i], start, tables[0], tables[1], (r, i), law[0], 0.0)
+        start, _ = _step(cells[1][q, i], start, tables[0], tables[1], r, i, law[0], 0.0)
     work.start[slot] = start
 
 
-@compiled(inline="always")
-def _again(row, where, at, u, source, shared, synapses, tables, sigmas, law, keys, work):
-    """Step the marked lanes of one row in double precision; return whether rounding could have decided one."""
+@compiled(_nrt=False)
+def _again(row, where, u, at, source, shared, synapses, tables, sigmas, law, keys, work):
+    """Step the undecided lanes of a step, candidates in u[at]; return whether rounding could have decided one."""
     (r, chip), (t, cell, slot, first, width) = row, where
     doubtful = False
-    for v in range(len(work.marks)):
-        bits = np.uint32(work.marks[v])
+    for v in range(len(work.sure) >> 4):
+        bits = bits_of(load(work.sure, 16 * v) >= 0)
         while bits != _U32(0):
             c = 16 * v + first_of(bits)
             bits &= bits - _U32(1)
             g, sample = c // width, first + c % width
             if sample >= source.shape[1]:
                 continue
-            n, i, candidate = np.int64(work.level[slot * width + c]), cell + g, float(u[at[0], at[1], at[2] + at[3], c])
+            n, i, candidate = np.int64(work.level[slot * width + c]), cell + g, float(u[at, c])
             sigma, error, doubt = sigmas[i] if law[2] else 0.0, work.bounds[slot + g, 0], work.bounds[slot + g, 1]
-            in_doubt = True
+            level, in_doubt = n, True
             if work.ways[slot + g] == LONE:
-                level, in_doubt = _step(candidate, n, tables[0], tables[1], (r, i), law[0], error + REACH * sigma)
+                level, in_doubt = _step(candidate, n, tables[0], tables[1], r, i, law[0], error + REACH * sigma)
             if in_doubt:
-                byte = np.int64((work.words[at[3] >> 2, c] >> _U32(8 * (at[3] & 3))) & _U32(255))
+                byte = np.int64((work.words[(t >> 2) & 3, c] >> _U32(8 * (t & 3))) & _U32(255))
                 noise = sigma * noise_at(byte, keys[1, 0], keys[1, 1], (sample, t, i, chip)) if law[2] else 0.0
-                level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], (r, i), law[0], error)
+                level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, law[0], error)
                 if in_doubt:
-                    candidate = _exact(source, shared, synapses[0], synapses[1], (r, i), law[1], (t, sample, i))
-                    level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], (r, i), law[0], doubt)
+                    candidate = _exact(source, shared, synapses[0], synapses[1], r, i, law[1], (t, sample, i))
+                    level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, law[0], doubt)
                     doubtful = doubtful or in_doubt
             work.level[slot * width + c] = level
     return doubtful
 
 
-@compiled(inline="always")
-def _block(row, where, tile, source, shared, u, lanes, synapses, tables, sigmas, law, keys, work, every):
-    """Sixteen steps of one group of cells, or what is left of them; return whether rounding could have decided one."""
+@compiled(_nrt=False)
+def _block(row, where, u, base, source, shared, synapses, tables, sigmas, law, keys, work, every):
+    """Sixteen steps of one group of cells, or what is left of them; return whether rounding could have decided one.
+
+    u (R, C) the candidates, those of the first step in row `base`
+    """
     (r, chip), (t, cell, slot, first, width) = row, where
-    if not shared:
-        candidates(lanes, tile, t, work.weight, work.bias, slot, law[1], work.u)
     if law[2]:
         draw_words(chip, _U64(cell), _U64(t >> 4), _U64(first), width, work.keys, work.words)
-    k, doubtful = 0, False
-    while k < min(16, len(source) - t):
-        at = (tile, cell, t, k) if shared else (0, 0, 0, k)
-        end = k + 1 if len(every) else min(16, len(source) - t)
-        k = step_rows(u, at, end, slot, width, work.words, work.level, work.marks, work.ways, work.tables, work.wild)
+    k, doubtful, count = 0, False, min(16, len(source) - t)
+    while k < count:
+        end = k + 1 if len(every) else count
+        k = step_rows(
+            u,
+            base,
+            k,
+            end,
+            slot,
+            width,
+            work.words,
+            work.level,
+            work.sure,
+            work.ways,
+            work.tables,
+            work.tops,
+            work.wild,
+            work.normal,
+        )
         if k < end:
-            at = (at[0], at[1], at[2], k)
-            doubtful |= _again(
-                row, (t + k, cell, slot, first, width), at, u, source, shared, synapses, tables, sigmas, law, keys, work
-            )
+            own = (t + k, cell, slot, first, width)
+            doubtful |= _again(row, own, u, base + k, source, shared, synapses, tables, sigmas, law, keys, work)
             k += 1
         for c in range(work.words.shape[1] if len(every) else 0):
             if cell + c // width < every.shape[3] and first + c % width < every.shape[2]:
@@ -167,7 +179,8 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
     every     (C, T, S, d)   int16    or (0, 0, 0, 0)
     doubtful  (C,)           bool     set where rounding in double precision could have decided: do that chip plainly
     """
-    width, u, count = lanes.shape[3], lanes if shared else work.u, tables[0].shape[1]
+    width, count = lanes.shape[3], tables[0].shape[1]
+    u = lanes.reshape(lanes.size // width, width) if shared else work.u
     size, groups = (1, 1) if shared else (count, GROUP)
     round_keys(keys[0], work.keys)
     work.ways[:] = ABSENT
@@ -181,14 +194,18 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
                     work.level[i * width : (i + 1) * width] = work.start[i]
                 for t in range(0, len(source), 16):
                     for slot in range(0, size, groups):
+                        where, base = (t, e + slot, slot, first, width), 0
+                        if shared:
+                            base = (tile * count + e) * lanes.shape[2] + t
+                        else:
+                            candidates(lanes, tile, t, work.weight, work.bias, slot, law[1], work.u)
                         doubtful[r] |= _block(
                             (r, chips[r]),
-                            (t, e + slot, slot, first, width),
-                            tile,
+                            where,
+                            u,
+                            base,
                             source,
                             shared,
-                            u,
-                            lanes,
                             synapses,
                             tables,
                             cells[0],
@@ -205,13 +222,15 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
 class Work(NamedTuple):
     """Scratch of one thread: columns C of a group, slots for the cells of a layer in whole groups."""
 
-    u: np.ndarray  # (1, 1, 16, C) float32 candidates
+    u: np.ndarray  # (16, C) float32 candidates
     words: np.ndarray  # (4, C) uint32 bytes of 16 steps
     keys: np.ndarray  # (10, 2) uint64 of the rounds that give the bytes
     level: np.ndarray  # (slots * width,) int32
-    marks: np.ndarray  # (C / 16,) uint16
+    sure: np.ndarray  # (C,) int32
     ways: np.ndarray  # (slots,) int64
+    normal: np.ndarray  # (7, 16) float32 NORMAL
     tables: np.ndarray  # (slots, 3, 16) float32
+    tops: np.ndarray  # (slots,) int32 highest level
     wild: np.ndarray  # (slots, 3, 32) float32
     bounds: np.ndarray  # (slots, 2) float64 errors of candidates in single and in double precision
     weight: np.ndarray  # (slots / 4, D, 4) float32
@@ -226,14 +245,18 @@ def campaign_work(lanes: np.ndarray, cells: int, noisy: bool, *, shared: bool = 
     inputs = 0 if shared else lanes.shape[2]
     words = aligned((4, columns), np.uint32)
     words[:] = 0x80808080
+    normal = aligned((len(NORMAL), 16), np.float32)
+    normal[:] = NORMAL[:, None]
     return Work(
-        aligned((1, 1, 16, columns), np.float32),
+        aligned((16, columns), np.float32),
         words,
         np.zeros((10, 2), dtype=np.uint64),
         aligned((slots * width,), np.int32),
-        aligned((columns // 16,), np.uint16),
+        aligned((columns,), np.int32),
         np.zeros(slots, dtype=np.int64),
-        aligned((slots, 3, LEVELS), np.float32),
+        normal,
+        aligned((slots, 3, 16), np.float32),
+        np.zeros(slots, dtype=np.int32),
         aligned((slots, 3, WILD_LEVELS), np.float32),
         np.zeros((slots, 2)),
         aligned((slots // 4, inputs, 4), np.float32),

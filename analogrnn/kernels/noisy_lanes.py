@@ -2,9 +2,10 @@
 
 Model   A level has one threshold within reach, a sigmas above the candidate. z >= a is U >= Phi(a): the byte of U alone
         decides it unless 256 Phi(a) lies within [byte, byte + 1], widened by a margin for every error made here.
-        Tables by level are held as centre and half width of the window between the two thresholds: x is how far the
-        candidate lies from the centre, its sign tells which threshold is nearer, and that one lies half - |x| away.
-Valid   `_decided`: up to 15 stages, thresholds 17 sigma apart, no drift; `_decided_wild`: up to 31 stages
+        A cell has a centre, far below every up threshold and far above every down threshold: x is how far the candidate
+        lies from it, its sign tells which of the two tables counts, and the threshold lies table[level] - |x| away.
+Valid   `_decided`: up to 15 stages where a register holds 16 lanes, else 8; each up threshold 17 sigma above each down
+        threshold, no drift; `_decided_wild`: up to 31 stages
 Error   `judge` sums it up. Fused products round less than it allows for
 """
 
@@ -14,16 +15,17 @@ from analogrnn.kernels.noise_draws import REACH
 from analogrnn.kernels.philox import LOW, philox_lanes
 from analogrnn.kernels.simd.compiled import compiled
 from analogrnn.kernels.simd.lanes import (
-    bits_of,
+    FULL,
+    any_of,
     converted,
     fused,
     least,
     load,
+    look_up,
+    magnitude,
     most,
     ramp,
     reinterpreted,
-    rotated,
-    signed,
     splat,
     spread,
     store,
@@ -31,7 +33,7 @@ from analogrnn.kernels.simd.lanes import (
     where,
 )
 
-_F, _U16, _U32, _U64 = np.float32, np.uint16, np.uint32, np.uint64
+_U64 = np.uint64
 
 # 256 (Phi(a) - 1/2) = SLOPE a + odd polynomial of a clipped to CLIP sigma, within PHI_ERROR while the true value is
 # below 127. Beyond, the byte's last 256th is undecided in any case: there the line stays within PHI_ERROR of
@@ -41,16 +43,14 @@ MOST_MARGIN = 1.0
 SLOPE, CLIP = 0.170136739, 2.65
 POLYNOMIAL = (101.853552, -16.6905960, 2.25623258, -0.188817238, 0.00708556117)
 # the lanes count in a * SLOPE, so that the line is free, and take the polynomial away
-_CLIP = _F(CLIP * SLOPE)
-_MINUS_CLIP = _F(-CLIP * SLOPE)
-_P1, _P3, _P5, _P7, _P9 = (_F(-p / SLOPE ** (2 * j + 1)) for j, p in enumerate(POLYNOMIAL))
+NORMAL = np.array([CLIP * SLOPE, -CLIP * SLOPE, *(-p / SLOPE ** (2 * j + 1) for j, p in enumerate(POLYNOMIAL))])
 
-_SIGN, _32 = _U32(0x80000000), _U64(32)
-_BYTE, _256 = _U32(0xFF << 15), _U32(0x43800000)  # a byte in the highest bits of the mantissa of 256.0 is 256 + byte
-_MIDDLE = _F(256.0 + 127.5)
+_32 = _U64(32)
 GROUP = 8  # cells that are stepped together, if each has its own candidates: a multiple of 4
-LEVELS, WILD_LEVELS = 16, 32
-RATE, WIDE, MINUS = 0, 1, 2  # entries of the third row of a slot of `tables`
+ENTRIES = 16 if FULL else 8  # of a table in one register; a level beyond takes the entry of level - ENTRIES
+FAST_STAGES = 15 if FULL else 8
+WILD_LEVELS = 32
+RATE, CENTRE, MOVES, STAYS = range(4)  # entries of the third row of a slot of `tables`
 FAST, WILD, LONE, ABSENT = 3, 2, 1, 0  # ways of a cell; LONE: lane by lane; ABSENT: no cell at all
 
 
@@ -73,142 +73,174 @@ def draw_words(chip, cell, block, first, width, keys, words):
         cell += _U64(1)
 
 
+def _two_steps(x, vector, t, weight, bias, quad, floor, u, k, column):
+    """Two steps of four cells: eight sums in eight registers of 16 lanes, and each load serves often."""
+    a, b = splat(bias[4 * quad], np.float32), splat(bias[4 * quad + 1], np.float32)
+    c, d = splat(bias[4 * quad + 2], np.float32), splat(bias[4 * quad + 3], np.float32)
+    e, f, g, h = a, b, c, d
+    for j in range(x.shape[2]):
+        now, then = load(x, (vector, t, j, 0)), load(x, (vector, t + 1, j, 0))
+        w = weight[quad, j, 0]
+        a, e = fused(now, w, a), fused(then, w, e)
+        w = weight[quad, j, 1]
+        b, f = fused(now, w, b), fused(then, w, f)
+        w = weight[quad, j, 2]
+        c, g = fused(now, w, c), fused(then, w, g)
+        w = weight[quad, j, 3]
+        d, h = fused(now, w, d), fused(then, w, h)
+    if floor:
+        a, b, c, d = most(a, 0.0), most(b, 0.0), most(c, 0.0), most(d, 0.0)
+        e, f, g, h = most(e, 0.0), most(f, 0.0), most(g, 0.0), most(h, 0.0)
+    store(u, (k, column), a)
+    store(u, (k, column + 16), b)
+    store(u, (k, column + 32), c)
+    store(u, (k, column + 48), d)
+    store(u, (k + 1, column), e)
+    store(u, (k + 1, column + 16), f)
+    store(u, (k + 1, column + 32), g)
+    store(u, (k + 1, column + 48), h)
+
+
+def _one_step(x, vector, t, weight, bias, quad, floor, u, k, column):
+    """One step of four cells: eight sums in eight registers of 8 lanes, as twice as many don't fit."""
+    a, b = splat(bias[4 * quad], np.float32), splat(bias[4 * quad + 1], np.float32)
+    c, d = splat(bias[4 * quad + 2], np.float32), splat(bias[4 * quad + 3], np.float32)
+    for j in range(x.shape[2]):
+        now = load(x, (vector, t, j, 0))
+        a, b = fused(now, weight[quad, j, 0], a), fused(now, weight[quad, j, 1], b)
+        c, d = fused(now, weight[quad, j, 2], c), fused(now, weight[quad, j, 3], d)
+    if floor:
+        a, b, c, d = most(a, 0.0), most(b, 0.0), most(c, 0.0), most(d, 0.0)
+    store(u, (k, column), a)
+    store(u, (k, column + 16), b)
+    store(u, (k, column + 32), c)
+    store(u, (k, column + 48), d)
+
+
+_four_cells = compiled(_nrt=False)(_two_steps if FULL else _one_step)
+_AT_ONCE = 2 if FULL else 1
+
+
 @compiled(_nrt=False)
 def candidates(x, vector, start, weight, bias, first, floor, u):
-    """Fill u (1, 1, 16, C) float32 with the candidates of 16 steps from `start` on, 16 lanes a cell of the group.
+    """Fill u (16, C) float32 with the candidates of 16 steps from `start` on, 16 lanes a cell of the group.
 
     x (V, T, D, 16) float32 inputs; weight (slots / 4, D, 4); bias (slots,); first slot of the group
     """
     for quad in range(first >> 2, (first + GROUP) >> 2):
-        for k in range(0, min(16, x.shape[1] - start), 2):  # two steps of four cells at once, for a load to serve often
-            a, b = splat(bias[4 * quad], np.float32), splat(bias[4 * quad + 1], np.float32)
-            c, d = splat(bias[4 * quad + 2], np.float32), splat(bias[4 * quad + 3], np.float32)
-            e, f, g, h = a, b, c, d
-            for j in range(x.shape[2]):
-                now, then = load(x, (vector, start + k, j, 0)), load(x, (vector, start + k + 1, j, 0))
-                w = weight[quad, j, 0]
-                a, e = fused(now, w, a), fused(then, w, e)
-                w = weight[quad, j, 1]
-                b, f = fused(now, w, b), fused(then, w, f)
-                w = weight[quad, j, 2]
-                c, g = fused(now, w, c), fused(then, w, g)
-                w = weight[quad, j, 3]
-                d, h = fused(now, w, d), fused(then, w, h)
-            if floor:
-                a, b, c, d = most(a, 0.0), most(b, 0.0), most(c, 0.0), most(d, 0.0)
-                e, f, g, h = most(e, 0.0), most(f, 0.0), most(g, 0.0), most(h, 0.0)
-            column = 16 * (4 * quad - first)
-            store(u, (0, 0, k, column), a)
-            store(u, (0, 0, k, column + 16), b)
-            store(u, (0, 0, k, column + 32), c)
-            store(u, (0, 0, k, column + 48), d)
-            store(u, (0, 0, k + 1, column), e)
-            store(u, (0, 0, k + 1, column + 16), f)
-            store(u, (0, 0, k + 1, column + 32), g)
-            store(u, (0, 0, k + 1, column + 48), h)
+        for k in range(0, min(16, x.shape[1] - start), _AT_ONCE):
+            _four_cells(x, vector, start + k, weight, bias, quad, floor, u, k, 16 * (4 * quad - first))
 
 
 @compiled(inline="always")
-def _beyond(byte, a):
-    """Return 256 (U - Phi(a)) for the middle of the byte; lanes, `a` in sigmas times SLOPE."""
-    q = most(least(a, _CLIP), _MINUS_CLIP)
+def _beyond(byte, a, normal):
+    """Return byte - 256 (Phi(a) - 1/2); lanes, `a` in sigmas times SLOPE. normal (7, 16): NORMAL, each in 16 lanes."""
+    q = most(least(a, load(normal, (0, 0))), load(normal, (1, 0)))
     z = q * q
-    return fused(q, fused(fused(fused(fused(z, _P9, _P7), z, _P5), z, _P3), z, _P1), byte - a)
+    p = fused(z, load(normal, (6, 0)), load(normal, (5, 0)))
+    p = fused(fused(fused(p, z, load(normal, (4, 0))), z, load(normal, (3, 0))), z, load(normal, (2, 0)))
+    return fused(q, p, byte - a)
+
+
+def _register(tables, slot, row, level):
+    return take(load(tables, (slot, row, 0)), level)
+
+
+def _eight(tables, slot, row, level):
+    return look_up(tables, (slot, row, 0), level)
+
+
+_entry = compiled(inline="always")(_register if FULL else _eight)
 
 
 @compiled(inline="always")
-def _centred(word, turn):
-    """Return byte - 127.5 as float lanes."""
-    return reinterpreted((rotated(word, splat(turn, np.uint32)) & _BYTE) | _256, np.float32) - _MIDDLE
+def _decided(level, u, word, tables, tops, slot, normal):
+    """Return the level (int32 lanes) after one step, unmoved where undecided, and what is below zero where decided.
 
-
-@compiled(inline="always")
-def _decided(level, u, byte, tables, slot):
-    """Return the level (int32 lanes) after one step, unmoved where undecided, and the marks of undecided lanes.
-
-    tables (slots, 3, 16): minus the centre and half the width of each level's window, in sigmas times SLOPE
+    word    (uint32 lanes) the byte, below other bits
+    tables  (slots, 3, 16) float32: how far each level's up threshold lies above the centre, and its down threshold
+            below, in sigmas times SLOPE
+    tops    (slots,) int32: the highest level
     """
-    x = fused(u, spread(tables, (slot, 2, RATE)), take(load(tables, (slot, 0, 0)), level))
-    half = take(load(tables, (slot, 1, 0)), level)
-    # what z has to pass: upwards if the candidate is above the centre, downwards if below
-    beyond = _beyond(byte, signed(half, x) - x)
-    ahead = reinterpreted(reinterpreted(beyond, np.uint32) ^ (reinterpreted(x, np.uint32) & _SIGN), np.float32)
-    moves = ahead > spread(tables, (slot, 2, WIDE))
-    undecided = (ahead >= spread(tables, (slot, 2, MINUS))) & ~moves
-    step = (reinterpreted(x, np.int32) >> 31) | 1
-    return where(moves, level + step, level), bits_of(undecided)
+    x = fused(u, spread(tables, (slot, 2, RATE)), spread(tables, (slot, 2, CENTRE)))
+    falls = reinterpreted(x, np.int32) >> 31  # -1 where a down threshold counts
+    threshold = where(falls < 0, _entry(tables, slot, 1, level), _entry(tables, slot, 0, level))
+    # a fall is z <= -a, that is 1 - U >= Phi(a): it takes the byte upside down
+    byte = converted((reinterpreted(word, np.int32) ^ falls) & 255, np.float32)
+    beyond = _beyond(byte, threshold - magnitude(x), normal)
+    # below zero where it is decided: masks of 16 lanes would have to be put together of two registers
+    moves = reinterpreted(spread(tables, (slot, 2, MOVES)) - beyond, np.int32)
+    stays = reinterpreted(beyond - spread(tables, (slot, 2, STAYS)), np.int32)
+    moved = level + ((moves >> 31) & (falls | 1))
+    return most(least(moved, spread(tops, slot)), 0), moves | stays
 
 
 @compiled(inline="always")
-def _entry(wild, slot, row, level):
+def _wild_entry(wild, slot, row, level):
     """Return an entry of 32 by level."""
     low = take(load(wild, (slot, row, 0)), level & 15)
     return where(level > 15, take(load(wild, (slot, row, 16)), level & 15), low)
 
 
 @compiled(inline="always")
-def _decided_wild(level, u, byte, tables, wild, slot):
+def _decided_wild(level, u, word, tables, wild, slot, normal):
     """As `_decided`, for a cell with both thresholds within reach, or that drifts between pulses, or of many levels.
 
     wild (slots, 3, 32): up and down threshold of each level, in sigmas times SLOPE; its drift between pulses
     """
-    scaled, wide = u * spread(tables, (slot, 2, RATE)), spread(tables, (slot, 2, WIDE))
-    rising = _beyond(byte, _entry(wild, slot, 0, level) - scaled)
-    falling = _beyond(-byte, scaled - _entry(wild, slot, 1, level))
-    up, down = rising > wide, falling > wide
-    undecided = ((rising >= -wide) & ~up) | ((falling >= -wide) & ~down)
+    scaled, byte = u * spread(tables, (slot, 2, RATE)), reinterpreted(word, np.int32) & 255
+    moves, stays = spread(tables, (slot, 2, MOVES)), spread(tables, (slot, 2, STAYS))
+    rising = _beyond(converted(byte, np.float32), _wild_entry(wild, slot, 0, level) - scaled, normal)
+    falling = _beyond(converted(byte ^ 255, np.float32), scaled - _wild_entry(wild, slot, 1, level), normal)
+    up, down = rising > moves, falling > moves
+    undecided = ((rising >= stays) & ~up) | ((falling >= stays) & ~down)
     moved = where(up, level + 1, level)
     moved = where(down, moved - 1, moved)
-    moved = moved + converted(_entry(wild, slot, 2, moved), np.int32)
-    return where(undecided, level, moved), bits_of(undecided)
+    moved = moved + converted(_wild_entry(wild, slot, 2, moved), np.int32)
+    return where(undecided, level, moved), where(undecided, splat(0, np.int32), -1)
 
 
 @compiled(_nrt=False)
-def step_rows(u, at, last, first, width, words, level, marks, ways, tables, wild):
-    """Step a group from step `at[3]` on up to `last`; return the first step that left a lane undecided, else `last`.
+def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, tops, wild, normal):
+    """Step a group from step k on up to `last`; return the first step that left a lane undecided, else `last`.
 
-    u       (.., .., .., C)   float32  candidates: those of step k in u[at[0], at[1], at[2] + k]
+    u       (R, C)            float32  candidates: those of step k in row base + k
     first, width                       slot of the first cell, lanes of each
     words   (4, C)            uint32
     level   (slots * width,)  int32    undecided lanes stay where they are
-    marks   (C / 16,)         uint16   of the undecided lanes of that step, a bit each
+    sure    (C,)              int32    below zero in the lanes of that step that are decided
     ways    (slots,)          int64
     tables  (slots, 3, 16)    float32
+    tops    (slots,)          int32
     wild    (slots, 3, 32)    float32
+    normal  (7, 16)           float32
     """
     vectors, shift, lone = words.shape[1] >> 4, first * width, 1 if width == 16 else 0
-    fast = True
-    for v in range(vectors):
-        fast = fast and ways[first + v * lone] == FAST
-    for k in range(at[3], last):
-        turn, row, place, seen = _U32(17 + 8 * k) & _U32(31), k >> 2, at[2] + k, _U32(0)
-        for v in range(vectors if fast else 0):
-            candidate, byte = load(u, (at[0], at[1], place, 16 * v)), _centred(load(words, (row, 16 * v)), turn)
-            new, bits = _decided(load(level, shift + 16 * v), candidate, byte, tables, first + v * lone)
-            store(level, shift + 16 * v, new)
-            marks[_U64(v)] = _U16(bits)
-            seen |= bits
-        for v in range(0 if fast else vectors):
+    while k < last:
+        turn, row, all_sure = splat(8 * (k & 3), np.uint32), k >> 2, splat(-1, np.int32)
+        for v in range(vectors):
             slot = first + v * lone
-            way, bits = ways[slot], _U32(0)
+            way, lanes = ways[slot], splat(-1, np.int32)
             if way >= WILD:
-                candidate, byte = load(u, (at[0], at[1], place, 16 * v)), _centred(load(words, (row, 16 * v)), turn)
+                before, candidate = load(level, shift + 16 * v), load(u, (base + k, 16 * v))
+                word = load(words, (row, 16 * v)) >> turn
                 if way == FAST:
-                    new, bits = _decided(load(level, shift + 16 * v), candidate, byte, tables, slot)
+                    after, lanes = _decided(before, candidate, word, tables, tops, slot, normal)
                 else:
-                    new, bits = _decided_wild(load(level, shift + 16 * v), candidate, byte, tables, wild, slot)
-                store(level, shift + 16 * v, new)
+                    after, lanes = _decided_wild(before, candidate, word, tables, wild, slot, normal)
+                store(level, shift + 16 * v, after)
             elif way == LONE:
-                bits = _U32(0xFFFF)
-            marks[_U64(v)] = _U16(bits)
-            seen |= bits
-        if seen != _U32(0):
+                lanes = splat(0, np.int32)
+            store(sure, 16 * v, lanes)
+            all_sure &= lanes
+        if any_of(all_sure >= 0):
             return k
+        k += 1
     return last
 
 
 @compiled(_nrt=False)
-def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, wild):
+def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, wild):
     """Return the way of a cell, and fill its tables: thresholds by level, factor and margin.
 
     cell                     its row and column in
@@ -222,30 +254,44 @@ def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, wild):
     stages = up.shape[2]
     spread = sigma if noisy else 4000.0 * error + 1e-30
     reach = size + 10.0 * spread  # no candidate with its noise comes so far
-    # u, the table's entries, their sum and what is left to the nearer threshold round once each, by 2^-24 of `reach` or
-    # of twice that; so does the factor 1 / sigma
+    # u, the table's entries, their sum and what is left to the threshold round once each, by 2^-24 of `reach` or of
+    # twice that; so does the factor 1 / sigma
     error += 10.0 * 2.0**-24 * reach
     # 103 is above 256 times the largest density; the polynomial rounds some ten times at values up to 256
     margin = PHI_ERROR + 0.002 + 103.0 * (error / spread if spread > 0.0 else 1.0)
     rate, window = SLOPE / max(spread, 1e-30), (2.02 * REACH * spread if noisy else 0.0) + 4.0 * error
-    tables[slot, 2, RATE], tables[slot, 2, WIDE], tables[slot, 2, MINUS] = rate, 0.5 + margin, -0.5 - margin
+    # `_beyond` takes 256 (Phi - 1/2) from a byte that stands for its middle: U >= Phi from 128 on
+    tables[slot, 2, RATE], tops[slot] = rate, stages
+    tables[slot, 2, MOVES], tables[slot, 2, STAYS] = 128.0 + margin, 127.0 - margin
     if stages >= WILD_LEVELS or margin > MOST_MARGIN:
         return LONE
-    way = FAST if stages < LEVELS else WILD
+    least_up, most_down = reach, -reach
+    for n in range(stages):
+        least_up, most_down = min(least_up, up[r, i, n]), max(most_down, down[r, i, n])
+    drifts = rest and (least_up < 0.0 or most_down > 0.0)
+    if stages <= FAST_STAGES and least_up - most_down > window and not drifts:
+        _fill(up, down, cell, reach, rate, 0.5 * (least_up + most_down), slot, tables)
+        return FAST
     for n in range(stages + 1):
-        high = up[r, i, n] if n < stages else np.inf
-        low = down[r, i, n - 1] if n > 0 else -np.inf
-        if high - low <= window or (rest and (high < 0.0 or low > 0.0)):
-            way = WILD
-            break
-        high, low = min(max(high, -reach), reach), min(max(low, -reach), reach)
-        if n < LEVELS:
-            tables[slot, 0, n], tables[slot, 1, n] = -0.5 * (high + low) * rate, 0.5 * (high - low) * rate
-    for n in range(stages + 1 if way == WILD else 0):
         high = up[r, i, n] if n < stages else np.inf
         low = down[r, i, n - 1] if n > 0 else -np.inf
         wild[slot, 2, n] = (1.0 if high < 0.0 else -1.0) if rest and (high < 0.0 or low > 0.0) else 0.0
         if high <= low:  # both ask for a move: the larger overdrive wins
             high = low = 0.5 * (high + low)
         wild[slot, 0, n], wild[slot, 1, n] = min(max(high, -reach), reach) * rate, min(max(low, -reach), reach) * rate
-    return way
+    return WILD
+
+
+@compiled(_nrt=False)
+def _fill(up, down, cell, reach, rate, centre, slot, tables):
+    """Fill the tables of `_decided`. The outermost levels lack a threshold: out of reach, if there is an entry left.
+
+    If there is none, they share it with another level, and a move beyond them is taken back.
+    """
+    r, i = cell
+    tables[slot, 2, CENTRE] = -centre * rate
+    for n in range(ENTRIES):
+        tables[slot, 0, n] = tables[slot, 1, n] = 2.0 * reach * rate
+    for n in range(up.shape[2]):
+        tables[slot, 0, n % ENTRIES] = (min(up[r, i, n], reach) - centre) * rate
+        tables[slot, 1, (n + 1) % ENTRIES] = (centre - max(down[r, i, n], -reach)) * rate

@@ -113,7 +113,7 @@ class DeviceTypes:
         sizes, sigma_vth, sigma_beta, efficiency = self._elements
         vth, beta, delta = np.empty((3, len(chips), len(efficiency)))
         normals, deviations = plain.device_normals, plain.device_deviations
-        if vth.size > plain.SMALL:
+        if len(chips) > 1 or vth.size > plain.SMALL:  # one chip is for numpy, a campaign for the vector lanes
             require_compiler("mismatch of many chips at once")
             from analogrnn.kernels.draws import device_deviations, device_normals  # noqa: PLC0415 (numba costs 0.5 s)
 

@@ -168,17 +168,18 @@ def test_a_candidate_on_its_threshold_is_left_to_the_plain_way():
 
 
 @compiled()
-def beyond(byte, a, out):
+def beyond(byte, a, normal, out):
     for j in range(0, len(a), 16):
-        store(out, j, noisy_lanes._beyond(load(byte, j), load(a, j)))
+        store(out, j, noisy_lanes._beyond(load(byte, j), load(a, j), normal))
 
 
 def test_the_polynomial_of_the_normal_law_keeps_its_stated_error():
     def phi(a):
         """256 (Phi(a) - 1/2) as the lanes have it, for a multiple of 16 values."""
         scaled = np.asarray(a, dtype=np.float32) * np.float32(noisy_lanes.SLOPE)
-        out = np.empty_like(scaled)
-        beyond(np.zeros_like(scaled), scaled, out)
+        out, normal = np.empty_like(scaled), aligned((len(noisy_lanes.NORMAL), 16), np.float32)
+        normal[:] = noisy_lanes.NORMAL[:, None]
+        beyond(np.zeros_like(scaled), scaled, normal, out)
         return -out
 
     # single precision: ten roundings of values up to 256, half a unit in the last place (7.6e-6) each

@@ -31,6 +31,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.core.extending import intrinsic
+from numba.core.registry import cpu_target
 
 from analogrnn.kernels.simd.lane_types import (
     REGISTER,
@@ -45,6 +46,20 @@ from analogrnn.kernels.simd.lane_types import (
     mask_of,
     vector_of,
 )
+
+
+def features() -> frozenset[str]:
+    """What numba's compiler knows of this CPU, in LLVM's names."""
+    _, _, known = cpu_target.target_context.codegen().magic_tuple()
+    return frozenset(word[1:] for word in known.split(",") if word.startswith("+"))
+
+
+def vector_bits() -> int:
+    """Return the width of a register of floats: 512, 256 or 128."""
+    return 512 if "avx512f" in features() else 256 if "avx2" in features() else 128
+
+
+FULL = vector_bits() == 8 * REGISTER  # a full vector is one register
 
 # ---------------------------------------------------------------- memory
 
@@ -187,9 +202,8 @@ def take(_, table, index):
     if not isinstance(table, Lanes) or not isinstance(index, Lanes) or table.count != index.count:
         raise TypingError(f"take: {index} doesn't index {table}")
 
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        features = context.codegen().magic_tuple()[2].split(",")
-        if "+avx2" in features and "+avx512f" not in features and is_float(table) and table.kind.bitwidth == 32:
+    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        if vector_bits() == 256 and table.kind == types.float32:
             return _take_by_halves(builder, *args)
         # LLVM knows this pattern as a permutation, one instruction where there is one
         out = ir.Constant(vector_of(table), ir.Undefined)
@@ -206,21 +220,53 @@ def _take_by_halves(builder: Any, table: Any, index: Any) -> Any:
 
     LLVM would go through memory, lane by lane.
     """
-    floats, words = ir.VectorType(ir.FloatType(), 8), ir.VectorType(WORD, 8)
-    kind = ir.FunctionType(floats, [floats, words])
-    permute = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.permps")
-
-    def half(value: Any, high: int) -> Any:
-        places = ir.Constant(ir.VectorType(WORD, 8), [WORD(8 * high + j) for j in range(8)])
-        return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), places)
-
-    low, high = half(table, 0), half(table, 1)
+    low, high = _half(builder, table, 0), _half(builder, table, 1)
     parts = []
     for j in range(2):
-        own = half(index, j)
-        above = builder.icmp_signed(">", own, ir.Constant(words, [WORD(7)] * 8))
-        parts.append(builder.select(above, builder.call(permute, [high, own]), builder.call(permute, [low, own])))
-    return builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(WORD, 16), [WORD(j) for j in range(16)]))
+        own = _half(builder, index, j)
+        above = builder.icmp_signed(">", own, ir.Constant(own.type, [WORD(7)] * 8))
+        parts.append(builder.select(above, _permuted(builder, high, own), _permuted(builder, low, own)))
+    return _joined(builder, parts)
+
+
+@intrinsic
+def look_up(_, array, at, index):
+    """Return, in each lane, element `at` + index % 8 of an array of float32: of eight that lie in one piece."""
+    lanes = _checked("look_up", array, at)
+    if lanes.kind != types.float32 or index != Lanes(types.int32, lanes.count):
+        raise TypingError(f"look_up: {index} doesn't index {array}")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _pointer(context, builder, (sig.args[0], args[0]), (sig.args[1], args[1]), lanes)
+        if vector_bits() >= 256:
+            eight = builder.bitcast(place, ir.VectorType(ir.FloatType(), 8).as_pointer())
+            table = builder.load(eight, align=4)
+            return _joined(builder, [_permuted(builder, table, _half(builder, args[2], j)) for j in range(2)])
+        first = builder.bitcast(place, ir.FloatType().as_pointer())
+        within = builder.and_(args[2], ir.Constant(args[2].type, [WORD(7)] * lanes.count))
+        out = ir.Constant(vector_of(lanes), ir.Undefined)
+        for j in range(lanes.count):
+            one = builder.load(builder.gep(first, [builder.extract_element(within, WORD(j))]))
+            out = builder.insert_element(out, one, WORD(j))
+        return out
+
+    return lanes(array, at, index), codegen
+
+
+def _half(builder: Any, value: Any, high: int) -> Any:
+    places = ir.Constant(ir.VectorType(WORD, 8), [WORD(8 * high + j) for j in range(8)])
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), places)
+
+
+def _joined(builder: Any, halves: Any) -> Any:
+    return builder.shuffle_vector(*halves, ir.Constant(ir.VectorType(WORD, 16), [WORD(j) for j in range(16)]))
+
+
+def _permuted(builder: Any, table: Any, index: Any) -> Any:
+    """Eight floats of a table of eight, by the lowest three bits of each index: one instruction of AVX2."""
+    kind = ir.FunctionType(table.type, [table.type, index.type])
+    permute = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.permps")
+    return builder.call(permute, [table, index])
 
 
 @intrinsic
@@ -270,7 +316,7 @@ def divided(_, a, divisor):
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         by = as_lanes(context, builder, args[1], sig.args[1], a)
-        if "+fma" not in context.codegen().magic_tuple()[2].split(","):
+        if "fma" not in features():
             return builder.fdiv(args[0], by)
         vector = vector_of(a)
         fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
