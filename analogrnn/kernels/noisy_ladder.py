@@ -228,8 +228,8 @@ class Work(NamedTuple):
     level: np.ndarray  # (slots * width,) int32
     sure: np.ndarray  # (C,) int32
     ways: np.ndarray  # (slots,) int64
-    normal: np.ndarray  # (7, 16) float32 NORMAL
-    tables: np.ndarray  # (slots, 3, 16) float32
+    normal: np.ndarray  # (112,) float32 NORMAL, each in 16 lanes
+    tables: np.ndarray  # (slots * 48,) float32
     tops: np.ndarray  # (slots,) int32 highest level
     wild: np.ndarray  # (slots, 3, 32) float32
     bounds: np.ndarray  # (slots, 2) float64 errors of candidates in single and in double precision
@@ -245,8 +245,8 @@ def campaign_work(lanes: np.ndarray, cells: int, noisy: bool, *, shared: bool = 
     inputs = 0 if shared else lanes.shape[2]
     words = aligned((4, columns), np.uint32)
     words[:] = 0x80808080
-    normal = aligned((len(NORMAL), 16), np.float32)
-    normal[:] = NORMAL[:, None]
+    normal = aligned((16 * len(NORMAL),), np.float32)
+    normal[:] = np.repeat(NORMAL, 16)
     return Work(
         aligned((16, columns), np.float32),
         words,
@@ -255,7 +255,7 @@ def campaign_work(lanes: np.ndarray, cells: int, noisy: bool, *, shared: bool = 
         aligned((columns,), np.int32),
         np.zeros(slots, dtype=np.int64),
         normal,
-        aligned((slots, 3, 16), np.float32),
+        aligned((slots * 48,), np.float32),
         np.zeros(slots, dtype=np.int32),
         aligned((slots, 3, WILD_LEVELS), np.float32),
         np.zeros((slots, 2)),

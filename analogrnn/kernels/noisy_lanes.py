@@ -50,7 +50,7 @@ GROUP = 8  # cells that are stepped together, if each has its own candidates: a 
 ENTRIES = 16 if FULL else 8  # of a table in one register; a level beyond takes the entry of level - ENTRIES
 FAST_STAGES = 15 if FULL else 8
 WILD_LEVELS = 32
-RATE, CENTRE, MOVES, STAYS = range(4)  # entries of the third row of a slot of `tables`
+RATE, CENTRE, MOVES, STAYS = range(32, 36)  # places in the 48 of a slot of `tables`, after two tables
 FAST, WILD, LONE, ABSENT = 3, 2, 1, 0  # ways of a cell; LONE: lane by lane; ABSENT: no cell at all
 
 
@@ -134,45 +134,44 @@ def candidates(x, vector, start, weight, bias, first, floor, u):
 
 @compiled(inline="always")
 def _beyond(byte, a, normal):
-    """Return byte - 256 (Phi(a) - 1/2); lanes, `a` in sigmas times SLOPE. normal (7, 16): NORMAL, each in 16 lanes."""
-    q = most(least(a, load(normal, (0, 0))), load(normal, (1, 0)))
+    """Return byte - 256 (Phi(a) - 1/2); lanes, `a` in sigmas times SLOPE. normal (112,): NORMAL, each in 16 lanes."""
+    q = most(least(a, load(normal, 0)), load(normal, 16))
     z = q * q
-    p = fused(z, load(normal, (6, 0)), load(normal, (5, 0)))
-    p = fused(fused(fused(p, z, load(normal, (4, 0))), z, load(normal, (3, 0))), z, load(normal, (2, 0)))
-    return fused(q, p, byte - a)
+    p = fused(fused(z, load(normal, 96), load(normal, 80)), z, load(normal, 64))
+    return fused(q, fused(fused(p, z, load(normal, 48)), z, load(normal, 32)), byte - a)
 
 
-def _register(tables, slot, row, level):
-    return take(load(tables, (slot, row, 0)), level)
+def _register(tables, place, level):
+    return take(load(tables, place), level)
 
 
-def _eight(tables, slot, row, level):
-    return look_up(tables, (slot, row, 0), level)
+def _eight(tables, place, level):
+    return look_up(tables, place, level)
 
 
 _entry = compiled(inline="always")(_register if FULL else _eight)
 
 
 @compiled(inline="always")
-def _decided(level, u, word, tables, tops, slot, normal):
+def _decided(level, u, word, turn, tables, place, top, normal):
     """Return the level (int32 lanes) after one step, unmoved where undecided, and what is below zero where decided.
 
-    word    (uint32 lanes) the byte, below other bits
-    tables  (slots, 3, 16) float32: how far each level's up threshold lies above the centre, and its down threshold
-            below, in sigmas times SLOPE
-    tops    (slots,) int32: the highest level
+    word    (int32 lanes) whose highest byte counts once it is turned left by `turn`
+    tables  (slots * 48,) float32 from `place` on: how far each level's up threshold lies above the centre, and its down
+            threshold below, in sigmas times SLOPE; RATE and so on
+    top     (int32 lanes) the highest level
     """
-    x = fused(u, spread(tables, (slot, 2, RATE)), spread(tables, (slot, 2, CENTRE)))
+    x = fused(u, spread(tables, place + RATE), spread(tables, place + CENTRE))
     falls = reinterpreted(x, np.int32) >> 31  # -1 where a down threshold counts
-    threshold = where(falls < 0, _entry(tables, slot, 1, level), _entry(tables, slot, 0, level))
+    threshold = where(falls < 0, _entry(tables, place + 16, level), _entry(tables, place, level))
     # a fall is z <= -a, that is 1 - U >= Phi(a): it takes the byte upside down
-    byte = converted((reinterpreted(word, np.int32) ^ falls) & 255, np.float32)
+    byte = converted(reinterpreted(reinterpreted((word ^ falls) << turn, np.uint32) >> 24, np.int32), np.float32)
     beyond = _beyond(byte, threshold - magnitude(x), normal)
-    # below zero where it is decided: masks of 16 lanes would have to be put together of two registers
-    moves = reinterpreted(spread(tables, (slot, 2, MOVES)) - beyond, np.int32)
-    stays = reinterpreted(beyond - spread(tables, (slot, 2, STAYS)), np.int32)
-    moved = level + ((moves >> 31) & (falls | 1))
-    return most(least(moved, spread(tops, slot)), 0), moves | stays
+    # signs, as masks of 16 lanes would have to be put together of two registers
+    moves = reinterpreted(spread(tables, place + MOVES) - beyond, np.int32)
+    stays = reinterpreted(beyond - spread(tables, place + STAYS), np.int32)
+    moved = level - (((moves >> 31) ^ falls) - falls)  # one up or down, or none
+    return most(least(moved, top), 0), moves | stays
 
 
 @compiled(inline="always")
@@ -183,13 +182,16 @@ def _wild_entry(wild, slot, row, level):
 
 
 @compiled(inline="always")
-def _decided_wild(level, u, word, tables, wild, slot, normal):
+def _decided_wild(level, u, word, turn, tables, place, wild, slot, normal):
     """As `_decided`, for a cell with both thresholds within reach, or that drifts between pulses, or of many levels.
 
     wild (slots, 3, 32): up and down threshold of each level, in sigmas times SLOPE; its drift between pulses
     """
-    scaled, byte = u * spread(tables, (slot, 2, RATE)), reinterpreted(word, np.int32) & 255
-    moves, stays = spread(tables, (slot, 2, MOVES)), spread(tables, (slot, 2, STAYS))
+    scaled, byte = (
+        u * spread(tables, place + RATE),
+        reinterpreted(reinterpreted(word << turn, np.uint32) >> 24, np.int32),
+    )
+    moves, stays = spread(tables, place + MOVES), spread(tables, place + STAYS)
     rising = _beyond(converted(byte, np.float32), _wild_entry(wild, slot, 0, level) - scaled, normal)
     falling = _beyond(converted(byte ^ 255, np.float32), scaled - _wild_entry(wild, slot, 1, level), normal)
     up, down = rising > moves, falling > moves
@@ -210,29 +212,32 @@ def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, 
     level   (slots * width,)  int32    undecided lanes stay where they are
     sure    (C,)              int32    below zero in the lanes of that step that are decided
     ways    (slots,)          int64
-    tables  (slots, 3, 16)    float32
+    tables  (slots * 48,)     float32  in one row, so that all that a slot needs lies a constant away
     tops    (slots,)          int32
     wild    (slots, 3, 32)    float32
-    normal  (7, 16)           float32
+    normal  (112,)            float32  NORMAL, each in 16 lanes
     """
-    vectors, shift, lone = words.shape[1] >> 4, first * width, 1 if width == 16 else 0
+    vectors, lone = words.shape[1] >> 4, 1 if width == 16 else 0
     while k < last:
-        turn, row, all_sure = splat(8 * (k & 3), np.uint32), k >> 2, splat(-1, np.int32)
+        turn, all_sure = splat(24 - 8 * (k & 3), np.int32), splat(-1, np.int32)
+        slot, row, at = first, k >> 2, first * width
         for v in range(vectors):
-            slot = first + v * lone
-            way, lanes = ways[slot], splat(-1, np.int32)
+            way, lanes, place = ways[_U64(slot)], splat(-1, np.int32), 48 * slot
             if way >= WILD:
-                before, candidate = load(level, shift + 16 * v), load(u, (base + k, 16 * v))
-                word = load(words, (row, 16 * v)) >> turn
+                before, candidate = load(level, at), load(u, (base + k, 16 * v))
+                word = reinterpreted(load(words, (row, 16 * v)), np.int32)
                 if way == FAST:
-                    after, lanes = _decided(before, candidate, word, tables, tops, slot, normal)
+                    top = spread(tops, slot)
+                    after, lanes = _decided(before, candidate, word, turn, tables, place, top, normal)
                 else:
-                    after, lanes = _decided_wild(before, candidate, word, tables, wild, slot, normal)
-                store(level, shift + 16 * v, after)
+                    after, lanes = _decided_wild(before, candidate, word, turn, tables, place, wild, slot, normal)
+                store(level, at, after)
             elif way == LONE:
                 lanes = splat(0, np.int32)
             store(sure, 16 * v, lanes)
             all_sure &= lanes
+            slot += lone
+            at += 16
         if any_of(all_sure >= 0):
             return k
         k += 1
@@ -261,8 +266,8 @@ def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, w
     margin = PHI_ERROR + 0.002 + 103.0 * (error / spread if spread > 0.0 else 1.0)
     rate, window = SLOPE / max(spread, 1e-30), (2.02 * REACH * spread if noisy else 0.0) + 4.0 * error
     # `_beyond` takes 256 (Phi - 1/2) from a byte that stands for its middle: U >= Phi from 128 on
-    tables[slot, 2, RATE], tops[slot] = rate, stages
-    tables[slot, 2, MOVES], tables[slot, 2, STAYS] = 128.0 + margin, 127.0 - margin
+    tables[48 * slot + RATE], tops[slot] = rate, stages
+    tables[48 * slot + MOVES], tables[48 * slot + STAYS] = 128.0 + margin, 127.0 - margin
     if stages >= WILD_LEVELS or margin > MOST_MARGIN:
         return LONE
     least_up, most_down = reach, -reach
@@ -289,9 +294,9 @@ def _fill(up, down, cell, reach, rate, centre, slot, tables):
     If there is none, they share it with another level, and a move beyond them is taken back.
     """
     r, i = cell
-    tables[slot, 2, CENTRE] = -centre * rate
+    tables[48 * slot + CENTRE] = -centre * rate
     for n in range(ENTRIES):
-        tables[slot, 0, n] = tables[slot, 1, n] = 2.0 * reach * rate
+        tables[48 * slot + n] = tables[48 * slot + 16 + n] = 2.0 * reach * rate
     for n in range(up.shape[2]):
-        tables[slot, 0, n % ENTRIES] = (min(up[r, i, n], reach) - centre) * rate
-        tables[slot, 1, (n + 1) % ENTRIES] = (centre - max(down[r, i, n], -reach)) * rate
+        tables[48 * slot + n % ENTRIES] = (min(up[r, i, n], reach) - centre) * rate
+        tables[48 * slot + 16 + (n + 1) % ENTRIES] = (centre - max(down[r, i, n], -reach)) * rate

@@ -177,8 +177,8 @@ def test_the_polynomial_of_the_normal_law_keeps_its_stated_error():
     def phi(a):
         """256 (Phi(a) - 1/2) as the lanes have it, for a multiple of 16 values."""
         scaled = np.asarray(a, dtype=np.float32) * np.float32(noisy_lanes.SLOPE)
-        out, normal = np.empty_like(scaled), aligned((len(noisy_lanes.NORMAL), 16), np.float32)
-        normal[:] = noisy_lanes.NORMAL[:, None]
+        out, normal = np.empty_like(scaled), aligned((16 * len(noisy_lanes.NORMAL),), np.float32)
+        normal[:] = np.repeat(noisy_lanes.NORMAL, 16)
         beyond(np.zeros_like(scaled), scaled, normal, out)
         return -out
 
