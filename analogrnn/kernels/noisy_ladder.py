@@ -92,7 +92,7 @@ def _prepare(cell, slot, shared, synapses, tables, cells, law, work):
     work.start[slot] = start
 
 
-@compiled(_nrt=False)
+@compiled(_nrt=False, forceinline=True)
 def _again(row, where, u, at, source, shared, synapses, tables, sigmas, law, keys, work):
     """Step the undecided lanes of a step, candidates in u[at]; return whether rounding could have decided one."""
     (r, chip), (t, cell, slot, first, width) = row, where
@@ -122,7 +122,7 @@ def _again(row, where, u, at, source, shared, synapses, tables, sigmas, law, key
     return doubtful
 
 
-@compiled(_nrt=False)
+@compiled(_nrt=False, forceinline=True)
 def _block(row, where, u, base, source, shared, synapses, tables, sigmas, law, keys, work, every):
     """Sixteen steps of one group of cells, or what is left of them; return whether rounding could have decided one.
 

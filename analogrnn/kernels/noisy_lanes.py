@@ -202,7 +202,7 @@ def _decided_wild(level, u, word, turn, tables, place, wild, slot, normal):
     return where(undecided, level, moved), where(undecided, splat(0, np.int32), -1)
 
 
-@compiled(_nrt=False)
+@compiled(_nrt=False, forceinline=True)
 def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, tops, wild, normal):
     """Step a group from step k on up to `last`; return the first step that left a lane undecided, else `last`.
 
