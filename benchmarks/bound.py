@@ -1,12 +1,12 @@
 """What the machine could do at best: how many vector operations a second, and how many the recurrence needs.
 
-Counted from kernels/noisy_lanes.py and kernels/philox.py, in lane operations a cell-step on a machine with fused
-products, permutations, rotations and three-way logic, up to 15 stages (loads and stores go through other ports).
-Look-up 2 permutations; distance from the centre 1; to the nearer threshold 2; byte to number 3; Phi: clip 2, square 1,
-polynomial 4; against the byte 2; its sign 1; comparisons 2; move 4. Random numbers give 16 bytes a lane: eight rounds
-of Philox4x32 with 2 products, 2 shifts and 2 three-way exclusive-ors, in lanes of twice the width; 7 in the first two
-rounds, whose counters are partly common to all lanes; two halves put together 8. What a step costs that its byte leaves
-undecided is not counted.
+Counted from kernels/noisy_lanes.py and kernels/philox.py, in lane operations per cell-step, for a ladder whose tables fit
+one register each (loads and stores go through other ports). Distance from the centre 1, its sign 1; look-up: 2
+permutations and a selection; to the threshold 2; byte to number 4; Phi: clip 2, square 1, polynomial 4; against the byte
+2; decided or not 4; move 6. Random numbers give 16 bytes per lane: eight rounds of Philox4x32 with 2 products, 2 shifts and
+4 exclusive-ors (2 with three-way logic, which AVX-512 has), in lanes of twice the width; 9 (7) in the first two rounds,
+whose counters are partly common to all lanes; two halves put together 8. What a step costs that its byte leaves undecided
+is not counted.
 """
 
 import time
@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import aligned, fused, load, most, store
+from analogrnn.kernels.simd.lanes import FULL, aligned, fused, load, most, store
 
-ARITHMETIC = 2 + 1 + 2 + 3 + 2 + 1 + 4 + 2 + 1 + 2 + 4
-RANDOM = ((8 * 6 + 7) * 2 + 8) / 16
+ARITHMETIC = 1 + 1 + 3 + 2 + 4 + 2 + 1 + 4 + 2 + 4 + 6
+RANDOM = ((8 * 6 + 7) * 2 + 8) / 16 if FULL else ((8 * 8 + 9) * 2 + 8) / 16
 OPERATIONS = ARITHMETIC + RANDOM
 _CHAINS = 12  # enough for two operations of four cycles each to be always under way
 

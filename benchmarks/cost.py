@@ -40,7 +40,7 @@ class Effort:
     batch: int
 
 
-# `score_chips` takes 16 chips at once, so 32 keep two cores busy
+# `score_chips` takes 16 chips at once at least, so 32 keep two cores busy
 FULL, SMALL = Effort(1.0, 5, 32), Effort(0.1, 3, 4)
 Make = Callable[[int], Classify]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from analogrnn.kernels.simd.lanes import vector_bits
 from analogrnn.kernels.waveform_lanes import in_order
 from analogrnn.montecarlo.score import Variability, score_chips
 from benchmarks import bound, ours, wave_peers, workloads
@@ -48,10 +49,11 @@ def run(args: argparse.Namespace) -> int:
         "memory": lambda: memory(args.small),
     }
     found: dict[str, Any] = {"machine": machine(), "small": args.small}
+    print(described(found["machine"]))
     for name, part in parts.items():
         if args.only in (None, name):
             print(f"\n{part_title(name)}", flush=True)
-            found[name] = part()
+            found[name] = part() | {"machine": found["machine"]}
     if args.json is not None:
         args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
@@ -298,9 +300,23 @@ def _count_memory(chips: int) -> int:
 
 def machine() -> dict[str, Any]:
     return {
+        "cpu": _cpu_name(),
+        "vector_bits": vector_bits(),
         "cores": os.cpu_count(),
         "processor": platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "load": os.getloadavg()[0],
     }
+
+
+def described(found: dict[str, Any]) -> str:
+    """The machine in one line: a rate means nothing without it."""
+    return f"{found['cpu']}, {found['cores']} cores, vectors of {found['vector_bits']} bits, load {found['load']:.1f}"
+
+
+def _cpu_name() -> str:
+    """As Linux names it; elsewhere the kind of processor."""
+    path = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.+)", path.read_text(encoding="utf-8")) if path.is_file() else []
+    return names[0].strip() if names else platform.processor() or platform.machine()

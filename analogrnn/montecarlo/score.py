@@ -16,7 +16,8 @@ from analogrnn.errors import ParameterError, in_range
 from analogrnn.simulate import simulate
 from analogrnn.streams import chip_number
 
-_BATCH = 16  # chips drawn and stepped at once: tables of a few megabytes, whatever the number of chips
+# chips drawn and stepped at once, the least and the most: tables of some ten megabytes, whatever the number of chips
+_LEAST, _MOST = 16, 64
 LITTLE = 2_000_000  # cell-steps that numpy takes less time for than the vector kernels take to load
 
 
@@ -58,7 +59,8 @@ def score_chips(
     from analogrnn.simulate.chip_batch import ChipBatch  # noqa: PLC0415 (numba costs half a second)
 
     campaign = ChipBatch(design, x, variability.seed, variability.noise, variability.scale)
-    batches = [numbers[j : j + _BATCH] for j in range(0, len(numbers), _BATCH)]
+    size = min(max(-(-len(numbers) // (workers if workers == 1 else 2 * workers)), _LEAST), _MOST)
+    batches = [numbers[j : j + size] for j in range(0, len(numbers), size)]
     if workers == 1 or len(batches) == 1:
         found = [campaign.classes(batch) for batch in batches]
     else:
