@@ -14,7 +14,7 @@ from analogrnn import library
 from analogrnn.bill_of_materials import transistors
 from analogrnn.chip import nominal_chip
 from analogrnn.design import Ladder, input_time_constants
-from analogrnn.errors import ParameterError
+from analogrnn.errors import MappingError, ParameterError
 from analogrnn.mapping import (
     STAGES,
     MappingChanges,
@@ -233,6 +233,56 @@ def test_what_a_rectifier_passes_needs_no_offset():
     assert [layer.synapses.offset[0] for layer in design.layers[:2]] == [BOUND, 0.0]
 
 
+def test_the_slowest_cell_sets_the_margin_of_the_pulse():
+    design = mapped(network(cmru(threshold=[1.0, 1.9]), cmru("high", 2, 2, threshold=[1.9, 1.9])))
+    slowest, fastest = (
+        pick(input_time_constants(ladder, design.sizing.cell, TECHNOLOGY).max() for ladder in design.ladders)
+        for pick in (max, min)
+    )
+    assert slowest > 1.2 * fastest
+    # the pulse was made for the slowest: rounding alone
+    assert ladder_margins(design)["pulse"] == pytest.approx(MappingOptions().pulse_settle - 8.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("shift", "base"), [(1.8, 1.6), (10.0, 5.0)])
+def test_the_recovery_margin_is_the_worst_cell_s_better_way(shift, base):
+    """A stage is not reset at all (decides at 1.8 and 1.6), or it sets again in time (at 10 and 5)."""
+    net = network(cmru(threshold=[1.0, 1.9]), cmru("high", 2, 2, threshold=[1.2, 1.5]))
+    design = mapped(net, shift_ratio=shift, base_ratio=base)
+    timing, worst = design.timing, math.inf
+    for ladder in design.ladders:
+        for t_in in input_time_constants(ladder, design.sizing.cell, TECHNOLOGY):
+            stays = shift * math.exp(-timing.x) - base + 1.0
+            again = max(
+                shift * (2.0 * math.exp(-timing.x - t * t_in / timing.tau) - 1.0) - base * math.exp(-t) - 1.0
+                for t in np.arange(0.0, 40.0, 0.01)
+            )
+            assert (again > stays) == (shift == 10.0)
+            worst = min(worst, max(stays, again))
+    # the search steps by 0.1 t_in: at most 0.05 from the top of a curve whose second derivative is below `base`
+    assert ladder_margins(design)["recovery"] == pytest.approx(worst, abs=base * 0.05**2 / 2.0)
+
+
+def test_mirror_ratios_may_lie_on_the_limits_of_the_technology():
+    cell = cmru(threshold=[1.0, 1.0], weight=[[TECHNOLOGY.ratio_max, 1.0, 0.0], [-TECHNOLOGY.ratio_min, 1.0, 0.0]])
+    # a half window of one unit has the scale 1
+    assert_array_equal(mapped(network(cell)).ladders[0].synapses.ratio, cell.weight)
+
+
+def test_a_current_may_be_the_smallest_of_the_technology():
+    unit = 2.0**-30  # A: products with it are exact
+    least = TECHNOLOGY.i_min / unit
+    assert mapped(network(cmru(alpha=[1.0, least])), unit_current=unit).ladders[0].i_alpha[1] == TECHNOLOGY.i_min
+    with pytest.raises(MappingError, match=r"cell\.i_alpha\[1\] = 1e-12 A is outside"):
+        mapped(network(cmru(alpha=[1.0, np.nextafter(least, 0.0)])), unit_current=unit)
+
+
+def test_input_dependent_thresholds_of_zero_are_constant_ones():
+    cell = cmru()
+    ladder = mapped(network(replace(cell, threshold_weight=np.zeros((2, 3))))).ladders[0]
+    assert_array_equal(ladder.i_th, mapped(network(cell)).ladders[0].i_th)
+
+
 def test_synapses_may_have_their_own_size():
     sizing = mapped(network(cmru()), synapse_w=3e-6).sizing
     assert (sizing.synapse.w, sizing.synapse.l) == (3e-6, MappingOptions().cell_l)
@@ -294,6 +344,41 @@ def test_the_leak_of_a_dpi_counts_the_capacitance_of_its_own_devices():
         assert timing.c_dpi + timing.c_parasitic == pytest.approx(c, rel=1e-12)
         tau = TECHNOLOGY.dpi_tau * c * TECHNOLOGY.thermal_voltage / (TECHNOLOGY.kappa * timing.i_tau)
         assert tau == pytest.approx(timing.tau, rel=1e-12)
+
+
+def test_the_named_stages_are_the_ones_that_the_documentation_describes():
+    standard = MappingOptions(
+        unit_current=0.24e-9,
+        cell_w=2e-6,
+        cell_l=18e-6,
+        shift_ratio=2.2,
+        base_ratio=2.0,
+        pulse_ratio=0.2,
+        pulse_settle=8.01,
+        drive_ratio=12.0,
+        c_dpi=0.5e-12,
+        period=10e-3,
+    )
+    large = replace(standard, cell_w=4e-6, cell_l=20e-6, period=22.5e-3)
+    default = MappingOptions(
+        unit_current=1e-9,
+        cell_w=10e-6,
+        cell_l=10e-6,
+        shift_ratio=1.8,
+        base_ratio=1.6,
+        pulse_ratio=0.15,
+        pulse_settle=12.0,
+        settle=12.0,
+        drive_ratio=25.0,
+        c_dpi=2e-12,
+        lead=0.6,
+    )
+    for stage, wanted in {"default": default, "standard": standard, "large": large}.items():
+        found, values = asdict(stage_options(stage)), {k: v for k, v in asdict(wanted).items() if v is not None}
+        # the currents are scaled by the step time: two roundings
+        assert {name: found[name] for name in values} == pytest.approx(values, rel=1e-14)
+        assert {found[name] for name in found.keys() - values.keys()} == {None}
+    assert stage_options("default", 0.5) == MappingOptions(period=0.5)
 
 
 def test_layers_share_the_time_before_their_pulses():
