@@ -305,5 +305,5 @@ def _draw(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo]) -
     figures.draw_accuracy_over_chips(scores, digital, job.title, out / "accuracy_over_chips.png")
     figures.draw_yield(job.sizes, sizes, job.args.threshold, job.title, out / "yield.png")
     if job.sweep:
-        title = f"{job.network.name}: {len(sweep[0].index)} chips a point, {job.sweep[0].name.split('-')[0]} devices"
+        title = f"{job.network.name}: {len(sweep[0].index)} chips per point, {job.sweep[0].name.split('-')[0]} devices"
         figures.draw_accuracy_over_mismatch(sweep, digital, title, out / "accuracy_over_mismatch.png")

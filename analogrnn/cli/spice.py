@@ -50,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
         unit = "A" if name.startswith("i(") else "V"
         size = np.abs(values) if np.iscomplexobj(values) else values
         rows.append((name, *(format_quantity(float(v), unit) for v in (size.min(), size.max(), size[-1]))))
-    title = f"{waves.plotname}: {len(waves.axis)} points, {waves.axis_name} to {waves.axis[-1]:.6g}"
+    unit = {"time": "s", "frequency": "Hz"}.get(waves.axis_name, "1")
+    title = (
+        f"{waves.plotname}: {len(waves.axis):,} points, {waves.axis_name} to {format_quantity(waves.axis[-1], unit)}"
+    )
     ui.columns(title, ("signal", "least", "greatest", "last"), rows)
     if args.out is not None:
         _save(args.out, {waves.axis_name: waves.axis, **waves.signals})

@@ -32,8 +32,9 @@ class Ui:
         if self.as_json:
             return
         table = Table(title=title, title_justify="left", show_header=any(header), box=None, pad_edge=False)
-        for name in header:
-            table.add_column(name, overflow="fold")
+        for name, *cells in zip(header, *rows, strict=True):
+            numbers = any(header) and all(cell[:1] in "+-0123456789" for cell in cells)  # "" too
+            table.add_column(name, overflow="fold", justify="right" if numbers else "left")
         for row in rows:
             table.add_row(*row)
         self._out.print(table)

@@ -31,6 +31,7 @@ def draw_accuracy_over_chips(accuracy: Mapping[str, np.ndarray], digital: float,
         left.set(xlabel="chips, worst to best (%)", ylabel="test accuracy (%)")
         figure.suptitle(title, color=INK)
         right.set(xlabel="chips")
+        right.locator_params(axis="x", integer=True)
         legend_above(left, columns=2)
 
 
@@ -50,7 +51,7 @@ def draw_yield(
             least = min(least, _yield_curve(left, f"{study.name} devices", result, colour))
         left.axvline(100 * threshold, color=GREY, lw=1.2, ls="--")
         left.set(xlabel="required accuracy (%)", ylabel="chips that reach it (%), 95 % band", ylim=(-2, 102))
-        left.set_xlim(max(0.0, 100 * least - 2.0), 101)
+        left.set_xlim(max(0.0, 100 * least - 1.0), 100.5)
         legend_above(left, columns=2)
         for axes in right:
             _yield_over_size(axes, sizes, at)
@@ -82,16 +83,17 @@ def draw_accuracy_over_mismatch(results: Sequence[MonteCarlo], digital: float, t
 
 
 def _yield_curve(axes: Axes, label: str, result: MonteCarlo, colour: str) -> float:
-    """Draw the share of chips over the accuracy that they reach; return the least accuracy that some do not reach."""
+    """Draw the share of chips over the accuracy that they reach; return the largest accuracy that all reach."""
     accuracy = np.arange(result.clips + 1) / result.clips
     right = np.sort(np.round(result.accuracy[result.done] * result.clips))
     good = len(right) - np.searchsorted(right, np.arange(result.clips + 1))
     bounds = {count: proportion_interval(int(count), len(right)) for count in np.unique(good)}
     low, high = np.array([bounds[count] for count in good]).T
     share = good / len(right)
-    axes.plot(100 * accuracy, 100 * share, color=colour, lw=1.8, label=label)
-    axes.fill_between(100 * accuracy, 100 * low, 100 * high, color=colour, alpha=0.2, lw=0)
-    return float(accuracy[share < 1.0].min(initial=1.0))
+    # a required accuracy between two numbers of clips asks for the upper one
+    axes.plot(100 * accuracy, 100 * share, color=colour, lw=1.8, label=label, drawstyle="steps-pre")
+    axes.fill_between(100 * accuracy, 100 * low, 100 * high, color=colour, alpha=0.2, lw=0, step="pre")
+    return float(accuracy[share == 1.0].max(initial=0.0))
 
 
 def _yield_over_size(axes: Axes, sizes: Sequence[float], at: Sequence[Yield]) -> None:

@@ -51,7 +51,7 @@ def test_a_person_reads_signals_with_their_units(call, deck):
     assert said.code == 0
     assert said.err == ""
     assert "Transient Analysis: " in said.out
-    assert "time to 1e-05" in said.out
+    assert "time to 10 us\n" in said.out
     rows = {line.split()[0]: line.rstrip() for line in said.out.splitlines()[1:]}
     assert rows["v(out)"].endswith(" V")
     assert rows["i(v1)"].endswith("A")
