@@ -1,4 +1,4 @@
-"""Ladders on a bench: one input of weight 1, so that a ladder's candidate is that input, and what they shall do.
+"""Bench ladders: ladders with one input of weight 1, whose candidate is that input, and their digital reference.
 
 Sizing, calibration, sweeps and the validation measure ladders in this form.
 """
@@ -38,7 +38,7 @@ def bench_ladders(
 
 
 def digital_stages(design: Design, candidates: np.ndarray) -> np.ndarray:
-    """(T, N) which stages of the first ladder are ON in the digital CMRU, for candidates (T,) in its thresholds."""
+    """(T, N) bool, stages of the first ladder that are ON in the digital CMRU, for candidates (T,) / threshold."""
     ladder = design.ladders[0]
     states = cmru_loop(candidates[:, None], np.ones(1), ladder.initial, k_min=ladder.k_min, k_max=ladder.k_max)
     return np.asarray(states[:, :1] - ladder.k_min > np.arange(ladder.stages))

@@ -54,7 +54,7 @@ class DemoOptions:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What every part of the demo works on."""
+    """The shared inputs of all parts of the demo."""
 
     options: DemoOptions
     narrator: Narrator
@@ -67,15 +67,15 @@ class _Job:
 
     @property
     def spice_clips(self) -> np.ndarray:
-        """Numbers of the clips that run in ngspice, spread over the test set."""
+        """Indices of the clips that run in ngspice, spread over the test set."""
         return np.linspace(0, len(self.labels) - 1, self.options.spice_clips).astype(int)
 
 
 def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
-    """Run everything; return what `summary.json` holds.
+    """Run the demo; return the content of `summary.json`.
 
-    Without ngspice the behavioural part runs and `agreement` is None. Raises MissingDependencyError without the data,
-    OutputError if the folder can't be written.
+    Without ngspice only the behavioural part runs, and `agreement` is None. Raises MissingDependencyError without the
+    data, OutputError if the folder can't be written.
     """
     started = time.perf_counter()
     job = _prepare(options, narrator)
@@ -130,7 +130,7 @@ def _simulate(job: _Job) -> dict[str, float]:
 
 
 def _campaigns(job: _Job) -> list[MonteCarlo]:
-    """Mismatched chips at the design's device size, and at a smaller one."""
+    """Mismatched chips with the design's device size, and with a smaller one."""
     chips, variability = job.options.chips, Variability(job.options.seed)
     small = map_network(job.network, job.design.technology, MappingOptions(cell_w=SMALL, cell_l=SMALL))
     campaigns = []
@@ -156,7 +156,7 @@ def _write_decks(job: _Job) -> list[str]:
 
 
 def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
-    """Behavioural waveforms, then ngspice if it is there, against digital."""
+    """Compare behavioural waveforms, and ngspice if it is installed, with the digital network."""
     x, say = job.x[:, job.spice_clips], job.narrator.say
     waveform = check_agreement(job.network, job.design, x, AgreementSetup(level="waveform"))
     say(
@@ -166,7 +166,7 @@ def _agree(job: _Job) -> tuple[Agreement, Agreement | None]:
     try:
         ngspice = find_ngspice()
     except MissingDependencyError as error:
-        say(f"   ngspice part left out: {error}")
+        say(f"   ngspice part skipped: {error}")
         return waveform, None
     with job.narrator.progress(f"   ngspice {ngspice.version}, every ladder of {waveform.clips} clips") as progress:
         try:

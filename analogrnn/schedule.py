@@ -28,10 +28,12 @@ class Schedule:
 
     @property
     def steps(self) -> int:
+        """All steps: reset, presets and frames."""
         return self.reset_steps + self.preset_steps + self.frames
 
     @property
     def first_frame(self) -> int:
+        """The step of the first frame."""
         return self.reset_steps + self.preset_steps
 
     @property
@@ -41,6 +43,7 @@ class Schedule:
 
     @property
     def duration(self) -> float:
+        """s, the length of the run."""
         return self.steps * self.timing.period
 
     def __str__(self) -> str:
@@ -63,7 +66,7 @@ def checked_control(control: str) -> Control:
 
 
 def build_schedule(design: Design, frames: int, control: Control = "none") -> Schedule:
-    """The clock for a run of `frames` steps. Raises ParameterError for a control that doesn't exist."""
+    """The clock for a run of `frames` steps. Raises ParameterError for an unknown control."""
     checked_control(control)
     reset = 0 if control == "no_reset" else design.timing.reset_steps
     return Schedule(design.timing, reset, design.preset_steps, frames)
@@ -79,6 +82,7 @@ class PeriodGrid:
 
     @property
     def lengths(self) -> np.ndarray:
+        """(P,) s, length of each interval."""
         return np.diff(self.ends, prepend=0.0)
 
 

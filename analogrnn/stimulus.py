@@ -1,4 +1,4 @@
-"""Inputs that need no data set: random inputs of a network, and sequences of candidates that move a ladder."""
+"""Inputs without a data set: random inputs of a network, and sequences of candidates that move a ladder."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ from analogrnn.streams import stream
 def random_stimulus(design: Design, steps: int, seed: int) -> np.ndarray:
     """Encoded inputs (T, D), standard normal within the design's input range, rounded to three digits.
 
-    The rounding keeps a deck that is written from them the same on every machine.
+    Rounding makes a deck with these inputs identical on every machine. Raises ParameterError for `steps` outside 1 to
+    1e6.
     """
     count = int(in_range("random_stimulus.steps", steps, 1, 1_000_000))
     offset = design.layers[0].synapses.offset
@@ -24,11 +25,11 @@ _SEGMENTS = ("climb", "descend", "reverse", "hold", "below", "over", "noise")
 
 
 def ladder_exercise(threshold: np.ndarray, steps: int, seed: int, *, guard: float = 1e-3) -> np.ndarray:
-    """Candidates (T, d) that take ladders with thresholds (d,) through all they must follow.
+    """Candidates (T, d) that exercise ladders with thresholds (d,) in every way that they must follow.
 
-    Segments of random length: climbs into the upper end and descents into the lower one, reversals at every step, long
-    holds at zero, sub-threshold candidates, over-range pulses (to ten thresholds), and plain noise. None lies within
-    `guard` (relative) of its threshold, where the memory of an unsettled DPI may decide.
+    Segments of random length: climbs to the upper end and descents to the lower end, reversals at every step, long
+    holds at zero, sub-threshold candidates, over-range pulses (to ten thresholds), and white noise. No candidate lies
+    within `guard` (relative) of its threshold, where an unsettled DPI may decide.
     """
     rng = stream(seed, "stimulus", "exercise")
     cells = len(threshold)
@@ -61,7 +62,7 @@ def _segment(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Demand:
-    """Candidates within `hold` must hold, those from `move` to `most` must move one level; in half windows."""
+    """What candidates must do, in half windows: hold up to `hold`, move by one level from `move` to `most`."""
 
     hold: float = 0.5
     move: float = 1.6
@@ -69,7 +70,7 @@ class Demand:
 
 
 def climbs_and_holds(demand: Demand, stages: int, steps: int, seed: int) -> np.ndarray:
-    """(T,) moves of `demand.move` through every level, then random ones, some `steps` in all; holds between them."""
+    """(T,) half windows: moves through every level, then random moves, about `steps` in all, with random holds."""
     rng = stream(seed, "sizing", "exercise")
     ramp = np.repeat([1.0, -1.0], stages)
     moves = np.concatenate([ramp, rng.choice([-1.0, 1.0], max(steps - 3 * stages, 2))])
@@ -82,7 +83,7 @@ def climbs_and_holds(demand: Demand, stages: int, steps: int, seed: int) -> np.n
 
 
 def drifting_moves(demand: Demand, stages: int, steps: int, seed: int) -> np.ndarray:
-    """(steps,) to the top and back by `demand.move`, then holds and moves that drift to one end for a while."""
+    """(steps,) half windows: moves to the top and back, then random holds and moves with a slow drift."""
     rng = stream(seed, "sweep", "exercise")
     c, drift = np.zeros(steps), 0
     for t in range(steps):

@@ -1,8 +1,8 @@
-"""Do two levels of description agree at every step, on every stage?
+"""Comparison of two levels of description at every step and every stage.
 
-The digital recurrence gives each cell's level; a ladder agrees at a step if its stages show exactly that level as a
-thermometer code (stages 1..n ON, the others OFF). A wrong step shifts a ladder for the rest of a clip, so the first
-error of each cell and clip is reported apart from the errors that follow it. A mismatched chip is compared with the
+The digital recurrence gives the level of each cell. A ladder agrees at a step if its stages are exactly the thermometer
+code of that level (stages 1..n ON, the others OFF). A wrong step shifts a ladder for the rest of a clip, so the first
+error of each cell and clip is reported separately from the errors that follow. A mismatched chip is compared with the
 behavioural model of the same chip.
 """
 

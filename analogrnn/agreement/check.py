@@ -21,26 +21,28 @@ from analogrnn.spice.transistor_network import TransistorSetup, chip_setup
 
 Level = Literal["step", "waveform", "ideal", "transistor"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-# What transistors must reach. A first error may lie as far from its threshold as thresholds are calibrated and
-# as candidates are exact: see docs/network-on-transistors.md. A chip's behavioural model is as exact as its composed
-# draws.
+# Default bounds of the transistor level. The distance of a first error from its threshold is bounded by the accuracy of
+# calibrated thresholds and candidates, see docs/network-on-transistors.md; for a mismatched chip it is not bounded.
 TRANSISTOR_BOUND = AgreementBound(stage_steps=0.99, classes=0.99, first_error=0.02)
 CHIP_BOUND = AgreementBound(stage_steps=0.97, classes=0.9, first_error=np.inf)
 
 
 @dataclass(frozen=True, eq=False)
 class AgreementSetup:
-    """What to run, and what it is compared with.
+    """What to run, and what to compare it with.
 
     >>> setup = ar.AgreementSetup(level="waveform")
 
     level    `step`, `waveform`, `ideal` (ngspice, ideal subcircuits) or `transistor` (ngspice, foundry models)
-    control  breaks the ladder on purpose: see `analogrnn.schedule.CONTROLS`
+    control  negative control that breaks the ladder: see `analogrnn.schedule.CONTROLS`
     flat     the whole network in one deck per clip, with its readout; else one deck per ladder
-    workers  simulators at a time; None = one per CPU
-    chip     index of a mismatched chip, compared with its own behavioural model; None: nominal, with the digital one
+    workers  number of simulators in parallel; None: one per CPU
+    chip     number of a mismatched chip, compared with its behavioural model; None: nominal, with the digital network
+    seed     seed of the chip
     options  corner, temperature, supply of the transistor level
-    memory   keeps the readings of finished decks
+    bound    when the comparison holds; None: the default bound of the level
+    timeout  s of real time per simulator run
+    memory   stores the readings of finished decks
     """
 
     level: Level = "ideal"
@@ -69,7 +71,7 @@ class AgreementSetup:
 
     @property
     def deciding_bound(self) -> AgreementBound:
-        """The bound that decides."""
+        """The bound that applies: `bound`, or the default of the level."""
         if self.bound is not None:
             return self.bound
         if self.level != "transistor":
@@ -89,8 +91,9 @@ def check_agreement(
 
     >>> found = ar.check_agreement(network, design, x, ar.AgreementSetup(level="waveform"))
 
-    A simulator run that fails is reported in `failures`, and the others go on. Raises ParameterError for a control
-    that doesn't exist or inputs that the circuit can't carry, MissingDependencyError without ngspice or models.
+    A simulator run that fails is reported in `failures`, and the others continue. Raises ParameterError for an unknown
+    control or inputs that the circuit can't carry, SpiceError if all runs fail, MissingDependencyError without ngspice
+    or models.
     """
     setup = setup or AgreementSetup()
     chip, reference = _chip(design, setup), reference_of(network, design, x, setup)
@@ -113,7 +116,7 @@ def _waveform_stages(chip: Chip, candidates: dict[str, np.ndarray], control: Con
 
 
 def reference_of(network: Network, design: Design, x: np.ndarray, setup: AgreementSetup) -> Reference:
-    """What a run is compared with: the digital network, or a chip's own behavioural model."""
+    """The reference of a run on x (T, S, D): the digital network, or the behavioural model of the chip."""
     if setup.chip is None:
         return nominal_reference(design, forward(network, x))
     return chip_reference(_chip(design, setup), x)
@@ -124,7 +127,7 @@ def _chip(design: Design, setup: AgreementSetup) -> Chip:
 
 
 def simulation_of(design: Design, setup: AgreementSetup) -> Simulation:
-    """How the SPICE levels of `setup` run."""
+    """The simulation that runs the SPICE levels of `setup`."""
     transistors = None
     if setup.level == "transistor":
         options = replace(setup.options, control=setup.control)

@@ -1,4 +1,4 @@
-"""The comparison itself: stages, candidates, outputs and classes of one run against those of a reference."""
+"""Compares stages, candidates, outputs and classes of one run with those of a reference."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +9,15 @@ from analogrnn.design import Design, Ladder
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.spice.run_network import NetworkRun
 
-NEAR = 0.25  # of its threshold: a preset pulse, which should pass it by all of it, has come as near as this
+NEAR = 0.25  # over the threshold: a preset pulse, nominally twice its threshold, that comes this near may have failed
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceLayer:
-    """What one layer of ladders should do.
+    """Reference values of one layer of ladders.
 
     candidates, states (levels k), outputs (T, S, d) in trained units, outputs counted from all-OFF;
-    up, down (d, N) the thresholds of the candidate, up[n] with n stages ON, down[n - 1] likewise
+    up, down (d, N) thresholds of the candidate: with n stages ON, up[n] and down[n - 1]
     """
 
     candidates: np.ndarray
@@ -29,7 +29,7 @@ class ReferenceLayer:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a run is compared with; logits (S, classes) at the last step."""
+    """The reference of a comparison; logits (S, classes) at the last step."""
 
     layers: dict[str, ReferenceLayer]
     logits: np.ndarray
@@ -44,10 +44,11 @@ class Reference:
 class FirstError:
     """The first step at which a cell left its reference level in a clip.
 
-    candidate  of that step; at the first step that of a preset pulse before it, if its threshold is nearer and the
-               level came out too low
-    threshold  the nearest one that could move the cell from the level where it was
-    measured   the candidate in the simulator's front end, NaN where it is not known
+    digital    the reference level at that step
+    candidate  of that step; or that of a preset pulse, if the level is too low at the first step and the threshold of
+               that pulse is nearer
+    threshold  the nearest threshold that could move the cell from its previous level
+    measured   the candidate measured in the simulator's front end, NaN where unknown
     """
 
     layer: str
@@ -62,20 +63,20 @@ class FirstError:
 
     @property
     def distance(self) -> float:
-        """How far the candidate was from the threshold, over the threshold."""
+        """Distance of the candidate from the threshold, over the threshold."""
         return abs(self.candidate - self.threshold) / abs(self.threshold)
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON, which knows no NaN."""
+        """A dictionary for JSON, with None instead of NaN."""
         known = np.isfinite(self.measured)
         return vars(self) | {"distance": self.distance, "measured": self.measured if known else None}
 
 
 @dataclass(frozen=True)
 class AgreementBound:
-    """When a comparison holds.
+    """The conditions under which a comparison holds.
 
-    stage_steps, classes  least shares of equal ones
+    stage_steps, classes  least fractions of equal stage-steps and classes
     first_error           largest distance of a first error from its threshold, over the threshold
     """
 
@@ -94,7 +95,7 @@ class Spread:
 
     @classmethod
     def of(cls, error: np.ndarray, unit: str) -> "Spread | None":
-        """Of what is finite; None if nothing is."""
+        """Of the finite values of `error` in `unit`; None if there are none."""
         known = error[np.isfinite(error)]
         if not len(known):
             return None
@@ -103,12 +104,15 @@ class Spread:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Agreement(Shown):
-    """The outcome of a comparison. A step is a (clip, step, cell), equal if every stage is; a stage-step is one stage.
+    """The result of a comparison. A step is one (clip, step, cell), equal if all its stages are.
+
+    A stage-step is one stage at one step.
 
     >>> holds = ar.check_agreement(network, design, x, ar.AgreementSetup(level="waveform")).holds
 
-    candidate         over the cell's threshold (half window), `candidate_error` the largest in units
-    output            over the full output of the cell
+    candidate   errors of candidates over the cell's threshold (half window); `candidate_error` is the largest in units
+    output      errors of output currents over the full output of the cell
+    undecided   number of stage-steps neither ON nor OFF
     """
 
     level: str
@@ -143,6 +147,7 @@ class Agreement(Shown):
 
     @property
     def holds(self) -> bool:
+        """Whether the comparison meets its bound, and no run failed."""
         if self.failures or not self.steps_checked:
             return False
         if self.bound == AgreementBound():
@@ -156,7 +161,7 @@ class Agreement(Shown):
         return classes and near and self.stage_steps_equal >= self.bound.stage_steps * self.stage_steps_checked
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the readings, ready for JSON."""
+        """A dictionary for JSON, without the readings."""
         plain = {name: value for name, value in vars(self).items() if name not in ("readings", "first_errors")}
         for name in ("candidate", "output", "bound"):
             plain[name] = None if plain[name] is None else dict(vars(plain[name]))
@@ -172,11 +177,11 @@ def thermometer(levels: np.ndarray, ladder: Ladder) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What one level of description gave.
+    """The results of one level of description.
 
     stages  layer -> (T, S, d, N) bool
-    run     the runs of ngspice behind them, with their currents; None: all cells ran and every stage is ON or OFF
-    logits  (S, classes) at the last step, NaN where not known; None: the level has none
+    run     the ngspice run behind them, with its currents; None: all cells ran and every stage is ON or OFF
+    logits  (S, classes) at the last step, NaN where unknown; None: the level has none
     """
 
     stages: dict[str, np.ndarray]
@@ -185,16 +190,16 @@ class Observed:
 
     @classmethod
     def of(cls, run: NetworkRun) -> "Observed":
-        """What ngspice gave."""
+        """The results of an ngspice run."""
         return cls(run.stages, run, run.logits)
 
     def ran(self, ladder: Ladder) -> np.ndarray:
-        """(S, d) which ladders of a layer ran."""
+        """(S, d) bool, which ladders of a layer ran."""
         stages = self.stages[ladder.name]
         return np.ones(stages.shape[1:3], dtype=bool) if self.run is None else self.run.ran[ladder.name]
 
     def decided(self, ladder: Ladder) -> np.ndarray:
-        """(T, S, d, N) which stages were clearly ON or OFF."""
+        """(T, S, d, N) bool, which stages were clearly ON or OFF."""
         stages = self.stages[ladder.name]
         return np.ones(stages.shape, dtype=bool) if self.run is None else self.run.decided[ladder.name]
 
@@ -202,9 +207,9 @@ class Observed:
 def compare(
     level: str, design: Design, reference: Reference, observed: Observed, bound: AgreementBound = AgreementBound()
 ) -> Agreement:
-    """Compare the stages with those of the reference, and the currents and classes where they are known.
+    """Compare stages with those of the reference, and currents and classes where they are known.
 
-    Cells that did not run are left out.
+    Cells that did not run are not counted.
     """
     layers = [(ladder, reference.layers[ladder.name]) for ladder in design.ladders]
     counts = [_count(ladder, layer, observed) for ladder, layer in layers]
@@ -241,7 +246,7 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Count:
-    """The counts of one layer; same (T, S, d): every stage right, or the ladder did not run."""
+    """The counts of one layer; same (T, S, d): all stages are equal, or the ladder did not run."""
 
     same: np.ndarray
     steps: int
@@ -279,7 +284,7 @@ def _first_error(
     candidate = float(layer.candidates[at])
     reach = [(candidate, t) for t in (*layer.up[cell, on : on + 1], *layer.down[cell, max(on - 1, 0) : on])]
     low = found[at].sum() < thermometer(layer.states[at], ladder).sum()
-    if step == 0 and low:  # one of the presets before it may not have set its stage
+    if step == 0 and low:  # a preset may have failed to set its stage
         preset = float(ladder.i_preset[cell] / (ladder.synapses.scale[cell] * design.unit_current))
         presets = layer.up[cell, : ladder.preset_pulses[cell]]
         reach += [(preset, t) for t in presets if abs(preset - t) < NEAR * abs(t)]
@@ -289,7 +294,7 @@ def _first_error(
         default=(candidate, np.nan),
     )
     run = observed.run
-    # of a preset no candidate was measured
+    # the candidate of a preset is not measured
     measured = float(run.candidates[ladder.name][at]) if run is not None and acted == candidate else float("nan")
     return FirstError(
         ladder.name,
@@ -306,7 +311,7 @@ def _first_error(
 
 @dataclass(frozen=True)
 class _CurrentErrors:
-    """Of candidates and outputs, None where nothing is known; `units` is the largest of a candidate, in units."""
+    """Errors of candidates and outputs, None where unknown; `units` is the largest candidate error in units."""
 
     units: float | None = None
     candidate: Spread | None = None
@@ -321,7 +326,7 @@ def _current_errors(design: Design, reference: Reference, run: NetworkRun) -> _C
         half = ladder.beta / (ladder.synapses.scale * design.unit_current)
         in_units.append(error.ravel())
         candidates.append((error / half).ravel())
-        # a wrong cell gives another level: that is no error of its currents
+        # the output of a wrong level is not an error of the currents
         right = (run.stages[ladder.name] == thermometer(layer.states, ladder)).all(axis=-1)
         full = ladder.i_alpha * ladder.stages / design.unit_current
         wrong = run.outputs[ladder.name] / design.unit_current - layer.outputs
@@ -336,7 +341,7 @@ def _current_errors(design: Design, reference: Reference, run: NetworkRun) -> _C
 
 @dataclass(frozen=True)
 class _ClassErrors:
-    """None where no logits are known."""
+    """Errors of logits and classes, None where no logits are known."""
 
     logit: float | None = None
     equal: int | None = None
@@ -344,7 +349,7 @@ class _ClassErrors:
 
 
 def _class_errors(reference: Reference, logits: np.ndarray | None) -> _ClassErrors:
-    """Largest error of the logits (S, classes), equal classes and how many were compared."""
+    """Largest error of the logits (S, classes), number of equal classes and of compared clips."""
     if logits is None or not logits.shape[1]:
         return _ClassErrors()
     known = np.isfinite(logits).all(axis=1)

@@ -1,4 +1,4 @@
-"""What a run is compared with: the digital network, or the behavioural model of one manufactured chip."""
+"""References of a comparison: the digital network, or the behavioural model of one manufactured chip."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from analogrnn.simulate import simulate
 
 
 def nominal_reference(design: Design, run: DigitalRun) -> Reference:
-    """The digital network itself, with its trained thresholds."""
+    """The digital `run`, with the trained thresholds."""
     layers = {}
     for ladder in design.ladders:
         up, down = (np.repeat(ladder.threshold[:, side, None], ladder.stages, axis=1) for side in (1, 0))

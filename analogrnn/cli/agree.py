@@ -26,10 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--level",
         choices=LEVELS,
         default="ideal",
-        help="what to compare with the digital network (default ideal); transistor runs the foundry's models, a "
-        "second or two for each ladder and clip, best with --stage standard",
+        help="what to compare with the digital network (default ideal); transistor runs the foundry's models, one "
+        "to two seconds per ladder and clip, best with --stage standard",
     )
-    parser.add_argument("--control", choices=CONTROLS, default="none", help="break the ladder on purpose")
+    parser.add_argument(
+        "--control", choices=CONTROLS, default="none", help="negative control: a broken ladder, which must fail"
+    )
     parser.add_argument("--flat", action="store_true", help="one deck per clip, readout included, not one per ladder")
     parser.add_argument(
         "--chip",
@@ -38,21 +40,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mismatched chip number K under --seed, compared with its own behavioural model",
     )
     add_conditions(parser)
-    bound = parser.add_argument_group("bounds of the transistor level; the others must agree at every step")
+    bound = parser.add_argument_group("bounds of the transistor level; other levels must agree at every step")
     bound.add_argument(
-        "--least-steps", type=number, metavar="X", help="share of stage-steps (default 0.99; a chip 0.97)"
+        "--least-steps",
+        type=number,
+        metavar="X",
+        help="least fraction of equal stage-steps (default 0.99; with --chip 0.97)",
     )
     bound.add_argument(
-        "--least-classes", type=number, metavar="X", help="share of clips with the same class (0.99; 0.9)"
+        "--least-classes",
+        type=number,
+        metavar="X",
+        help="least fraction of equal classes (default 0.99; with --chip 0.9)",
     )
     bound.add_argument(
         "--first-error-within",
         type=number,
         metavar="X",
-        help="largest distance of a first error from its threshold, over the threshold (default 0.02; a chip: any)",
+        help="largest distance of a first error from its threshold, relative (default 0.02; with --chip: any)",
     )
-    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one per CPU)")
-    parser.add_argument("--timeout", metavar="s", default="3600s", help="of one simulator run (default 3600s)")
+    parser.add_argument("--workers", type=whole, help="number of simulators in parallel (default: one per CPU)")
+    parser.add_argument(
+        "--timeout", metavar="s", default="3600s", help="longest time of one simulator run (default 3600s)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write agreement.json and a picture of the worst cell"
     )

@@ -20,20 +20,20 @@ from analogrnn.technology import read_document
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("technology", choices=("gf180mcu",), help="the process to calibrate")
     parser.add_argument(
-        "--quick", action="store_true", help="a subset, held against the committed values; writes nothing"
+        "--quick", action="store_true", help="run a subset and compare it with the committed values; writes nothing"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="calibration file (default: ./TECHNOLOGY.toml)")
     start = parser.add_mutually_exclusive_group()
-    start.add_argument("--resume", action="store_true", help="use what an interrupted call finished (the default)")
-    start.add_argument("--fresh", action="store_true", help="forget what an interrupted call finished")
-    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
+    start.add_argument("--resume", action="store_true", help="use the results of an interrupted call (the default)")
+    start.add_argument("--fresh", action="store_true", help="discard the results of an interrupted call")
+    parser.add_argument("--workers", type=whole, help="number of simulators in parallel (default: one per CPU)")
     add_common(parser, seed=False)
 
 
 def run(args: argparse.Namespace) -> int:
     ui, begin = Ui(as_json=args.json), time.monotonic()
     if args.quick and args.out is not None:
-        raise ParameterError("--quick writes no calibration, so --out has no use; leave one of them out.")
+        raise ParameterError("--quick writes no calibration, so --out has no effect; give one of them only.")
     ngspice, committed = find_ngspice(), read_document(library.calibration_path(args.technology))
     setup = job.default_setup(Setup(find_pdk()), committed)
     campaign = job.Campaign(CalibrationBench(setup), job.carried_over(committed), args.quick)

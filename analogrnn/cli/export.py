@@ -35,32 +35,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("ideal", "transistor"),
         default="ideal",
         help="ideal subcircuits (circuits/ideal), or transistors of GF180MCU (circuits/gf180mcu; its "
-        "models are named, not copied)",
+        "models are referenced, not copied)",
     )
     parser.add_argument(
         "--stimulus",
         choices=("clip", "random"),
         default="clip",
-        help="a test clip (the first of --clips), or random inputs that need no data set",
+        help="a test clip (the first of --clips), or random inputs, which need no data set",
     )
-    parser.add_argument("--clip", type=whole, metavar="I", help="the test clip of this number; the same as --clips I,")
+    parser.add_argument("--clip", type=whole, metavar="I", help="number of the test clip; the same as --clips I,")
     parser.add_argument("--steps", type=whole, default=12, help="length of a random stimulus (default 12)")
     parser.add_argument(
         "--slice",
         "--cell",
         dest="cell",
         metavar="LAYER[I]|LAYER|all",
-        help="one ladder with its own front end, as in cell[3]; or each ladder of a layer as a deck of "
-        "its own, into the folder --out",
+        help="one ladder with its own front end, as in cell[3]; or all ladders of a layer, one deck "
+        "each, written to the folder --out",
     )
-    parser.add_argument("--chip", type=whole, metavar="K", help="transistors: as mismatched chip number K under --seed")
+    parser.add_argument("--chip", type=whole, metavar="K", help="transistors: mismatched chip number K under --seed")
     add_conditions(parser)
     parser.add_argument(
         "--pdk-paths",
         choices=("bare", "absolute"),
         default="bare",
-        help="transistors: the model files by their plain names, to be linked beside the deck, or by "
-        "where they lie on this machine (default bare)",
+        help="transistors: model files by file name, to be linked beside the deck, or by their full "
+        "paths on this machine (default bare)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the deck here (default: standard output)")
 
@@ -112,9 +112,9 @@ def _exporter(args: argparse.Namespace, network: Network, design: Design) -> Exp
 
 
 def _folder(args: argparse.Namespace, ui: Ui, export: Export, ladder: Ladder) -> int:
-    """Every ladder of a layer as a deck of its own."""
+    """Write one deck per ladder of a layer."""
     if args.out is None:
-        raise ParameterError(f"--slice {args.cell} makes {ladder.width} decks; name a folder for them with --out.")
+        raise ParameterError(f"--slice {args.cell} gives {ladder.width} decks; give a folder for them with --out.")
     folder = make_folder(args.out)
     decks = {}
     for cell in range(ladder.width):
@@ -147,14 +147,14 @@ def _models(args: argparse.Namespace) -> str:
 
 
 def _with_paths(args: argparse.Namespace, deck: ProbedDeck) -> str:
-    """The deck with the model files where --pdk-paths wants them."""
+    """The deck with its model files named as --pdk-paths says."""
     if args.level == "ideal" or args.pdk_paths == "bare":
         return deck.text
     return replace(deck.deck, models=model_lines(find_pdk(), args.corner, absolute=True)).text
 
 
 def _cells(design: Design, text: str) -> Ladder | Cell:
-    """What --slice names: one ladder, or all of a layer."""
+    """The ladder that --slice names, or all ladders of a layer."""
     name, bracket, rest = text.partition("[")
     if text == "all":
         name = design.ladders[0].name

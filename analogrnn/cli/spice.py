@@ -17,17 +17,19 @@ MAX_DECK = 64 << 20  # bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("deck", type=Path, help="a deck of elements and one analysis, without control blocks")
+    parser.add_argument("deck", type=Path, help="a deck with elements and one analysis, without control blocks")
     add_common(parser, seed=False)
-    parser.add_argument("--stop-time", metavar="s", help="where the transient must end; default: read from .tran")
-    parser.add_argument("--timeout", metavar="s", default="600s", help="kill the simulator after this (default 600s)")
+    parser.add_argument("--stop-time", metavar="s", help="end of the transient; default: read from .tran")
+    parser.add_argument(
+        "--timeout", metavar="s", default="600s", help="stop the simulator after this time (default 600s)"
+    )
     parser.add_argument(
         "--allow",
         type=Path,
         action="append",
         default=[],
         metavar="FOLDER",
-        help="let the deck read files of this folder, by file name or whole path; may be given more than once",
+        help="allow the deck to read files of this folder, by file name or full path; may be given more than once",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.npz", help="write the signals here")
 
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     title = (
         f"{waves.plotname}: {len(waves.axis):,} points, {waves.axis_name} to {format_quantity(waves.axis[-1], unit)}"
     )
-    ui.columns(title, ("signal", "least", "greatest", "last"), rows)
+    ui.columns(title, ("signal", "minimum", "maximum", "last"), rows)
     if args.out is not None:
         _save(args.out, {waves.axis_name: waves.axis, **waves.signals})
     ui.result(
@@ -69,14 +71,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _models(text: str) -> frozenset[Path]:
-    """The model files of GF180MCU, if the deck names them, by name or by path: the only ones that it may read."""
+    """The model files of GF180MCU, if the deck refers to them by name or by path."""
     if not re.search(r"(?mi)^\s*\.(include|lib)\b.*(design|sm141064)\.ngspice", text):
         return frozenset()
     return find_pdk().paths
 
 
 def _allowed(text: str, folders: list[Path]) -> frozenset[Path]:
-    """The files of `folders` that the deck includes, and those that these include; the engine checks what they hold."""
+    """The files of `folders` that the deck includes, directly or through other files; the engine checks them."""
     found: set[Path] = set()
     for folder in map(Path.absolute, folders):
         if not folder.is_dir():
@@ -93,7 +95,7 @@ def _allowed(text: str, folders: list[Path]) -> frozenset[Path]:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
-        with path.open("wb") as file:  # given a path, numpy would append .npz to it
+        with path.open("wb") as file:  # numpy would append .npz to a path
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise OutputError(f"can't write {path}: {error.strerror or error}; choose another place.") from error
@@ -103,12 +105,12 @@ def _read(path: Path) -> str:
     try:
         size = path.stat().st_size
         if not path.is_file() or size > MAX_DECK:
-            raise ParameterError(f"{path} is not a file of at most {MAX_DECK} bytes; is it a deck?")
+            raise ParameterError(f"{path} is not a file of at most {MAX_DECK} bytes; give a deck.")
         return path.read_text(encoding="ascii")
     except OSError as error:
         raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError:
-        raise ParameterError(f"{path} is not plain ASCII text; a deck is.") from None
+        raise ParameterError(f"{path} is not plain ASCII text; give a deck in ASCII.") from None
 
 
 def _stop_time(text: str) -> float | None:

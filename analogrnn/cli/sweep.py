@@ -13,11 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "specs",
         type=Path,
         metavar="SPECS.toml",
-        help="what is built, under which conditions, and its "
-        "limits; see docs/sweep.md and examples/specs_standard_ladder.toml",
+        help="the circuit, its conditions and its limits; see docs/sweep.md and examples/specs_standard_ladder.toml",
     )
     parser.add_argument("--technology", default="gf180mcu", help="a shipped technology, or a calibration file")
-    parser.add_argument("--workers", type=whole, help="simulators at a time (default: one a CPU)")
+    parser.add_argument("--workers", type=whole, help="number of simulators in parallel (default: one per CPU)")
     add_common(parser, seed=False)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write sweep.md, sweep.json and a picture here")
 

@@ -154,7 +154,7 @@ class _Writer:
         require_process(design.technology)
         self.design, self.setup = design, setup
         first = (layers or design.layers)[0]
-        self.x = first.synapses.checked(x)
+        self.x = first.synapses.checked(x, first=layers is None)
         if layers is None:
             self.schedule = build_schedule(design, len(self.x), setup.options.control)
         else:

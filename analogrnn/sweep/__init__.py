@@ -1,6 +1,7 @@
-"""Corners, temperature, supply and mismatch against a specification, as a datasheet states one.
+"""Checks a ladder over corner, temperature, supply and mismatch against a specification, as in a datasheet.
 
-`specs` reads the file, `bench` measures one condition in ngspice, `run` compares, `table` writes it down.
+`specs` reads the specification, `bench` measures one condition in ngspice, `run` compares, `table` writes the
+datasheet.
 """
 
 from analogrnn.sweep.run import Row, SweepReport, run_sweep

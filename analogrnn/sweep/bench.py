@@ -1,8 +1,8 @@
-"""One transistor ladder on the bench: random steps against the digital CMRU, then ramps that find every threshold.
+"""Measures one transistor ladder: random steps, compared with the digital CMRU, then ramps that find every threshold.
 
-The ladder has one input of weight 1 and threshold 1: its candidate is its input, in half windows beta. Its own deck
-(`spice.transistor_ladder`) runs with another clock and input, so that the ramps follow the steps in the same run: from
-each level a slow ramp up, which ends at the top, and one down, which ends at the bottom.
+The ladder has one input of weight 1 and threshold 1, so its candidate is its input, in half windows beta. The deck of
+`spice.transistor_ladder` runs with another clock and input, so that the ramps follow the steps in the same run. From
+each level there is one slow ramp up, which ends at the top level, and one down, which ends at the bottom level.
 """
 
 from dataclasses import dataclass, replace
@@ -25,30 +25,32 @@ from analogrnn.sweep.specs import Condition, SweepBench
 from analogrnn.technology import Technology
 
 BOUND = 6.0  # largest candidate, beta
-RAMP = (0.05, 1.95)  # beta, where the slow part of a ramp begins and ends
+RAMP = (0.05, 1.95)  # beta, start and end of the slow part of a ramp
 CLIMB = 2.0  # beta, moves between the ramps
-RAMP_POINTS = 20  # a step, at least: with 5, down thresholds came out late by up to 0.02 beta
+RAMP_POINTS = 20  # least time points per step: with 5, down thresholds were wrong by up to 0.02 beta
 
 
 @dataclass(frozen=True)
 class Slope:
-    """How slowly ramps go, in steps: the length of the slow part, and how long its end stands."""
+    """Duration of a ramp in steps: of its slow part, and of the hold at its end."""
 
     length: float = 6.0
-    stand: float = 0.0
+    hold: float = 0.0
 
 
 @dataclass(frozen=True)
 class Ramp:
-    start: float  # s, when the slow part begins
+    """One ramp of a measurement."""
+
+    start: float  # s, start of the slow part
     length: float  # s
-    sign: int
-    level: int  # stages ON before it
+    sign: int  # 1 up, -1 down
+    level: int  # stages ON at its start
 
 
 @dataclass(frozen=True, eq=False)
 class Build:
-    """What runs under one condition, and what is needed to read it."""
+    """The deck of one condition, and what is needed to read its run; candidates (T,) in beta."""
 
     design: Design
     candidates: np.ndarray
@@ -57,29 +59,30 @@ class Build:
 
     @property
     def job(self) -> Job:
+        """The job that runs the deck."""
         return self.deck.job()
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came out. Thresholds (N,) in beta; NaN where a ramp did not start at its level or nothing switched."""
+    """Measured values. Thresholds (N,) in beta; NaN where a ramp did not start at its level or no stage switched."""
 
-    right: np.ndarray  # (T,) bool, every stage as in the digital CMRU
-    total: float  # W
-    by_level: np.ndarray  # (N + 1,) W, of the stages at rest, NaN for a level that did not occur
-    output: np.ndarray  # (N + 1,) A, the same
+    right: np.ndarray  # (T,) bool, all stages as in the digital CMRU
+    total: float  # W, supply power over the random steps
+    by_level: np.ndarray  # (N + 1,) W, power of the stages at rest at each level, NaN if it did not occur
+    output: np.ndarray  # (N + 1,) A, output current at each level, NaN if it did not occur
     up: np.ndarray
     down: np.ndarray
 
 
 def bench_design(bench: SweepBench, technology: Technology, cells: int = 1) -> Design:
-    """The ladders of a bench. Raises MappingError if they can't be built."""
+    """The design of a bench, with `cells` equal ladders. Raises MappingError if the circuit can't be built."""
     options = replace(stage_options(bench.stage, bench.period), input_bound=BOUND)
     return bench_ladders(levels_about_zero(bench.stages), technology, options, (1.0,) * cells)
 
 
 def levels_about_zero(stages: int) -> tuple[int, int]:
-    """k_min and k_max of a ladder whose levels lie about zero."""
+    """k_min and k_max of a ladder whose levels are centred on zero."""
     low = -(stages // 2)
     return low, low + stages
 
@@ -97,7 +100,7 @@ def build(bench: SweepBench, condition: Condition, technology: Technology, pdk: 
 
 
 def with_ramps(design: Design, candidates: np.ndarray, deck: ProbedDeck, slope: Slope) -> Build:
-    """The deck of these steps, with ramps from each level after them."""
+    """The deck of the candidates (T,) in beta, followed by ramps from each level."""
     stimulus = _Stimulus(design, deck, slope)
     stimulus.steps(candidates)
     stimulus.all_ramps()
@@ -105,19 +108,19 @@ def with_ramps(design: Design, candidates: np.ndarray, deck: ProbedDeck, slope: 
 
 
 def _with_period(design: Design, step: float) -> Design:
-    """The same circuit and pulses with another step time; the inputs keep leading by the same part of it."""
+    """The same circuit and pulses with another step time (s); the lead is the same part of the step."""
     timing = design.timing
     lead = timing.lead * step / timing.period
     if lead + 3.0 * timing.pulse > step:
         raise ParameterError(
-            f"[bench] step = {step:g} s is too short for the pulse of {timing.pulse:.3g} s: give at "
+            f"[bench] step = {step:g} s is too short for the pulse of {timing.pulse:.3g} s; give at "
             f"least {3.0 * timing.pulse / (1.0 - timing.lead / timing.period):.3g} s."
         )
     return replace(design, timing=replace(timing, period=step, lead=lead))
 
 
 class _Stimulus:
-    """Collects the corners of the clock line and of the input, in s, V and beta."""
+    """Collects the breakpoints of the clock line (s, V) and of the input (s, beta)."""
 
     def __init__(self, design: Design, deck: ProbedDeck, slope: Slope) -> None:
         self.design, self.deck, self.timing, self.slope = design, deck, design.timing, slope
@@ -138,7 +141,7 @@ class _Stimulus:
                 self._ramp(sign, level if sign > 0 else stages - level)
 
     def on(self, deck: Deck) -> Deck:
-        """The ladder's deck with this clock and input in place of its own."""
+        """The ladder's deck with this clock and input."""
         unit, offset = self.design.unit_current, float(self.design.ladders[0].synapses.offset[0])
         current = piecewise_linear((t, (value + offset) * unit) for t, value in self.line)
         analysis = Tran(self.timing.pulse / 10, self.at, self.timing.period / RAMP_POINTS)
@@ -161,7 +164,7 @@ class _Stimulus:
     def _ramp(self, sign: int, level: int) -> None:
         edge, start = self.timing.pulse / 100.0, self.at + self.timing.pulse
         length = self.slope.length * self.timing.period
-        end = start + length + self.slope.stand * self.timing.period
+        end = start + length + self.slope.hold * self.timing.period
         self.ramps.append(Ramp(start, length, sign, level))
         self.line += [
             (self.at, 0.0),
@@ -169,7 +172,7 @@ class _Stimulus:
             (start, sign * RAMP[0]),
             (start + length, sign * RAMP[1]),
         ]
-        self.line += [(end, sign * RAMP[1])] if self.slope.stand else []
+        self.line += [(end, sign * RAMP[1])] if self.slope.hold else []
         self.line += [(end + edge, 0.0)]
         self._open(self.at, end)
         self.at = end + self.timing.period
@@ -179,16 +182,16 @@ class _Stimulus:
         self.gate += [(start, 0.0), (start + edge, high), (stop, high), (stop + edge, 0.0)]
 
 
-def read(made: Build, waves: Waveforms) -> Found:
-    """What a run says. Powers are means over the random steps."""
-    deck, timing = made.deck, made.design.timing
+def read(built: Build, waves: Waveforms) -> Found:
+    """Read a run. The total power is the mean over the random steps."""
+    deck, timing = built.deck, built.design.timing
     probe, times, reading = deck.probe, deck.schedule.read_times(), read_deck(deck, waves)
     nodes = np.stack([waves[node] for node in probe.states])
     # a stage that is neither ON nor OFF is wrong
     on, decided = reading.stages[deck.cell], reading.decided[deck.cell]
-    right = ((on == digital_stages(made.design, made.candidates)) & decided).all(axis=1)
+    right = ((on == digital_stages(built.design, built.candidates)) & decided).all(axis=1)
     up, down = np.full(probe.stages, np.nan), np.full(probe.stages, np.nan)
-    for ramp in made.ramps:
+    for ramp in built.ramps:
         stage = ramp.level if ramp.sign > 0 else ramp.level - 1
         (up if ramp.sign > 0 else down)[stage] = crossing(waves.axis, nodes, ramp, stage, deck.supply / 2)
     window = (deck.schedule.first_frame * timing.period, deck.schedule.duration)
@@ -201,20 +204,20 @@ def read(made: Build, waves: Waveforms) -> Found:
 
 
 def _by_level(values: np.ndarray, on: np.ndarray) -> np.ndarray:
-    """(N + 1,) mean of values (T,) at each number of stages ON."""
+    """(N + 1,) mean of values (T,) over the steps with 0 to N stages ON (T, N); NaN where there are none."""
     level = on.sum(axis=1)
     return np.array([values[level == n].mean() if (level == n).any() else np.nan for n in range(on.shape[1] + 1)])
 
 
 def mean(waves: Waveforms, name: str, window: tuple[float, float]) -> float:
-    """Time average of a signal between two times."""
+    """Time average of a signal over a window (from, to) in s."""
     inside = (waves.axis >= window[0]) & (waves.axis <= window[1])
     t = waves.axis[inside]
     return float(np.trapezoid(waves[name][inside], t) / (t[-1] - t[0]))
 
 
 def crossing(time: np.ndarray, nodes: np.ndarray, ramp: Ramp, stage: int, middle: float) -> float:
-    """The candidate at which `stage` switches, or NaN."""
+    """The candidate (beta) at which `stage` switches, or NaN; `nodes` in V, `middle` is half the supply."""
     before = [np.interp(ramp.start - 1e-9, time, node) < middle for node in nodes]
     if sum(before) != ramp.level or not all(before[: ramp.level]):
         return float("nan")

@@ -1,4 +1,4 @@
-"""Runs every condition of a specification and compares."""
+"""Runs every condition of a specification and compares the results with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from analogrnn.technology import Technology
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """All parameters under one condition, each with its values (one a stage, or one); or why there is none."""
+    """All parameters under one condition, each (stages,) or (1,); or the reason why there are none."""
 
     condition: Condition
     values: dict[str, np.ndarray] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Row:
-    """One spec and what was found: extremes over its conditions and where, the mean at the nominal condition."""
+    """The result of one spec: extremes over its conditions and where they occur, and the mean at nominal conditions."""
 
     spec: Spec
     low: float
@@ -40,17 +40,21 @@ class Row:
 
     @property
     def passes(self) -> bool:
+        """Whether the spec is met."""
         return not self.reasons
 
 
 @dataclass(frozen=True, eq=False)
 class SweepReport:
+    """The results of a sweep: one row per spec, one measurement per condition."""
+
     file: SpecFile
     rows: tuple[Row, ...]
     measurements: tuple[Measurement, ...]
 
     @property
     def passes(self) -> bool:
+        """Whether all specs are met."""
         return all(row.passes for row in self.rows)
 
 
@@ -61,7 +65,7 @@ def run_sweep(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SweepReport:
-    """Measure all conditions and judge every spec. A run that ngspice gives up fails every spec that it belongs to.
+    """Measure all conditions and evaluate every spec. A failed ngspice run fails every spec that covers its condition.
 
     Raises MappingError if the ladder can't be built, MissingDependencyError without ngspice or the models.
     """
@@ -69,7 +73,7 @@ def run_sweep(
     builds = [build(file.bench, condition, technology, pdk) for condition in file.conditions]
     deviations = _deviations(file.bench, technology)
     measurements: dict[int, Measurement] = {}
-    for index, waves in run_decks([made.job for made in builds], workers):
+    for index, waves in run_decks([each.job for each in builds], workers):
         condition = file.conditions[index]
         if isinstance(waves, SpiceError):
             measurements[index] = Measurement(condition, failure=str(waves))
@@ -83,9 +87,9 @@ def run_sweep(
 
 
 def parameters(bench: SweepBench, design: Design, found: Found, deviations: np.ndarray) -> dict[str, np.ndarray]:
-    """Every parameter of `PARAMETERS` from one run; NaN where something could not be measured.
+    """Every parameter of `PARAMETERS` from one run; NaN where it could not be measured.
 
-    deviations (ladders, 2, N): of the up and down thresholds of drawn ladders from the nominal ones, in beta
+    deviations  (ladders, 2, N) beta, differences of the up and down thresholds of drawn ladders from the nominal ones
     """
     ladder = design.ladders[0]
     beta, noise = float(ladder.beta[0]), float(candidate_noise(design, ladder)[0])
@@ -99,7 +103,7 @@ def parameters(bench: SweepBench, design: Design, found: Found, deviations: np.n
         "down_threshold": found.down,
         "threshold_margin": margin,
         "noise_margin": margin / noise,
-        # a level that the random steps never reached says nothing
+        # levels that the random steps did not reach are excluded
         "output_step": steps[np.isfinite(steps)] if np.isfinite(steps).any() else np.nan,
         "stage_power": found.by_level.mean() / bench.stages,
         "ladder_power": found.total,
@@ -110,10 +114,10 @@ def parameters(bench: SweepBench, design: Design, found: Found, deviations: np.n
 
 
 def judge(spec: Spec, measurements: tuple[Measurement, ...], nominal: Condition) -> Row:
-    """One spec against all conditions that it covers. Raises ParameterError if it covers none."""
+    """Evaluate one spec over all conditions that it covers. Raises ParameterError if it covers none."""
     mine = [m for m in measurements if spec.covers(m.condition)]
     if not mine:
-        raise ParameterError(f"spec {spec.parameter} covers none of the conditions; widen it.")
+        raise ParameterError(f"spec {spec.parameter} covers none of the conditions; list at least one of them.")
     reasons = [f"no result at {m.condition}: {m.failure}" for m in mine if m.failure]
     ran = [m for m in mine if not m.failure]
     unknown = [m for m in ran if not np.isfinite(m.values[spec.parameter]).all()]
@@ -139,7 +143,7 @@ def judge(spec: Spec, measurements: tuple[Measurement, ...], nominal: Condition)
 
 
 def _deviations(bench: SweepBench, technology: Technology) -> np.ndarray:
-    """(ladders, 2, N) what mismatch adds to the up and down thresholds, in beta."""
+    """(ladders, 2, N) change of the up and down thresholds by mismatch, in beta."""
     layer = draw_chip(bench_design(bench, technology, bench.ladders), bench.seed, 0).ladders[0]
     down = np.where(np.isfinite(layer.down), layer.down, -np.inf)
     return np.stack([layer.up - layer.ladder.threshold[:, 1:], down - layer.ladder.threshold[:, :1]], axis=1)

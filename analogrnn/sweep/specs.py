@@ -1,4 +1,4 @@
-"""Specification files: what is built, under which conditions, and what must hold. TOML; see docs/sweep.md."""
+"""Specification files in TOML: the circuit, the conditions, and the limits. See docs/sweep.md."""
 
 import itertools
 import tomllib
@@ -12,12 +12,12 @@ from analogrnn.mapping import STAGES
 from analogrnn.spice.pdk import PROCESS_CORNERS, ProcessCorner
 from analogrnn.units import parse
 
-TYP_WITHIN = 0.1  # of the typical value, if a spec doesn't say
+TYP_WITHIN = 0.1  # relative, if a spec does not state it
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """Something that can be specified. `method` says how it is measured; `typ` is the mean at nominal conditions."""
+    """A quantity that can be specified. `method` states how it is measured; `typ` is the mean at nominal conditions."""
 
     symbol: str
     unit: str
@@ -29,21 +29,23 @@ PARAMETERS = {
     "down_threshold": Parameter("u_dn", "beta", "candidate at which each stage resets, slow ramp, ngspice"),
     "threshold_margin": Parameter("I_m", "A", "least distance of a threshold from hold and move, ngspice"),
     "noise_margin": Parameter("I_m/s_n", "sigma", "threshold_margin over the noise of one stage, calibrated"),
-    "output_step": Parameter("I_alpha", "A", "output current of each level less that of the level below, ngspice"),
+    "output_step": Parameter("I_alpha", "A", "output current of each level minus that of the level below, ngspice"),
     "stage_power": Parameter("P_stage", "W", "supply power of a stage at rest, mean over stages and levels, ngspice"),
     "ladder_power": Parameter("P", "W", "mean supply power over the steps, with bias, line, front end, reference"),
-    "correct_steps": Parameter("f_ok", "1", "part of random steps at which every stage is as in the digital CMRU"),
+    "correct_steps": Parameter("f_ok", "1", "fraction of random steps with all stages as in the digital CMRU"),
     "mismatch_yield": Parameter(
         "Y",
         "1",
-        "part of drawn ladders whose thresholds all lie between hold and move: "
-        "thresholds of the condition by ngspice, deviations by composed Pelgrom",
+        "fraction of drawn ladders with all thresholds between hold and move: "
+        "thresholds of the condition from ngspice, deviations from Pelgrom's model",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Condition:
+    """One operating condition."""
+
     corner: ProcessCorner
     temperature: float  # C
     supply: float  # V
@@ -54,7 +56,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class SweepBench:
-    """What is built: one ladder of weight 1. `step`: run its clock this fast (s), whatever it was mapped for."""
+    """The circuit and its stimulus: one ladder with one input of weight 1.
+
+    period     s, step time of the mapping; None: that of the stage
+    step       s, step time of the run; None: the mapped one
+    hold       beta, candidates up to here must not move the ladder
+    move, most beta, candidates between these must move it by one level
+    steps      random steps
+    ladders    drawn ladders of `mismatch_yield`
+    """
 
     stage: str = "standard"
     stages: int = 4
@@ -76,20 +86,23 @@ class Spec:
     least: float | None
     typical: float | None
     most: float | None
-    within: float  # how far the mean at nominal conditions may be from `typical`, relative
+    within: float  # relative deviation allowed between the mean at nominal conditions and `typical`
     where: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def about(self) -> Parameter:
+        """The quantity that this line specifies."""
         return PARAMETERS[self.parameter]
 
     def covers(self, condition: Condition) -> bool:
-        """Whether this line speaks about a condition."""
+        """Whether this line applies to a condition."""
         return all(getattr(condition, axis) in values for axis, values in self.where.items())
 
 
 @dataclass(frozen=True)
 class SpecFile:
+    """A specification: the circuit, all conditions with the nominal one first, and the lines of the datasheet."""
+
     name: str
     bench: SweepBench
     conditions: tuple[Condition, ...]
@@ -98,7 +111,7 @@ class SpecFile:
 
 
 def read_specs(path: Path) -> SpecFile:
-    """Read a specification. Raises ParameterError, naming the entry and what would be right."""
+    """Read a specification. Raises ParameterError, with the entry and what is expected."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -109,7 +122,7 @@ def read_specs(path: Path) -> SpecFile:
 
 
 def parse_specs(content: Mapping[str, Any], owner: str = "spec file") -> SpecFile:
-    """The same from what TOML gave."""
+    """The specification from the content of a TOML file. Raises ParameterError as `read_specs`."""
     only_keys(owner, content, {"name", "bench", "conditions", "spec"})
     name = content.get("name")
     if not isinstance(name, str) or not name.strip():
@@ -118,7 +131,7 @@ def parse_specs(content: Mapping[str, Any], owner: str = "spec file") -> SpecFil
     conditions, axes = _conditions(owner, _table(owner, content, "conditions"))
     lines = content.get("spec")
     if not isinstance(lines, list) or not lines:
-        raise ParameterError(f"{owner} has no [[spec]]; add one line a parameter, of {sorted(PARAMETERS)}.")
+        raise ParameterError(f"{owner} has no [[spec]]; add one per parameter, of {sorted(PARAMETERS)}.")
     specs = tuple(_spec(f"{owner} [[spec]] {i}", line, axes) for i, line in enumerate(lines, 1))
     nominal = conditions[0]
     return SpecFile(name, bench, conditions, nominal, specs)

@@ -1,4 +1,4 @@
-"""A sweep as a datasheet's table in markdown, and as JSON."""
+"""The datasheet of a sweep in markdown and as JSON."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HEADER = ("parameter", "symbol", "spec min", "spec typ", "spec max", "found min"
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """One row of the table as text."""
+    """One row of the datasheet as text."""
     spec, about = row.spec, row.spec.about
     limits = (spec.least, spec.typical, spec.most)
     found = (row.low, row.typical, row.high)
@@ -25,7 +25,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def summary(row: Row) -> tuple[str, ...]:
-    """The same for a terminal: limits and findings each in one column."""
+    """One row for a terminal, with limits and measured values in one column each."""
     spec, unit = row.spec, row.spec.about.unit
 
     def listed(*values: float | None) -> str:
@@ -40,7 +40,7 @@ def summary(row: Row) -> tuple[str, ...]:
 
 
 def markdown(report: SweepReport) -> str:
-    """The datasheet: what was run, the table, the conditions of each line, and why anything fails."""
+    """The datasheet: the circuit, the table, the conditions of each line, and the reasons of failures."""
     file, bench = report.file, report.file.bench
     lines = [
         f"# {file.name}: {'passes' if report.passes else 'FAILS'}",
@@ -67,7 +67,7 @@ def markdown(report: SweepReport) -> str:
 
 
 def as_dict(report: SweepReport) -> dict[str, Any]:
-    """The same for machines. SI units, NaN as null."""
+    """The datasheet for JSON. SI units, NaN as None."""
     bench = report.file.bench
     return {
         "name": report.file.name,

@@ -1,4 +1,4 @@
-"""The checker itself: what it counts, what it tells apart, and what it reports when a simulator fails."""
+"""The comparison of levels: its counts, what it distinguishes, and its report when a simulator fails."""
 
 import json
 import os
@@ -30,19 +30,19 @@ DESIGN = mapped(NET)
 LADDER = DESIGN.ladders[0]
 X = clips_for(NET, 30, 3)
 REFERENCE = forward(NET, X)
-WANTED = nominal_reference(DESIGN, REFERENCE)
+EXPECTED = nominal_reference(DESIGN, REFERENCE)
 
 
-def right():
+def expected_stages():
     return thermometer(REFERENCE.states["cell"], LADDER)
 
 
 def compared(stages, run=None, bound=AgreementBound()):  # noqa: B008 (frozen)
-    return compare("waveform", DESIGN, WANTED, Observed({"cell": stages}, run), bound)
+    return compare("waveform", DESIGN, EXPECTED, Observed({"cell": stages}, run), bound)
 
 
 def test_the_digital_stages_themselves_agree():
-    found = compared(right())
+    found = compared(expected_stages())
     assert (found.steps_checked, found.steps_equal, found.thermometer_violations) == (180, 180, 0)
     assert found.first_errors == ()
     assert (found.clips, found.stages) == (3, 8)
@@ -51,7 +51,7 @@ def test_the_digital_stages_themselves_agree():
 
 @pytest.mark.parametrize("where", [(0, 0, 0, 0), (13, 1, 1, 2), (29, 2, 0, 3)])
 def test_a_single_flipped_stage_is_found(where):
-    stages = right()
+    stages = expected_stages()
     stages[where] ^= True
     found = compared(stages)
     step, clip, cell, _ = where
@@ -66,7 +66,7 @@ def test_a_single_flipped_stage_is_found(where):
 
 def test_the_level_of_another_code_with_as_many_stages_on_does_not_pass():
     """Two stages ON, but not the lowest two: the output current is right and the state is not."""
-    stages = right()
+    stages = expected_stages()
     step, clip, cell = np.argwhere(REFERENCE.states["cell"] == 0)[0]
     stages[step, clip, cell] = [True, False, True, False]
     found = compared(stages)
@@ -74,9 +74,9 @@ def test_the_level_of_another_code_with_as_many_stages_on_does_not_pass():
     assert found.thermometer_violations == 1
 
 
-def test_the_first_error_is_reported_apart_from_what_follows_it():
+def test_the_first_error_is_reported_separately_from_those_that_follow():
     """A missed step shifts a ladder for the rest of the clip: one cause, many wrong steps."""
-    stages = right()
+    stages = expected_stages()
     stages[10:, 1, 0] = ~stages[10:, 1, 0]
     stages[25:, 2, 1] = ~stages[25:, 2, 1]
     found = compared(stages)
@@ -85,8 +85,8 @@ def test_the_first_error_is_reported_apart_from_what_follows_it():
 
 
 def test_a_first_error_names_the_nearest_threshold_that_could_move_the_cell():
-    """Inside the ladder both can; at its top no candidate can move it but one below the lower threshold."""
-    stages, states = right(), REFERENCE.states["cell"][:, 0, 0]
+    """Inside the ladder both can; at its top only a candidate below the lower threshold can move it."""
+    stages, states = expected_stages(), REFERENCE.states["cell"][:, 0, 0]
     before = np.concatenate([[NET.layers[0].initial[0]], states[:-1]])
     threshold = NET.layers[0].threshold[0]
     inside, top = np.argmax((np.abs(before) < 2) & (X[:, 0, 0] > 0.0)), np.argmax((before == 2) & (X[:, 0, 0] > 0.0))
@@ -98,67 +98,67 @@ def test_a_first_error_names_the_nearest_threshold_that_could_move_the_cell():
         assert error.distance == pytest.approx(abs(X[step, 0, 0] - expected) / threshold)
 
 
-def test_a_level_too_low_from_the_start_is_told_of_the_preset_that_failed():
+def test_a_level_too_low_from_the_start_names_the_preset_that_failed():
     """Two presets of twice the half window; on this chip the second stage sets just below that."""
     reference, half = nominal_reference(DESIGN, REFERENCE), NET.layers[0].threshold[0]
-    up = WANTED.layers["cell"].up.copy()
+    up = EXPECTED.layers["cell"].up.copy()
     up[0, 1] = 1.97 * half
-    far = np.full_like(WANTED.layers["cell"].candidates, -2.7 * half)
+    far = np.full_like(EXPECTED.layers["cell"].candidates, -2.7 * half)
     layer = replace(reference.layers["cell"], up=up, candidates=far, states=np.full(far.shape, -1))
     reference = replace(reference, layers={"cell": layer})
     wrong = thermometer(layer.states, LADDER)
     wrong[:, 0, 0] = False
     (error,) = compare("waveform", DESIGN, reference, Observed({"cell": wrong})).first_errors
     assert (error.step, error.candidate, error.threshold) == (0, pytest.approx(2.0 * half), pytest.approx(1.97 * half))
-    # too high a level is no preset that failed
+    # a level that is too high does not come from a failed preset
     wrong[:, 0, 0] = True
     (error,) = compare("waveform", DESIGN, reference, Observed({"cell": wrong})).first_errors
     assert error.candidate == pytest.approx(-2.7 * half)
 
 
-def seen(stages, **changes):
+def observed_run(stages, **changes):
     """A run of the whole network that gave `stages` and, unless changed, the currents of the reference."""
-    wanted = WANTED.layers["cell"]
+    expected = EXPECTED.layers["cell"]
     given = {
         "ran": np.ones((3, 2), dtype=bool),
         "decided": np.ones(stages.shape, dtype=bool),
-        "candidates": wanted.candidates.copy(),
-        "outputs": wanted.outputs * DESIGN.unit_current,
+        "candidates": expected.candidates.copy(),
+        "outputs": expected.outputs * DESIGN.unit_current,
     }
     given |= changes
     parts = ({"cell": given[name]} for name in ("decided", "candidates", "outputs", "ran"))
     return NetworkRun({"cell": stages}, *parts, np.empty((3, 0)))
 
 
-def test_a_stage_that_is_neither_on_nor_off_is_not_right():
-    decided = np.ones(right().shape, dtype=bool)
+def test_a_stage_that_is_neither_on_nor_off_is_not_equal():
+    decided = np.ones(expected_stages().shape, dtype=bool)
     decided[5, 1, 0, 2] = False
-    found = compared(right(), run=seen(right(), decided=decided))
+    found = compared(expected_stages(), run=observed_run(expected_stages(), decided=decided))
     assert found.undecided == 1
     assert (found.steps_equal, found.stage_steps_equal) == (found.steps_checked - 1, found.stage_steps_checked - 1)
     assert found.first_errors[0].step == 5
 
 
 def test_currents_are_compared_with_the_reference():
-    """A tenth of the threshold on one candidate, a fiftieth of full scale on an output; a wrong level is none of it."""
-    run = seen(right())
+    """A tenth of the threshold on one candidate, a fiftieth of full scale on an output; a wrong level is excluded."""
+    run = observed_run(expected_stages())
     half, full = NET.layers[0].threshold[1], DESIGN.ladders[0].i_alpha[1] * 4
     run.candidates["cell"][3, 0, 1] += 0.1 * half
     run.outputs["cell"][7, 2, 1] += 0.02 * full
-    found = compared(right(), run=run)
+    found = compared(expected_stages(), run=run)
     assert found.candidate.largest == pytest.approx(0.1)
     assert found.candidate.rms == pytest.approx(0.1 / np.sqrt(180))
     assert found.output.largest == pytest.approx(0.02)
-    wrong = right()
+    wrong = expected_stages()
     wrong[9, 1, 0] = ~wrong[9, 1, 0]
-    run = seen(wrong)
+    run = observed_run(wrong)
     run.outputs["cell"][9, 1, 0] = 1.0
     assert compared(wrong, run=run).output.largest < 1e-12
 
 
 def test_transistors_hold_within_their_bound_and_not_beyond():
     """One stage-step in 720 is within 0.99; a first error must lie near its threshold; classes count."""
-    stages = right()
+    stages = expected_stages()
     stages[20:, 0, 0, 1] ^= True  # ten stage-steps of 720
     far = compared(stages, bound=AgreementBound(0.98, 0.0, np.inf))
     assert far.stage_steps_equal == far.stage_steps_checked - 10
@@ -169,23 +169,23 @@ def test_transistors_hold_within_their_bound_and_not_beyond():
     assert not replace(by_classes, classes_equal=2, classes_checked=3).holds
 
 
-def test_cells_that_were_not_run_are_left_out():
-    stages = right()
+def test_cells_that_were_not_run_are_not_counted():
+    stages = expected_stages()
     stages[:, 1, 0] = ~stages[:, 1, 0]
     ran = np.array([[True, True], [False, True], [True, True]])
-    found = compared(stages, run=seen(stages, ran=ran))
+    found = compared(stages, run=observed_run(stages, ran=ran))
     assert (found.steps_checked, found.steps_equal) == (150, 150)
     assert found.first_errors == ()
     assert found.holds
 
 
-def test_nothing_compared_is_no_agreement():
-    found = compared(right(), run=seen(right(), ran=np.zeros((3, 2), dtype=bool)))
+def test_an_empty_comparison_is_not_agreement():
+    found = compared(expected_stages(), run=observed_run(expected_stages(), ran=np.zeros((3, 2), dtype=bool)))
     assert (found.steps_checked, found.steps_equal) == (0, 0)
     assert not found.holds
 
 
-def test_no_clips_are_no_agreement():
+def test_no_clips_are_not_agreement():
     assert not check_agreement(NET, DESIGN, X[:, :0], AgreementSetup("waveform")).holds
 
 
@@ -194,7 +194,7 @@ def test_a_run_with_a_failure_does_not_hold_even_if_all_else_is_equal():
 
 
 def test_a_result_goes_into_json_and_says_whether_it_holds():
-    stages = right()
+    stages = expected_stages()
     stages[4, 0, 1, 0] ^= True
     found = json.loads(json.dumps(compared(stages).as_dict()))
     assert found["holds"] is False
@@ -253,7 +253,7 @@ def simulator(folder: Path, body: str) -> Path:
     return path
 
 
-def test_a_missing_simulator_is_told_with_the_way_to_get_one(monkeypatch, tmp_path):
+def test_a_missing_simulator_names_the_install_command(monkeypatch, tmp_path):
     monkeypatch.setenv("NGSPICE", str(tmp_path / "nowhere"))
     with pytest.raises(MissingDependencyError, match=r"nowhere' is not an executable; install it with `apt-get"):
         check_agreement(NET, DESIGN, X)
@@ -281,9 +281,9 @@ def test_a_run_that_fails_is_reported_and_the_others_are_still_compared(monkeypa
 
 @pytest.mark.ngspice
 def test_progress_counts_every_deck():
-    told = []
-    check_agreement(NET, DESIGN, X[:3], AgreementSetup(workers=2), progress=lambda done, of: told.append((done, of)))
-    assert told == [(n, 6) for n in range(1, 7)]
+    reports = []
+    check_agreement(NET, DESIGN, X[:3], AgreementSetup(workers=2), progress=lambda done, of: reports.append((done, of)))
+    assert reports == [(n, 6) for n in range(1, 7)]
     assert os.environ.get("NGSPICE") is None or find_ngspice()
 
 

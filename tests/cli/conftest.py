@@ -1,4 +1,4 @@
-"""The command line, called in this process; inputs that need no data set; simulators that misbehave."""
+"""The command line, called in this process; inputs that need no data set; faulty simulators."""
 
 import json
 import os
@@ -18,7 +18,7 @@ INPUTS = 14  # of that network
 
 @dataclass(frozen=True)
 class Said:
-    """What one call answered."""
+    """The exit code and the output of one call."""
 
     code: int
     out: str
@@ -65,14 +65,14 @@ def inputs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def blocked(tmp_path: Path) -> Path:
-    """A path that nobody can write, root included: its parent is a regular file."""
+    """A path that can't be written, even by root: its parent is a regular file."""
     (tmp_path / "plain_file").write_text("")
     return tmp_path / "plain_file" / "out"
 
 
 @pytest.fixture
 def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Install a shell script as the simulator: it tells a version as ngspice does, and then does `body`."""
+    """Install a shell script as the simulator: it reports a version as ngspice does, and then runs `body`."""
 
     def install(body: str, version: str = "ngspice-39") -> Path:
         script = tmp_path / "fake_ngspice"

@@ -1,4 +1,4 @@
-"""`analogrnn agree`: yes is 0, no is 1, and broken ladders must be told from whole ones."""
+"""`analogrnn agree`: exit code 0 for agreement, 1 for disagreement; broken ladders must be found."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_every_ladder_agrees_in_ngspice(call, inputs):
     assert answer["level"] == "ideal"
     assert answer["steps_equal"] == answer["steps_checked"] == 6 * 16
     assert answer["holds"] is True
-    assert answer["logit_error"] is None  # one deck a ladder has no readout
+    assert answer["logit_error"] is None  # one deck per ladder has no readout
 
 
 @pytest.mark.ngspice
@@ -62,7 +62,7 @@ def test_the_whole_network_in_one_deck_agrees_up_to_its_readout(call, inputs):
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, control):
+def test_a_broken_ladder_is_reported_with_its_first_error(call, control):
     words = ("agree", NETWORK, "--level", "waveform", "--clips", "2", "--control", control)
     said = call(*words, "--json")
     assert said.code == 1
@@ -83,16 +83,16 @@ def test_a_ladder_broken_on_purpose_is_told_with_where_it_went_wrong(call, contr
         "distance",
         "measured",
     }
-    told = call(*words)
-    assert told.code == 1
-    assert told.err == ""
-    assert f"{NETWORK}: DISAGREES" in told.out
-    assert f"first error of cell[{first['cell']}], clip" in told.out
+    shown = call(*words)
+    assert shown.code == 1
+    assert shown.err == ""
+    assert f"{NETWORK}: DISAGREES" in shown.out
+    assert f"first error of cell[{first['cell']}], clip" in shown.out
 
 
 @pytest.mark.ngspice
 @pytest.mark.parametrize("control", ["no_dpi", "no_reset"])
-def test_ngspice_finds_a_ladder_that_was_broken_on_purpose(call, inputs, control):
+def test_ngspice_finds_a_broken_ladder(call, inputs, control):
     said = call("agree", NETWORK, "--inputs", inputs, "--clips", "1", "--control", control)
     assert said.code == 1
     assert "DISAGREES" in said.out
@@ -103,7 +103,7 @@ def test_a_clip_is_named_by_its_number_in_the_set(call):
     assert ", clip 250" in said.out
 
 
-def test_more_misses_than_fit_are_counted(call):
+def test_first_errors_beyond_those_shown_are_counted(call):
     said = call("agree", NETWORK, "--level", "waveform", "--clips", "2", "--control", "no_dpi")
     assert said.out.count("first error of") == 10
     assert "more first errors" in said.out
@@ -125,8 +125,8 @@ def test_a_simulator_that_fails_on_every_run_is_exit_code_4_and_one_line(call, i
 
 
 @pytest.mark.ngspice
-def test_runs_that_fail_are_told_and_their_cells_are_left_out_of_the_count(call, inputs, simulator):
-    """Two of sixteen ladders crash; the other fourteen are compared, and the answer is still no."""
+def test_failed_runs_are_reported_and_their_cells_are_not_counted(call, inputs, simulator):
+    """Two of sixteen ladders crash; the other fourteen are compared, and the verdict is still disagreement."""
     real = find_ngspice().executable
     simulator(f"if grep -qiE '^xladder_cell_(3|11) ' deck.cir; then kill -SEGV $$; fi\nexec {real} \"$@\"")
     words = ("agree", NETWORK, "--inputs", inputs, "--clips", "1")
@@ -140,11 +140,11 @@ def test_runs_that_fail_are_told_and_their_cells_are_left_out_of_the_count(call,
     failures = sorted(answer["failures"])
     assert [failure.split(":")[0] for failure in failures] == ["clip 0, cell[11]", "clip 0, cell[3]"]
     assert all("killed by SIGSEGV" in failure for failure in failures)
-    told = call(*words)
-    assert told.code == 1
-    assert f"{NETWORK}: DISAGREES" in told.out
-    assert "84 of 84" in told.out
-    assert "cell[11]" in told.out
+    shown = call(*words)
+    assert shown.code == 1
+    assert f"{NETWORK}: DISAGREES" in shown.out
+    assert "84 of 84" in shown.out
+    assert "cell[11]" in shown.out
 
 
 def test_the_step_level_has_nothing_to_break(call, inputs):
@@ -153,7 +153,7 @@ def test_the_step_level_has_nothing_to_break(call, inputs):
 
 
 @pytest.mark.parametrize("workers", ["-1", "1025"])
-def test_a_number_of_workers_that_is_none_is_refused(call, inputs, simulator, workers):
+def test_an_invalid_number_of_workers_is_refused(call, inputs, simulator, workers):
     simulator("exit 1")
     call("agree", NETWORK, "--inputs", inputs, f"--workers={workers}").refused(2, "workers", "is outside [1, 1024]")
 

@@ -1,4 +1,4 @@
-"""The verb `calibrate`."""
+"""`analogrnn calibrate`."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from analogrnn.technology import load_technology
 @pytest.mark.ngspice
 @pytest.mark.pdk
 @pytest.mark.slow
-def test_a_calibration_is_a_technology_and_holds_the_committed_one(call, tmp_path):
+def test_a_calibration_is_a_technology_with_the_committed_values(call, tmp_path):
     out = tmp_path / "new.toml"
     said = call("calibrate", "gf180mcu", "--out", out, "--json")
     assert said.code == 0
@@ -17,12 +17,12 @@ def test_a_calibration_is_a_technology_and_holds_the_committed_one(call, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["new.toml"]
 
 
-def test_quick_writes_nothing_so_a_place_for_it_is_refused(call, tmp_path):
+def test_quick_writes_nothing_so_an_output_file_is_refused(call, tmp_path):
     said = call("calibrate", "gf180mcu", "--quick", "--out", tmp_path / "x.toml")
-    said.refused(2, "--quick writes no calibration, so --out has no use; leave one of them out.")
+    said.refused(2, "--quick writes no calibration, so --out has no effect; give one of them only.")
 
 
-def test_without_a_simulator_it_says_how_to_get_one(call, no_simulator):
+def test_without_a_simulator_the_message_names_the_install_command(call, no_simulator):
     call("calibrate", "gf180mcu").refused(3, "is not an executable")
 
 

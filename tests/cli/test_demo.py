@@ -1,4 +1,4 @@
-"""`analogrnn demo`: the main job from end to end, on the small network."""
+"""`analogrnn demo` on the small network, from the network to the figures."""
 
 import json
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_without_ngspice_the_rest_runs_and_one_line_says_what_is_missing(call, t
     said = call(*WORDS, tmp_path / "demo")
     assert said.code == 0
     assert said.err == ""
-    missing = [line for line in said.out.splitlines() if "ngspice part left out" in line]
+    missing = [line for line in said.out.splitlines() if "ngspice part skipped" in line]
     assert len(missing) == 1
     assert no_simulator in missing[0]
     assert "apt-get install ngspice" in missing[0]
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_summary(call, tmp_path, no_simulator):
     assert other["accuracy"]["nominal"] == summaries[0]["accuracy"]["nominal"]
 
 
-def test_a_simulator_that_crashes_spoils_its_own_part_only(call, tmp_path, simulator):
+def test_a_crash_of_the_simulator_affects_its_own_part_only(call, tmp_path, simulator):
     simulator("kill -SEGV $$")
     said = call(*WORDS, tmp_path / "demo")
     assert said.code == 0

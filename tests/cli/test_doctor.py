@@ -1,4 +1,4 @@
-"""`analogrnn doctor`: what is there, what is missing, what to do about it."""
+"""`analogrnn doctor`: what is installed, what is missing, and how to install it."""
 
 import platform
 from importlib import metadata
@@ -28,7 +28,7 @@ def named(checks):
     return {check["name"]: check for check in checks}
 
 
-def test_everything_is_looked_for_and_the_exit_code_tells_whether_it_is_there(call):
+def test_the_exit_code_says_whether_everything_is_installed(call):
     said = call("doctor", "--json")
     assert set(said.json) == {"required", "optional"}
     required = named(said.json["required"])
@@ -43,23 +43,23 @@ def test_everything_is_looked_for_and_the_exit_code_tells_whether_it_is_there(ca
 
 
 @pytest.mark.ngspice
-def test_the_simulator_is_told_with_its_version_and_place(call):
+def test_the_simulator_is_shown_with_its_version_and_path(call):
     detail = named(call("doctor", "--json").json["required"])["ngspice"]["detail"]
     assert detail[0].isdigit()
     assert " at /" in detail
 
 
-def test_a_missing_simulator_is_exit_code_3_and_the_rest_is_still_told(call, no_simulator):
+def test_a_missing_simulator_is_exit_code_3_and_the_rest_is_still_shown(call, no_simulator):
     said = call("doctor", "--json")
     assert said.code == 3
     required = named(said.json["required"])
     assert required["ngspice"]["found"] is False
     assert "apt-get install ngspice" in required["ngspice"]["detail"]
     assert required["networks"]["found"] is True
-    told = call("doctor")
-    assert told.code == 3
-    assert told.err == ""
-    assert "MISSING" in next(line for line in told.out.splitlines() if line.startswith("ngspice"))
+    shown = call("doctor")
+    assert shown.code == 3
+    assert shown.err == ""
+    assert "MISSING" in next(line for line in shown.out.splitlines() if line.startswith("ngspice"))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_missing_models_and_missing_data_are_exit_code_3(call, monkeypatch, targ
     assert named(said.json["required"])[name] == {"name": name, "found": False, "detail": help_}
 
 
-def test_a_missing_package_is_told_and_an_optional_one_changes_no_exit_code(call, monkeypatch):
+def test_a_missing_package_is_reported_and_an_optional_one_changes_no_exit_code(call, monkeypatch):
     code = call("doctor").code
     version = metadata.version
 

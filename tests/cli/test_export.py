@@ -30,7 +30,7 @@ def test_the_deck_on_standard_output_is_the_deck_in_the_file(call, tmp_path):
     assert shown.out == network_deck(design, random_stimulus(design, 3, 1)).text
 
 
-def test_the_json_tells_when_the_deck_ends_and_is_read(call, tmp_path):
+def test_the_json_states_the_stop_and_read_times_of_the_deck(call, tmp_path):
     answer = call("export", NETWORK, *RANDOM, "--out", tmp_path / "net.spice", "--json").json
     assert set(answer) == {"deck", "ladders", "steps", "stop_time_s", "read_times_s"}
     assert answer["deck"] == str(tmp_path / "net.spice")
@@ -62,7 +62,7 @@ def test_json_without_a_file_would_mix_with_the_deck_and_is_refused(call):
 
 
 @pytest.mark.parametrize("names", [("d_in", "x"), ("d_h_x", "x"), ("in", "out"), ("ladder", "g"), ("a", "a_0")])
-def test_no_name_of_a_layer_makes_two_elements_alike(call, tmp_path, names):
+def test_no_names_of_layers_give_two_elements_the_same_name(call, tmp_path, names):
     """The elements of a deck are named after layers; `h_x_0` of one must not be `x_0` of another that is named h."""
     chain = [Cmru(name, np.eye(2), np.zeros(2), np.ones(2), np.ones(2), k_min=0, k_max=2) for name in names]
     save_network(Network((*chain, Linear("last", np.ones((1, 2)), [0.0]))), tmp_path / "n.npz")
@@ -89,20 +89,20 @@ def test_one_ladder_comes_with_its_own_front_end(call, tmp_path):
 
 
 @pytest.mark.ngspice
-def test_an_exported_ladder_runs_in_the_verb_spice(call, tmp_path):
-    told = call("export", NETWORK, *RANDOM, "--cell", "cell[0]", "--out", tmp_path / "cell.spice", "--json").json
+def test_an_exported_ladder_runs_with_the_command_spice(call, tmp_path):
+    exported = call("export", NETWORK, *RANDOM, "--cell", "cell[0]", "--out", tmp_path / "cell.spice", "--json").json
     ran = call("spice", tmp_path / "cell.spice", "--json").json
-    # the supply is 1.8 V; a state is at one of the rails long after the last pulse
+    # the supply is 1.8 V; a state node is at the supply or at ground long after the last pulse
     states = [value for name, value in ran["last"].items() if re.fullmatch(r"v\(x\w*cell_0\.a[1-4]\)", name)]
     assert len(states) == 4
     assert all(v < 0.1 * 1.8 or v > 0.9 * 1.8 for v in states)
-    assert ran["points"] > told["steps"]
+    assert ran["points"] > exported["steps"]
 
 
 @pytest.mark.parametrize(
     "cell", ["cell[16]", "cell[-1]", "cell[²]", "cell[٣]", "cell[", "cell[x]", "readout[0]", "nothing[0]", ""]
 )
-def test_a_ladder_that_is_not_there_is_refused_with_those_that_are(call, cell):
+def test_an_unknown_ladder_is_refused_with_the_known_ones(call, cell):
     said = call("export", NETWORK, *RANDOM, "--cell", cell)
     said.refused(2, f"--slice = {cell!r} names no ladder", "cell[0..15]")
     assert said.out == ""

@@ -1,4 +1,4 @@
-"""The verbs as a whole: help, exit codes, start-up, networks that aren't there or mean harm."""
+"""All commands: help, exit codes, start-up, and networks that are missing or hostile."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_a_quantity_with_a_comma_or_a_separator_is_refused_with_its_flag(call, i
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_tells_what_it_takes(call, verb):
+def test_every_command_lists_its_arguments(call, verb):
     said = call(verb, "--help")
     assert said.code == 0
     assert said.err == ""
@@ -202,7 +202,7 @@ def test_the_help_of_every_verb_and_analysis_imports_nothing_slow():
     assert done.stdout.splitlines() == [f"{words} usage:" for words in asked], done.stderr
 
 
-def test_a_reader_that_leaves_is_no_traceback():
+def test_a_reader_that_stops_early_gives_no_traceback():
     """`analogrnn export ... | head -1`: exit code 128 + SIGPIPE, as the shell's own tools."""
     read, write = os.pipe()
     os.close(read)

@@ -18,7 +18,7 @@ ROOT = Path(analogrnn.__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):
-    """The package with a file in place of every `__pycache__`: nobody can write there, root included."""
+    """The package with a file in place of every `__pycache__`: not even root can write there."""
     place = tmp_path_factory.mktemp("installation")
     shutil.copytree(ROOT / "analogrnn", place / "analogrnn", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("calibration", "circuits", "networks"):
@@ -52,12 +52,12 @@ def test_doctor_names_the_folders_and_the_variable(installation):
     assert not row["found"]
     assert "set NUMBA_CACHE_DIR to a folder that can be written" in row["detail"]
     assert str(installation / "analogrnn" / "kernels" / "__pycache__") in row["detail"]
-    assert said.returncode in (0, 3)  # the simulator and the models are another matter
+    assert said.returncode in (0, 3)  # the simulator and the models may be missing
     assert said.stderr == ""
 
 
 @pytest.mark.parametrize("words", [("map", NETWORK), ("simulate", NETWORK, "--clips", 3, "--noise", "on")])
-def test_a_verb_says_what_it_says_with_a_cache(installation, call, words):
+def test_a_command_gives_the_same_output_as_with_a_cache(installation, call, words):
     said = run(installation, *words, "--json")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout) == call(*words, "--json").json
@@ -99,7 +99,7 @@ def test_without_the_compiler_a_small_campaign_answers_the_same(installation, ca
 
 
 def test_without_the_compiler_a_large_campaign_is_one_clear_line(installation, tmp_path):
-    """32 chips on 300 clips: 5 million cell-steps, more than numpy is left to do."""
+    """32 chips on 300 clips: 5 million cell-steps, more than numpy is allowed to run."""
     said = run(installation, "mc", NETWORK, "--clips", 300, "--chips", 32, "--out", tmp_path, NUMBA_DISABLE_JIT="1")
     assert said.returncode == 3
     assert "NUMBA_DISABLE_JIT switches numba's compiler off; unset it." in said.stderr

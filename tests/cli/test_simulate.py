@@ -71,7 +71,7 @@ def test_accuracies_are_shown_only_if_there_are_labels(call, inputs, tmp_path):
     assert set(call("simulate", NETWORK, "--inputs", tmp_path / "unlabelled.npz", "--json").json) == KEYS
 
 
-def test_a_person_reads_a_table(call, inputs):
+def test_the_terminal_shows_a_table(call, inputs):
     said = call("simulate", NETWORK, "--inputs", inputs)
     assert said.code == 0
     assert said.err == ""
@@ -80,7 +80,7 @@ def test_a_person_reads_a_table(call, inputs):
         json.loads(said.out)
 
 
-def test_the_dataset_holds_what_the_simulation_gave(call, inputs, tmp_path):
+def test_the_dataset_holds_the_results_of_the_simulation(call, inputs, tmp_path):
     said = call("simulate", NETWORK, "--inputs", inputs, "--chip", 5, "--seed", 9, "--out", tmp_path / "run.nc")
     assert said.code == 0
     design = map_network(load_network(library.network_path(NETWORK)), load_technology())
@@ -105,7 +105,7 @@ def test_a_path_under_a_file_is_exit_code_5(call, inputs, blocked):
 
 
 @pytest.mark.parametrize("chip", [-1, 2**31, 10**30])
-def test_a_chip_that_has_no_such_number_is_refused(call, inputs, chip):
+def test_an_invalid_chip_number_is_refused(call, inputs, chip):
     call("simulate", NETWORK, "--inputs", inputs, f"--chip={chip}").refused(
         2, "--chip = ", "is outside [0, 2.14748e+09]"
     )

@@ -1,4 +1,4 @@
-"""`analogrnn spice`: a deck in, signals out, and what it says of simulators and decks that fail."""
+"""`analogrnn spice`: from a deck to its signals, and the messages for simulators and decks that fail."""
 
 import os
 import time
@@ -32,21 +32,21 @@ def deck(tmp_path):
 
 
 @pytest.mark.ngspice
-def test_a_capacitor_charges_as_it_should(call, deck, tmp_path):
+def test_a_capacitor_charges_as_the_formula_predicts(call, deck, tmp_path):
     answer = call("spice", deck(), "--out", tmp_path / "rc.npz", "--json").json
     assert set(answer) == {"ngspice", "plot", "points", "last"}
     assert answer["plot"] == "Transient Analysis"
     assert set(answer["last"]) == {"v(out)", "i(v1)"}
     with np.load(tmp_path / "rc.npz") as data:
         assert len(data["time"]) == answer["points"]
-        # trapezoidal steps of at most h = tau/100 lag by t/tau exp(-t/tau) h^2/12, which is greatest at t = tau;
+        # trapezoidal steps of at most h = tau/100 lag by t/tau exp(-t/tau) h^2/12, which is largest at t = tau;
         # the choice of steps, which start at h/100, adds less than that again
         np.testing.assert_allclose(data["v(out)"], 1.0 - np.exp(-data["time"] / TAU), atol=2 / np.e * 0.01**2 / 12)
         assert data["v(out)"][-1] == answer["last"]["v(out)"]
 
 
 @pytest.mark.ngspice
-def test_a_person_reads_signals_with_their_units(call, deck):
+def test_the_terminal_shows_signals_with_their_units(call, deck):
     said = call("spice", deck())
     assert said.code == 0
     assert said.err == ""
@@ -68,7 +68,7 @@ def test_an_operating_point_and_an_ac_sweep_need_no_stop_time(call, deck):
 
 
 @pytest.mark.ngspice
-def test_a_stop_time_with_a_suffix_must_be_told_in_si(call, deck):
+def test_a_stop_time_with_a_suffix_must_be_given_in_si(call, deck):
     path = deck(RC.replace(f"1e-8 {STOP}", "10n 10u"))
     call("spice", path).refused(2, ".tran ends at '10u'", "give --stop-time")
     assert call("spice", path, "--stop-time", "10us", "--json").json["plot"] == "Transient Analysis"
@@ -113,13 +113,13 @@ def test_a_deck_that_could_do_more_than_simulate_is_refused(call, simulator, dec
     assert not (tmp_path / "started").exists()
 
 
-def test_a_deck_that_is_not_there_is_refused(call, tmp_path):
+def test_a_missing_deck_is_refused(call, tmp_path):
     call("spice", tmp_path / "absent.spice").refused(2, "absent.spice: No such file or directory")
     call("spice", tmp_path).refused(2, f"{tmp_path} is not a file")
 
 
 def test_a_device_and_a_pipe_are_no_decks_and_are_not_read(call, tmp_path):
-    """Either would be read for ever: one never ends, the other never starts."""
+    """Reading either would never end."""
     os.mkfifo(tmp_path / "pipe.spice")
     for path in ("/dev/zero", tmp_path / "pipe.spice"):
         call("spice", path).refused(2, f"{path} is not a file of at most 67108864 bytes")

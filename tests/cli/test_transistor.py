@@ -1,4 +1,4 @@
-"""The verbs on transistors: export, spice and agree of a small network of two ladders."""
+"""Commands on transistors: export, spice and agree for a small network of two ladders."""
 
 import re
 
@@ -32,7 +32,7 @@ def small(tmp_path):
 
 
 @pdk
-def test_a_transistor_deck_names_the_models_plainly_or_by_their_place(call, tmp_path, small):
+def test_a_transistor_deck_names_the_models_by_file_name_or_by_path(call, tmp_path, small):
     words = ("export", small[0], *RANDOM, *STANDARD, "--level", "transistor")
     plain, placed = call(*words), call(*words, "--pdk-paths", "absolute")
     models = find_pdk()
@@ -62,7 +62,7 @@ def test_every_ladder_of_a_layer_goes_into_a_folder(call, tmp_path):
     assert "16 decks of one ladder each" in named.out
     one = call("export", NETWORK, *RANDOM, "--slice", "cell[5]").out
     assert (tmp_path / "again" / "cell_5.spice").read_text() == one
-    call("export", NETWORK, *RANDOM, "--slice", "all").refused(2, "makes 16 decks; name a folder for them with --out")
+    call("export", NETWORK, *RANDOM, "--slice", "all").refused(2, "gives 16 decks; give a folder for them with --out")
 
 
 @pytest.mark.parametrize("words", [["--chip", "3"], ["--pdk-paths", "absolute"]])
@@ -80,7 +80,7 @@ def test_a_clip_is_named_by_its_number(call, inputs):
 @pdk
 @pytest.mark.ngspice
 @pytest.mark.parametrize("paths", ["bare", "absolute"])
-def test_the_verb_spice_finds_the_models_that_a_deck_names(call, tmp_path, small, paths):
+def test_the_command_spice_finds_the_models_that_a_deck_names(call, tmp_path, small, paths):
     deck = tmp_path / "cell.spice"
     call(
         "export",
@@ -113,7 +113,7 @@ def test_a_small_network_agrees_in_transistors_with_its_picture(call, tmp_path, 
     assert answer["classes_equal"] == answer["classes_checked"] == 2
     assert answer["candidate"]["largest"] < 0.05
     assert {path.name for path in (tmp_path / "seen").iterdir()} == {"agreement.json", "worst_cell.png"}
-    # a bound that nothing meets
+    # a bound that no run meets
     said = call(*words, "--clips", "1", "--least-steps", "1.1")
     assert said.code == 1
     assert "DISAGREES" in said.out
@@ -121,7 +121,7 @@ def test_a_small_network_agrees_in_transistors_with_its_picture(call, tmp_path, 
 
 @pdk
 @pytest.mark.ngspice
-def test_a_chip_is_held_against_its_own_fast_model(call, small):
+def test_a_chip_is_compared_with_its_own_behavioural_model(call, small):
     net, clips = small
     said = call("agree", net, "--inputs", clips, *STANDARD, "--level", "transistor", "--clips", "1", "--chip", "2")
     assert "chip 2: agrees" in said.out

@@ -1,4 +1,4 @@
-"""Specification files, their judgement, and the bench that measures one condition."""
+"""Specification files, their evaluation, and the bench that measures one condition."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ NOMINAL, COLD = Condition("typical", 27.0, 1.8), Condition("ss", -20.0, 1.8)
 
 
 def content(**changes):
-    """A small file that is right."""
+    """The content of a small valid file."""
     limits = {"parameter": "up_threshold", "unit": "beta", "min": 0.8, "typ": 1.0, "max": "1.2 beta"}
     base = {"name": "ladder", "bench": {"stages": 4}, "conditions": {"corner": ["typical", "ss"]}, "spec": [limits]}
     return base | changes
@@ -61,7 +61,7 @@ def test_limits_are_read_in_the_parameters_unit():
 
 
 @pytest.mark.parametrize("name", ["standard_ladder", "too_tight", "clock_too_fast"])
-def test_the_examples_are_right(name):
+def test_the_examples_are_valid(name):
     assert read_specs(EXAMPLES / f"specs_{name}.toml").specs
 
 
@@ -90,7 +90,7 @@ def test_the_examples_are_right(name):
         (content(conditions={"temperature": [300]}), r"temperature = 300 C is outside \[-55, 150\] C"),
         (content(conditions={"supply": [float("nan")]}), "supply = nan is not finite"),
         (content(conditions={"supply": [True]}), "supply = True is not a number or a quantity in V"),
-        (content(spec=[]), r"has no \[\[spec\]\]; add one line a parameter"),
+        (content(spec=[]), r"has no \[\[spec\]\]; add one per parameter"),
         (content(spec=[3]), r"\[\[spec\]\] 1 is not a table"),
         (line(limit=3), r"\[\[spec\]\] 1 has unknown keys \['limit'\]"),
         (line(parameter="speed"), r"parameter = 'speed' is unknown; known: "),
@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_or_not_toml_is_refused(tmp_path):
         read_specs(tmp_path / "bad.toml")
 
 
-def test_limits_are_of_the_worst_stage_under_the_worst_condition():
+def test_limits_apply_to_the_worst_stage_under_the_worst_condition():
     data = (measured(NOMINAL, up_threshold=[0.9, 1.1]), measured(COLD, up_threshold=[1.0, 1.3]))
     good = judge(spec(least=0.9, typical=1.0, most=1.3), data, NOMINAL)
     assert good.passes
@@ -129,18 +129,18 @@ def test_limits_are_of_the_worst_stage_under_the_worst_condition():
     assert judge(spec(least=0.91), data, NOMINAL).reasons == (f"0.9 is below min 0.91 at {NOMINAL}",)
 
 
-def test_typ_is_judged_at_the_nominal_condition_alone():
+def test_typ_applies_to_the_nominal_condition_alone():
     data = (measured(COLD, up_threshold=2.0), measured(NOMINAL, up_threshold=1.0))
     assert judge(spec(typical=1.05), data, NOMINAL).passes
     assert "is not within 10 % of typ 1.2" in judge(spec(typical=1.2), data, NOMINAL).reasons[0]
 
 
-def test_a_spec_that_names_conditions_sees_no_other():
+def test_a_spec_that_names_conditions_covers_no_other():
     data = (measured(NOMINAL, up_threshold=1.0), measured(COLD, up_threshold=2.0))
     row = judge(spec(most=1.5, corner=("typical",)), data, NOMINAL)
     assert row.passes
     assert row.conditions == 1
-    with pytest.raises(ParameterError, match="covers none of the conditions; widen it"):
+    with pytest.raises(ParameterError, match="covers none of the conditions; list at least one"):
         judge(spec(most=1.5, corner=("ff",)), data, NOMINAL)
 
 
@@ -176,7 +176,7 @@ def test_margins_and_yield_are_those_of_the_thresholds():
     assert np.isnan(lost["mismatch_yield"][0])
 
 
-def test_the_random_steps_keep_to_the_demand_and_reach_every_level():
+def test_the_random_steps_meet_the_demand_and_reach_every_level():
     bench = SweepBench(steps=16)
     demand = Demand(bench.hold, bench.move, bench.most)
     c = drifting_moves(demand, bench.stages, bench.steps, bench.seed)
@@ -192,7 +192,7 @@ def test_a_crossing_is_interpolated_and_must_start_at_its_level():
     # 0.75 of the way from 0.05 to 1.95
     assert crossing(time, np.array([node]), ramp, 0, 0.9) == pytest.approx(0.05 + 0.75 * 1.9)
     assert np.isnan(crossing(time, np.array([1.8 - node]), ramp, 0, 0.9))
-    # one stage is ON, but not the lowest: no level of the ladder
+    # one stage is ON, but not the lowest: not a level of the ladder
     island = np.array([np.full(5, 1.8), np.zeros(5), node])
     assert np.isnan(crossing(time, island, Ramp(start=0.5, length=1.0, sign=1, level=1), 2, 0.9))
     assert np.isnan(crossing(time, np.array([np.full(5, 1.8)]), ramp, 0, 0.9))
@@ -204,9 +204,9 @@ def report():
     return SweepReport(file, tuple(judge(s, data, NOMINAL) for s in file.specs), data)
 
 
-def test_the_table_shows_limits_findings_and_reasons(tmp_path):
-    made = report()
-    assert cells(made.rows[0]) == (
+def test_the_table_shows_limits_measured_values_and_reasons(tmp_path):
+    result = report()
+    assert cells(result.rows[0]) == (
         "up_threshold",
         "u_up",
         "0.8 beta",
@@ -217,29 +217,29 @@ def test_the_table_shows_limits_findings_and_reasons(tmp_path):
         "1.1 beta",
         "FAIL",
     )
-    text = markdown(made)
+    text = markdown(result)
     assert text.startswith("# ladder: FAILS")
     assert "- up_threshold: no result at ss 27 C 1.8 V: no" in text
-    answer = as_dict(made)
+    answer = as_dict(result)
     assert answer["rows"][0]["found"] == {"min": 0.9, "typ": 1.0, "max": 1.1}
     assert answer["measurements"][0]["values"]["ladder_power"] == [None]
-    draw_sweep(made, tmp_path / "sweep.png")
+    draw_sweep(result, tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").stat().st_size > 5000
     with pytest.raises(OutputError, match="choose another folder"):
-        draw_sweep(made, tmp_path / "none" / "sweep.png")
+        draw_sweep(result, tmp_path / "none" / "sweep.png")
 
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
 def test_a_step_too_short_for_the_pulse_is_refused():
     file = parse_specs(content(bench={"step": "1ms"}))
-    with pytest.raises(ParameterError, match=r"step = 0.001 s is too short for the pulse of .* s: give at least"):
+    with pytest.raises(ParameterError, match=r"step = 0.001 s is too short for the pulse of .* s; give at least"):
         run_sweep(file, TECHNOLOGY)
 
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_a_limit_too_tight_fails_for_that_limit_and_no_other():
+def test_a_limit_that_is_too_tight_fails_alone():
     given = content(
         conditions={},
         bench={"stages": 2, "steps": 6},
@@ -256,7 +256,7 @@ def test_a_limit_too_tight_fails_for_that_limit_and_no_other():
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
-def test_a_clock_too_fast_fails_by_its_steps():
+def test_a_clock_that_is_too_fast_gives_wrong_steps():
     file = read_specs(EXAMPLES / "specs_clock_too_fast.toml")
     file = replace(file, bench=replace(file.bench, stages=2, steps=12))
     found = run_sweep(file, TECHNOLOGY, workers=1)
@@ -269,7 +269,7 @@ def test_a_clock_too_fast_fails_by_its_steps():
 @pytest.mark.ngspice
 @pytest.mark.pdk
 def test_ramps_find_the_same_threshold_at_every_inner_level():
-    """Inner stages are alike: what tells them apart is the resolution of the ramps, 0.02 beta with few time points."""
+    """Inner stages are equal, so their differences are the resolution of the ramps: 0.02 beta with few time points."""
     design = bench_ladders(levels_about_zero(4), TECHNOLOGY, replace(MappingOptions.standard(), input_bound=BOUND))
     candidates = np.zeros(2)
     deck = ladder_transistors(design, design.ladders[0], 0, candidates[:, None], find_pdk())

@@ -25,7 +25,7 @@ WORKERS = 2
 # the standard stage: unipolar, narrow and long devices, see docs/circuits.md
 STANDARD = replace(MappingOptions.standard(), input_bound=bench.BOUND)
 DEFAULT = MappingOptions(input_bound=bench.BOUND)
-SLOPE = bench.Slope(3.0, 3.0)  # the end of a ramp stands, so that the ladder runs to its end
+SLOPE = bench.Slope(3.0, 3.0)  # the end of a ramp is held, so that the ladder reaches its last level
 
 
 def ladder_design(stages: int, options: MappingOptions = STANDARD) -> Design:
