@@ -149,6 +149,13 @@ def test_a_network_without_readout_is_refused():
         readout_deck(small(network(cmru(), readout=False)), np.zeros((1, 2)), PLAIN)
 
 
+def test_a_readout_takes_the_outputs_of_its_ladders_which_no_input_bound_limits():
+    """Only inputs of the network are bounded by their offset; outputs of ladders are not."""
+    offset = DESIGN.layers[1].synapses.offset
+    deck = readout_deck(DESIGN, np.tile((2.0 * offset + 1.0) * DESIGN.unit_current, (3, 1)), PLAIN)
+    assert len(deck.logits) == DESIGN.layers[1].synapses.width
+
+
 def test_chips_without_a_class_are_refused():
     with pytest.raises(ParameterError, match="random has no pooling, so a clip has no class; add pooling 'last'"):
         TransistorChips(small(network(cmru(), readout=False)), X)
