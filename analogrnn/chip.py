@@ -211,7 +211,7 @@ def _assemble(
         if isinstance(layer, FeedForward):
             layers.append(ChipFeedForward(layer.name, synapses, layer.rectifier is not None))
             continue
-        unit = layer.synapses.scale * design.unit_current
+        unit = design.candidate_units(layer.synapses)
         assert tables.up is not None
         assert tables.down is not None
         assert tables.output is not None
@@ -236,7 +236,7 @@ def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tup
 
     The output is the sum of the stages' currents less the fixed offset of the nominal level zero.
     """
-    unit, shape = (ladder.synapses.scale * design.unit_current)[:, None], (1, ladder.width, ladder.stages)
+    unit, shape = design.candidate_units(ladder.synapses)[:, None], (1, ladder.width, ladder.stages)
     down, up = (np.broadcast_to(ladder.threshold[:, [k]], shape) for k in (0, 1))
     output, base = (ladder.alpha[:, None] * ladder.levels)[None], ladder.i_base[:, None]
     if draws:

@@ -254,6 +254,10 @@ class Design(Shown):
         """The recurrent layers, in the order of the signal."""
         return tuple(layer for layer in self.layers if isinstance(layer, Ladder))
 
+    def candidate_units(self, synapses: Synapses) -> np.ndarray:
+        """(d,) A, the current that stands for a candidate of 1 in each row: its scale times the unit current."""
+        return np.asarray(synapses.scale * self.unit_current)
+
     @property
     def classes(self) -> int:
         """Number of classes that a clip may have. Raises ParameterError for a network without pooling."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from analogrnn.errors import ParameterError
 
+MOST_CHIP = 2**31 - 1  # the largest chip number: netCDF-3 stores them with 32 bits and a sign
 NO_CHIP = 2**32 - 1  # chip number of the nominal chip in the counter of a draw
 
 
@@ -33,8 +34,8 @@ def stream_key(seed: int, *path: str | int | np.integer) -> np.ndarray:
 
 def chip_number(owner: str, value: object) -> int:
     """Return `value` if it is a valid chip number, else raise ParameterError. It is one 32-bit word of a counter."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < NO_CHIP:
-        raise ParameterError(f"{owner} = {value!r} is not a chip number: give a whole number from 0 to {NO_CHIP - 1}.")
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= MOST_CHIP:
+        raise ParameterError(f"{owner} = {value!r} is not a chip number: give a whole number from 0 to {MOST_CHIP}.")
     return int(value)
 
 

@@ -323,7 +323,7 @@ def _current_errors(design: Design, reference: Reference, run: NetworkRun) -> _C
     for ladder in design.ladders:
         layer = reference.layers[ladder.name]
         error = run.candidates[ladder.name] - layer.candidates
-        half = ladder.beta / (ladder.synapses.scale * design.unit_current)
+        half = ladder.beta / design.candidate_units(ladder.synapses)
         in_units.append(error.ravel())
         candidates.append((error / half).ravel())
         # the output of a wrong level is not an error of the currents

@@ -11,6 +11,7 @@ from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import LabelledClips
 from analogrnn.errors import in_range
+from analogrnn.streams import MOST_CHIP
 
 NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
 
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
     if args.chip is not None:
-        in_range("--chip", args.chip, 0, 2**31 - 1)
+        in_range("--chip", args.chip, 0, MOST_CHIP)
     chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
     result = ar.simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
     digital = ar.forward(network, inputs.x)

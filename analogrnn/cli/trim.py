@@ -14,6 +14,7 @@ from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_json
+from analogrnn.streams import MOST_CHIP
 from analogrnn.trim import TrimCampaign, TrimOptions, TrimPlan, chip_trimmed, plan_trim, trim_chips
 from analogrnn.trim.campaign import TrimClips
 from analogrnn.trim.knobs import SHARING
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     plan = plan_trim(design_of(args, network), options)
     clips = _clips(args, network)
     if args.chip is not None:
-        chips = [int(in_range("--chip", args.chip, 0, 2**31 - 1))]
+        chips = [int(in_range("--chip", args.chip, 0, MOST_CHIP))]
     else:
         chips = list(range(int(in_range("--chips", args.chips, 1, 10**6))))
     with ui.progress(f"trimming {len(chips)} chips") as progress:

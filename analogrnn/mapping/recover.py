@@ -27,7 +27,7 @@ def recover_network(design: Design) -> Network:
 
 
 def _recover_cell(design: Design, ladder: Ladder, weight: np.ndarray, bias: np.ndarray) -> Cmru | FirstQuadrantBmru:
-    unit = ladder.synapses.scale * design.unit_current
+    unit = design.candidate_units(ladder.synapses)
     alpha = ladder.i_alpha / (design.unit_current * ladder.level_step)
     if not ladder.return_to_zero:
         b_hi, b_lo = ladder.i_th / unit, (ladder.i_th - ladder.i_hyst) / unit

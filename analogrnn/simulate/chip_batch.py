@@ -113,7 +113,7 @@ class ChipBatch:
         """Stages ON of ladder layer j: (C, S, d) after the last step, or (C, T, S, d) after each."""
         ladder = self._design.layers[j]
         assert isinstance(ladder, Ladder)
-        unit = ladder.synapses.scale * self._design.unit_current
+        unit = self._design.candidate_units(ladder.synapses)
         sigma = candidate_noise(self._design, ladder) / unit
         noisy = self._noise is not None and bool(np.any(sigma > 0.0))
         (steps, samples), chips = lanes.source.shape[:2], len(numbers)

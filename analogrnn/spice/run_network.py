@@ -227,7 +227,7 @@ class _Runner:
             self._failed(task, result)
             return
         for ladder in self.design.ladders:
-            unit = ladder.synapses.scale * self.design.unit_current
+            unit = self.design.candidate_units(ladder.synapses)
             for cell in range(ladder.width):
                 key = ladder.name, cell
                 if key not in result.stages:

@@ -93,7 +93,7 @@ def candidate_input(plan: TrimPlan, cell: int, candidate: float) -> np.ndarray:
 
 
 class _Bench:
-    """One chip with its plan, and how a ladder's state is told from the output currents."""
+    """One chip with its plan, and how a ladder's state is read from the output currents."""
 
     def __init__(self, chip: ChipUnderTest, plan: TrimPlan) -> None:
         self.chip, self.plan, self.sequences = chip, plan, 0
@@ -128,59 +128,81 @@ def _search(bits: int, holds: Callable[[int], bool]) -> int:
     return code
 
 
+class _LadderTrim:
+    """The search for the codes of one ladder, the others parked: `work` holds the codes found so far.
+
+    `reference` has the reading with no stage ON, then with one more stage ON for each stage that is done.
+    """
+
+    def __init__(self, bench: _Bench, codes: Codes, cell: int) -> None:
+        self.bench, self.cell = bench, cell
+        self.bits, self.repeats = bench.plan.options.bits, bench.plan.options.repeats
+        parked = np.ones(bench.plan.ladder.width, dtype=bool)
+        parked[cell] = False
+        self.work = replace(
+            codes, parked=parked, threshold=codes.threshold.copy(), width=codes.width.copy(), row=codes.row.copy()
+        )
+        self.work.threshold[cell] = bench.plan.threshold.top  # stages above the present one must not set
+        bench.chip.program(replace(self.work, parked=np.ones_like(parked)))
+        self.reference = [self._reading([None])]
+
+    def search(self, codes: np.ndarray, candidates: list[float | None], level: int, *, below: bool = False) -> None:
+        """Leave in `codes`, a view of one DAC's code in `work`, the largest with which the ladder ends at `level`.
+
+        candidates  one per step; None: a step without a pulse
+        below       the largest with which it ends below `level`
+
+        The code is 0 if there is none.
+        """
+
+        def holds(code: int) -> bool:
+            codes[...] = code
+            self.bench.chip.program(self.work)
+            seen = self.bench.levels(self.cell, candidates, self.repeats)[:, -1]
+            reached = bool(np.sum(seen > self.reference[level - 1] + 0.5) * 2 > self.repeats)
+            return reached != below
+
+        codes[...] = _search(self.bits, holds)
+
+    def finish_stage(self, climbs: list[float | None]) -> None:
+        """Take the reading after `climbs` as that of the level above."""
+        self.bench.chip.program(self.work)
+        self.reference.append(self._reading(climbs))
+
+    def _reading(self, candidates: list[float | None]) -> float:
+        return float(np.median(self.bench.levels(self.cell, candidates, self.repeats)[:, -1]))
+
+
 def _trim_ladder(bench: _Bench, codes: Codes, cell: int) -> Codes:
-    plan, stages = bench.plan, bench.plan.ladder.stages
-    bits, repeats = plan.options.bits, plan.options.repeats
-    parked = np.ones(plan.ladder.width, dtype=bool)
-    parked[cell] = False
-    work = replace(
-        codes, parked=parked, threshold=codes.threshold.copy(), width=codes.width.copy(), row=codes.row.copy()
-    )
+    plan = bench.plan
+    trim = _LadderTrim(bench, codes, cell)
+    threshold, width = trim.work.threshold[cell], trim.work.width[cell]  # (N,) views
     b = float(plan.ladder.threshold[cell, 1])
-    work.threshold[cell] = plan.threshold.top  # stages above the one at work must not set
-    reference = _all_off(bench, work, cell)
-
-    def majority(array: np.ndarray, index: int, code: int, candidates: list[float | None], level: int) -> bool:
-        """Whether the ladder ends at `level` or above with this code."""
-        array[cell if array.ndim == 1 else (cell, index)] = code
-        bench.chip.program(work)
-        seen = bench.levels(cell, candidates, repeats)[:, -1]
-        return bool(np.sum(seen > reference[level - 1] + 0.5) * 2 > repeats)
-
     climb = CLIMB * b
     # half a step of each DAC as a candidate: a search ends below the code that it looks for, by half a step on average
+    unit = plan.design.candidate_units(plan.ladder.synapses)[cell]
     half = {
-        name: float(dac.lsb[cell] / 2 / _unit(plan, cell))
+        name: float(dac.lsb[cell] / 2 / unit)
         for name, dac in (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row))
     }
     first: list[float | None] = []
-    rest = _search(bits, lambda code: majority(work.threshold, 0, code, [None], 1))
-    work.threshold[cell, 0] = min(rest + 1, plan.threshold.top)
+    trim.search(threshold[:1], [None], 1)
+    at_rest = int(threshold[0])
+    threshold[0] = min(at_rest + 1, plan.threshold.top)
     probe = half["row"] + half["threshold"]
-    if rest == 0:  # the threshold to set is out of the range at rest, so the one to reset is within
+    if at_rest == 0:  # the threshold to set is out of the range at rest, so the one to reset is within
         first = [climb]
-        work.threshold[cell, 0] = _search(bits, lambda code: majority(work.threshold, 0, code, [climb, None], 1))
+        trim.search(threshold[:1], [climb, None], 1)
         probe = half["row"] - half["threshold"]
-    work.row[cell] = _search(bits, lambda code: majority(work.row, 0, code, [*first, probe], 1))
-    for stage in range(stages):
-        up: list[float | None] = [*([climb] * stage), b + half["threshold"]]
-        down: list[float | None] = [*([climb] * (stage + 1)), -b - half["width"]]
+    trim.search(trim.work.row[cell : cell + 1], [*first, probe], 1)
+    for stage in range(plan.ladder.stages):
         level = stage + 1
-        code = _search(bits, lambda code: majority(work.threshold, stage, code, up, level))  # noqa: B023
-        work.threshold[cell, stage] = code
-        # "resets" is "does not end at this level"
-        code = _search(bits, lambda code: not majority(work.width, stage, code, down, level))  # noqa: B023
-        work.width[cell, stage] = code
-        bench.chip.program(work)
-        reference.append(float(np.median(bench.levels(cell, [climb] * level, repeats)[:, -1])))
-    _share(plan, work, cell)
-    return replace(work, parked=codes.parked)
-
-
-def _all_off(bench: _Bench, work: Codes, cell: int) -> list[float]:
-    """The reading with every stage OFF: all ladders parked."""
-    bench.chip.program(replace(work, parked=np.ones_like(work.parked)))
-    return [float(np.median(bench.levels(cell, [None], bench.plan.options.repeats)[:, -1]))]
+        climbs: list[float | None] = [climb] * level
+        trim.search(threshold[stage:level], [*climbs[1:], b + half["threshold"]], level)
+        trim.search(width[stage:level], [*climbs, -b - half["width"]], level, below=True)
+        trim.finish_stage(climbs)
+    _share(plan, trim.work, cell)
+    return replace(trim.work, parked=codes.parked)
 
 
 def _share(plan: TrimPlan, work: Codes, cell: int) -> None:
@@ -203,7 +225,3 @@ def _trim_readout(chip: ChipUnderTest, plan: TrimPlan, codes: Codes, x: np.ndarr
         excess = (chip.run(x, clocked, preset=True)[-1] - wanted * plan.design.unit_current).mean(axis=0)
         codes = replace(codes, readout=plan.output.clipped(codes.readout + excess / plan.output.lsb))
     return codes
-
-
-def _unit(plan: TrimPlan, cell: int) -> float:
-    return float(plan.ladder.synapses.scale[cell] * plan.design.unit_current)

@@ -89,7 +89,7 @@ def test_what_varies_can_be_sent_to_another_process():
     ("chips", "options", "message"),
     [
         ([], {}, r"score_chips\.chips names no chip; give at least one chip number"),
-        ([-1], {}, r"score_chips\.chips = -1 is not a chip number: give a whole number from 0 to 4294967294"),
+        ([-1], {}, r"score_chips\.chips = -1 is not a chip number: give a whole number from 0 to 2147483647"),
         ([2**32 - 1], {}, r"score_chips\.chips = 4294967295 is not a chip number"),
         ([1.5], {}, r"score_chips\.chips = 1.5 is not a chip number"),
         ([0], {"threads": 0}, r"score_chips\.threads = 0 is outside \[1, 1024\]"),

@@ -136,7 +136,7 @@ def flat_equals_slices(quick: bool) -> Measured:
     for ladder in design.ladders:
         equal = slices.stages[ladder.name] == flat.stages[ladder.name]
         same, checked = same + int(equal.sum()), checked + equal.size
-        half = ladder.beta / (ladder.synapses.scale * design.unit_current)
+        half = ladder.beta / design.candidate_units(ladder.synapses)
         candidates.append(np.abs(slices.candidates[ladder.name] - flat.candidates[ladder.name]) / half)
         full = ladder.i_alpha * ladder.stages
         outputs.append(np.abs(slices.outputs[ladder.name] - flat.outputs[ladder.name]) / full)

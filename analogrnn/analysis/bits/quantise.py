@@ -223,7 +223,7 @@ def _synapses(layer: FeedForward | Ladder, offset: np.ndarray, part: _Part) -> S
 
 def _ladder(design: Design, ladder: Ladder, synapses: Synapses, part: _Part) -> Ladder:
     window = _window(design, ladder, part)
-    scale, unit = synapses.scale, synapses.scale * design.unit_current
+    scale, unit = synapses.scale, design.candidate_units(synapses)
     down, up = (ladder.threshold[:, i] + error / scale for i, error in ((0, window.down_error), (1, window.up_error)))
     currents = window.currents
     if window.whole:  # all are codes: their sum is exact, and a trained value plus errors is not

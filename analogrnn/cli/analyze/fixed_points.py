@@ -8,6 +8,7 @@ from analogrnn.cli.arguments import add_common, add_network, design_of, network_
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.streams import MOST_CHIP
 from analogrnn.units import plain_number
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if not values:
         raise ParameterError(f"--eps = {args.eps!r} names no value; write them as in 0,0.5,1.")
     if args.chip is not None:
-        in_range("--chip", args.chip, 0, 2**31 - 1)
+        in_range("--chip", args.chip, 0, MOST_CHIP)
         if args.ngspice:
             raise ParameterError("--ngspice simulates the nominal design; leave --chip out.")
     network = network_of(args)

@@ -10,6 +10,7 @@ from analogrnn.cli.simulate import NO_POOLING
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.streams import MOST_CHIP
 from analogrnn.units import plain_number
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     sigmas = _sigmas(args.sigmas)
     in_range("--repeats", args.repeats, 1, 10_000)
     if args.chip is not None:
-        in_range("--chip", args.chip, 0, 2**31 - 1)
+        in_range("--chip", args.chip, 0, MOST_CHIP)
     design, inputs = design_of(args, network), inputs_of(args, network)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     found = analyze_noise(chip, inputs.x)

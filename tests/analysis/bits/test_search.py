@@ -113,7 +113,7 @@ def test_the_quantised_design_agrees_with_its_own_currents(design):
     """A threshold is I_th - I_base - I_s in the unit of the row, whatever was rounded and in which order."""
     for word_lengths in (dict.fromkeys(groups_of(design), 6), {"base": 3}, {"threshold": 5, "shift": 4}, {"width": 4}):
         ladder = quantise(design, word_lengths).design.ladders[0]
-        unit = ladder.synapses.scale * design.unit_current
+        unit = design.candidate_units(ladder.synapses)
         up = (ladder.i_th - ladder.i_base - ladder.i_shift) / unit
         assert_allclose(ladder.threshold[:, 1], up, rtol=1e-12, atol=1e-12)
         assert_allclose(ladder.threshold[:, 0], up - ladder.i_hyst / unit, rtol=1e-12, atol=1e-12)
