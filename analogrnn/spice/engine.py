@@ -266,7 +266,7 @@ def write_job(job: Job, folder: Path, *, noise: bool = False) -> None:
         taken.add(name)
     if not job.deck.strip():
         raise DeckError("deck: it is empty; a deck has a title, elements and one analysis.")
-    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths)
+    check_deck(job.deck, files=job.files, allowed_paths=job.allowed_paths, noise=noise)
     for path in job.allowed_paths:
         _check_models(path, _stamp(path))
     for name, text in job.files.items():
