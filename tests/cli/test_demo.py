@@ -107,8 +107,8 @@ def test_a_crash_of_the_simulator_affects_its_own_part_only(call, tmp_path, simu
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--clips", "0"], "spice_clips = 0 is outside [1, 300]"),
-        (["--clips", "301"], "spice_clips = 301 is outside [1, 300]"),
+        (["--clips", "0"], "--clips = 0 is outside [1, 300]"),
+        (["--clips", "301"], "--clips = 301 is outside [1, 300]"),
         (["--chips", "0"], "chips = 0 is outside"),
         (["--network", "digits_d99"], "digits_d16_k2, digits_d32_k4"),
     ],
