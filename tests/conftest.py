@@ -19,7 +19,7 @@ import pytest
 from analogrnn.errors import MissingDependencyError
 
 os.environ["MPLBACKEND"] = "Agg"  # inherited by the examples that tests start
-# a shell makes what it runs in the background deaf to Ctrl-C, and so would be all that the tests start
+# a shell makes background jobs ignore Ctrl-C, and all processes that the tests start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: the first call of a kernel compiles it.
@@ -88,7 +88,7 @@ def _missing(need: Callable[[], None]) -> str | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With pytest-xdist (-n 2), the tests are collected where nobody could be told that a simulator is missing."""
+    """With pytest-xdist (-n 2), tests are collected in processes that can't report a missing simulator."""
     if config.getoption("numprocesses", None) and config.getoption("--ngspice") == "required":
         for marker, need in _SIMULATOR.items():
             if reason := _missing(need):
@@ -128,7 +128,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """All processes collect all tests, so what one says is what each says; one that crashed says nothing."""
+    """All processes collect all tests, so each reports the same; one that crashed reports nothing."""
     node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
 
 

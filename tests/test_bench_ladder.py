@@ -1,4 +1,4 @@
-"""Ladders on a bench: their thresholds, and what the digital CMRU does with their candidates."""
+"""Bench ladders: their thresholds, and the digital CMRU on the same candidates."""
 
 import numpy as np
 from helpers import TECHNOLOGY
@@ -26,7 +26,7 @@ def test_the_digital_ladder_moves_one_stage_at_its_threshold_and_stops_at_its_en
     assert not (~digital_stages(design, candidates)[:, 0] & digital_stages(design, candidates)[:, 1]).any()
 
 
-def test_climbs_and_holds_visit_every_level_and_keep_to_the_demand():
+def test_climbs_and_holds_visit_every_level_and_meet_the_demand():
     demand = Demand(hold=0.4, move=1.5)
     candidates = climbs_and_holds(demand, 4, 40, seed=3)
     assert set(np.abs(candidates)) == {0.4, 1.5}

@@ -119,7 +119,7 @@ def trained(network):
 
 
 def elements(deck):
-    """The elements of a deck by hierarchical name, in small letters: ngspice knows no others."""
+    """The elements of a deck by hierarchical name, in lower case, as ngspice reads them."""
     inside, scope = {"": {}}, ""
     for line in deck.replace("\n+ ", " ").lower().splitlines():
         words = line.split(";")[0].split()
@@ -168,7 +168,7 @@ def test_there_is_one_row_for_each_trained_parameter(network, design):
         assert part.trained == trained_value, part.parameter
 
 
-def test_the_values_of_the_circuit_give_the_trained_numbers_back(network, design):
+def test_the_trained_numbers_follow_from_the_values_of_the_circuit(network, design):
     """By the meaning of each quantity: a mirror's ratio, a bias over the unit current, half a hysteresis."""
     parts = {part.parameter: part for part in bill_of_materials(design)}
     unit = design.unit_current
@@ -219,7 +219,7 @@ def test_every_element_named_is_in_the_ideal_deck_and_carries_its_value(design):
             rail = "synapse_negative" if "negative" in part.quantity else "synapse_positive"
             assert rail in words
         else:
-            # four corners a pulse, or none
+            # four breakpoints per pulse, or none
             corners = re.findall(r"[^\s()]+", " ".join(words[2:]).removeprefix("pwl"))
             assert max(len(corners) // 2 - 1, 0) == 4 * part.value
 
@@ -311,7 +311,7 @@ def test_the_table_holds_what_the_rows_hold(design, tmp_path):
         )
 
 
-def test_no_parts_make_a_table_of_its_heading():
+def test_a_table_without_parts_is_its_heading():
     file = io.StringIO()
     assert write_parts([], file) == 0
     assert file.getvalue() == "parameter,trained,ideal_element,transistor_element,quantity,value,unit\n"
@@ -354,7 +354,7 @@ def test_the_summary_is_plain_json_in_si_units(design):
         assert 0 < ratios["min"] <= ratios["max"]
 
 
-def test_the_rows_for_a_person_name_every_margin_and_every_ladder(design):
+def test_the_summary_for_a_terminal_names_every_margin_and_every_ladder(design):
     rows = summary_rows(design)
     assert all(isinstance(text, str) and text for row in rows for text in row)
     labels = [label for label, _ in rows]

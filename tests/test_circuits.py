@@ -1,11 +1,11 @@
-"""The library of circuits: each block in transistors has an ideal twin with the same ports, and they agree."""
+"""The library of circuits: each block in transistors has an ideal subcircuit with the same ports, and they agree."""
 
 import pytest
 
 from analogrnn import library
 from validation.circuits.twins import BLOCKS, deviations, netlist
 
-DEVICES = {"nfet", "pfet"}  # a transistor has no twin: the ideal blocks are made of sources and resistors
+DEVICES = {"nfet", "pfet"}  # a transistor has no ideal subcircuit: the ideal blocks consist of sources and resistors
 
 
 def blocks(flavour):

@@ -18,8 +18,8 @@ from analogrnn.technology import load_technology
 from analogrnn.units import format_quantity, parse, whole_number
 
 _QUANTITIES = {
-    "unit_current": ("A", "current that stands for 1 in the trained network"),
-    "period": ("s", "one step; default: the shortest with the stated margins"),
+    "unit_current": ("A", "current that represents 1 in the trained network"),
+    "period": ("s", "step time; default: the shortest with the stated margins"),
     "pulse": ("s", "how long the candidate acts in each step"),
     "c_dpi": ("F", "DPI capacitor"),
 }
@@ -48,8 +48,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--stage",
         choices=STAGES,
         default="default",
-        help="a named stage: default (10 x 10 um), standard (2 x 18 um, 10 ms a step, low power), "
-        "large (standard in 4 x 20 um); what else is given overrides it",
+        help="a named stage: default (10 x 10 um), standard (2 x 18 um, 10 ms per step, low power), "
+        "large (standard in 4 x 20 um); other options override it",
     )
     group.add_argument("--cell-size", metavar="W[xL]", help="devices of the cells (default: the stage's)")
     group.add_argument("--synapse-size", metavar="W[xL]", help="unit device of the weight mirrors (default: as cells)")
