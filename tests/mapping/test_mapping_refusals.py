@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -212,6 +212,11 @@ def test_an_option_may_lie_on_its_limits_and_not_beyond(name):
         limits = re.escape(f"{unit} is outside [{low:g}, {high:g}]{unit}.")
         with pytest.raises(ParameterError, match=rf"^MappingOptions\.{name} = \S+{limits}$"):
             MappingOptions(**{name: float(beyond)})
+
+
+def test_options_can_not_be_changed_past_their_check():
+    with pytest.raises(FrozenInstanceError):
+        MappingOptions().settle = 1.0
 
 
 def test_an_option_that_is_no_number_is_named():
