@@ -109,6 +109,28 @@ def test_behind_a_rectifier_a_mirror_is_at_rest_at_one_unit():
     assert rows.fall[0] < 0.0
 
 
+def test_each_row_of_each_chip_deviates_on_its_own():
+    """Positive weights, added up mirror by mirror: the rail carries what they add, and its own mirror follows."""
+    cell = cmru("cell", 2, 2, weight=[[2.0, 3.0], [1.0, 0.5]], bias=[9.0, 5.0], threshold=[1.0, 1.0])
+    design = mapped(network(cell, readout=False), input_bound=BOUND)
+    synapses, rng = design.ladders[0].synapses, np.random.default_rng(3)
+    shapes = synapse_types(design, synapses, 1).shapes
+    delta = {name: 0.1 * rng.standard_normal((2, *shape)) for name, shape in shapes.items()}
+    rows = rows_of(design, synapses)
+    _, bias = rows.deviate({name: DeviceDraw(0.0 * d, 0.0 * d, d) for name, d in delta.items()})
+    bias_current = cell.bias - cell.weight.sum(axis=1) * BOUND  # the offset of the inputs is taken off again
+    for chip in range(2):
+        for i in range(2):
+            rail = delta["rail_out"][chip, i] - delta["rail_in"][chip, i]
+            mirrors = delta["weight"][chip, i] - delta["input"][chip]
+            more = sum(cell.weight[i] * BOUND * np.expm1(mirrors))
+            source = bias_current[i] * np.expm1(delta["bias"][chip, i])
+            passed = np.exp((1.0 + rows.rail_fall[i]) * rail)
+            more = more * passed + source * (passed if bias_current[i] > 0.0 else 1.0) + rows.rail[i] * np.expm1(rail)
+            # sums of four terms of up to 15 units
+            assert bias[chip, i] - cell.bias[i] == pytest.approx(more, abs=1e-13)
+
+
 def test_a_chip_without_spread_has_the_trained_numbers_to_the_last_bit():
     rng = np.random.default_rng(5)
     cell = cmru("cell", 3, 4, weight=rng.standard_normal((3, 4)), bias=rng.standard_normal(3))
