@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--level",
         choices=LEVELS,
         default="step",
-        help="step: the fast model (default); transistor: ngspice on foundry models, minutes a chip "
+        help="step: the behavioural model (default); transistor: ngspice on foundry models, minutes per chip "
         "and clip, without noise",
     )
     group = parser.add_argument_group("how it runs (changes no result)")

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sharing",
         choices=SHARING,
         default="stage",
-        help="DACs of a stage: its own threshold and width (default), the width one a ladder, or both one a ladder",
+        help="DACs of a stage: its own threshold and width (default), one width per ladder, or one of each per ladder",
     )
-    parser.add_argument("--repeats", type=whole, default=3, help="sequences a comparison, odd (default 3)")
+    parser.add_argument("--repeats", type=whole, default=3, help="sequences per comparison, odd (default 3)")
     parser.add_argument(
         "--calibration-clips",
         type=whole,
@@ -121,7 +121,7 @@ def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str
         "accuracy_after": campaign.after.tolist(),
         "threshold_error_before": [chip.error_before for chip in campaign.chips],
         "threshold_error_after": [chip.error_after for chip in campaign.chips],
-        "dacs_at_their_end": [chip.trimmed.railed for chip in campaign.chips],
+        "dacs_at_their_end": [chip.trimmed.saturated for chip in campaign.chips],
         "codes": [
             {name: getattr(chip.trimmed.codes, name).tolist() for name in ("threshold", "width", "row", "readout")}
             for chip in campaign.chips
@@ -156,12 +156,12 @@ def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
         ),
         ("DACs, latches", f"{answer['dacs']}, {answer['latches']}"),
         ("one step of a DAC, half windows", steps),
-        ("DACs at the end of their range, a chip", f"{np.mean(answer['dacs_at_their_end']):.2f}"),
+        ("DACs at the end of their range, per chip", f"{np.mean(answer['dacs_at_their_end']):.2f}"),
         ("area of DACs and latches", f"{answer['trim_area_m2'] * 1e12:,.0f} um2"),
         (
             "time on the tester",
             f"{format_quantity(answer['seconds_on_tester'], 's', 3)}: "
-            f"{np.mean(answer['steps_on_tester']):,.0f} steps a chip",
+            f"{np.mean(answer['steps_on_tester']):,.0f} steps per chip",
         ),
     ]
 

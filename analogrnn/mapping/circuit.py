@@ -119,12 +119,12 @@ def _timing(ladders: list[Ladder], cell: Geometry, technology: Technology, optio
         1.0, pulse, tau, options.c_dpi, i_tau, options.drive_ratio * i_tau, technology.i_leak / shift, parasitic, 0.0, 0
     )
     period = options.period or pulse + draft.rise_time(options.settle)
-    # a stage lets go once its upper neighbour's DPI has decayed below I_lo / I_s - 1: one by one from the top
-    spare = min(
+    # a stage resets once its upper neighbour's DPI has decayed below I_lo / I_s - 1: one by one from the top
+    decayed = min(
         (float(((lad.i_th - lad.i_hyst) / lad.i_shift).min()) - 1.0 for lad in ladders if lad.has_dpi), default=1.0
     )
     stages = max(lad.stages for lad in ladders)
-    decay = stages * math.log(1.0 / min(max(spare, 1e-3), 0.9)) + options.settle
+    decay = stages * math.log(1.0 / min(max(decayed, 1e-3), 0.9)) + options.settle
     # layers follow one another within a step, each after its own lead
     lead = options.lead * period / max(1, sum(lad.return_to_zero for lad in ladders))
     return replace(draft, period=period, lead=lead, reset_steps=1 + math.ceil(decay * tau / period))

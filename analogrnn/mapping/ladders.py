@@ -8,7 +8,7 @@ from analogrnn.mapping.options import MappingOptions
 from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear
 from analogrnn.technology import Technology
 
-MAX_STAGES = 1000  # of one ladder; the reset alone takes a few time constants a stage
+MAX_STAGES = 1000  # of one ladder; the reset alone takes a few time constants per stage
 
 
 def map_synapses(
@@ -95,7 +95,7 @@ def _first_quadrant(
         i = int(np.argmin(layer.b_lo))
         raise MappingError(
             f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
-            "told from one that holds; train with b_lo > 0."
+            "distinguished from one that holds; train with b_lo > 0."
         )
     _check_alpha(layer)
     scale = _octave_scale(layer.name, (layer.b_hi - layer.b_lo) / 2.0)

@@ -1,4 +1,4 @@
-"""Device mismatch: the draw of every device of a chip, and what becomes of thresholds, shifts, outputs and weights."""
+"""Device mismatch: the draw of every device of a chip, and its effect on thresholds, shifts, outputs and weights."""
 
 from analogrnn.mismatch.devices import (
     LADDER_DEVICES,

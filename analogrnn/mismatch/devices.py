@@ -1,6 +1,6 @@
-"""Device mismatch: one draw a device, and what it does to the current that the device carries.
+"""Device mismatch: one draw per device, and its effect on the current of the device.
 
-A device that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian by Pelgrom's law;
+A device that should carry I carries I exp(delta), delta = -(gm/I) dV_th + dbeta/beta, both Gaussian (Pelgrom);
 gm/I is that of the current which the device carries in its circuit, where the network rests.
 
 The draws are kept per device (dV_th in V, dbeta/beta), so that the same chip can be written into a transistor deck.
@@ -82,7 +82,7 @@ DPI_DEVICES = {
 
 @dataclass(frozen=True, eq=False)
 class DeviceDraw:
-    """One device type of a block. All arrays (d,) for one a ladder, (d, N) for one a stage, (d, D) for synapses.
+    """One device type of a block. All arrays (d,) for one per ladder, (d, N) for one per stage, (d, D) for synapses.
 
     Draws of many chips at once have an axis of chips before those.
     """
@@ -147,7 +147,7 @@ class DeviceTypes:
 
 
 def ladder_types(design: Design, ladder: Ladder, seed: int) -> DeviceTypes:
-    """All devices of a ladder: one a ladder (d,), or one a stage (d, N)."""
+    """All devices of a ladder: one per ladder (d,), or one per stage (d, N)."""
     rows: list[_Row] = []
     for table, shape in ((LADDER_DEVICES, (ladder.width,)), (STAGE_DEVICES, (ladder.width, ladder.stages))):
         for name, (polarity, _) in table.items():

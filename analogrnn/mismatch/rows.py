@@ -33,7 +33,7 @@ class Rows:
     def deviate(self, draws: Mapping[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
         """Weights (C, d, D) and biases (C, d) of many chips, in the unit of the trained network.
 
-        `draws` of `synapse_types`. A chip of no spread has the trained numbers, to the last bit.
+        `draws` of `synapse_types`. A chip of no spread has exactly the trained numbers.
         """
         synapses = self.synapses
         rail = draws["rail_out"].delta - draws["rail_in"].delta

@@ -1,4 +1,4 @@
-"""Accuracy over manufactured chips: one draw of mismatch a chip, optionally with noise, on a labelled test set."""
+"""Accuracy over manufactured chips: one draw of mismatch per chip, optionally with noise, on a labelled test set."""
 
 from analogrnn.montecarlo.score import Variability
 from analogrnn.montecarlo.statistics import ClassEffect, MonteCarlo, Yield, class_effects, confusion, yield_above

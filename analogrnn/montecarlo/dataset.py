@@ -38,7 +38,7 @@ def campaign_dataset(studies: Sequence[Study], results: Sequence[MonteCarlo], co
     """Variables over device_size: predicted (.., chip, sample), accuracy (.., chip), confusion (.., class, answer); and
     label (sample), digital (sample).
 
-    One study a device size, all on the same chips, clips and variability. A chip without an answer has predicted -1.
+    One study per device size, all on the same chips, clips and variability. A chip without an answer has predicted -1.
     Holds nothing that depends on how or when the campaign ran, so that equal campaigns give equal files.
     """
     first, labels = results[0], np.asarray(studies[0].labels)

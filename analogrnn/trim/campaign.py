@@ -82,12 +82,12 @@ def trim_chips(
     if not index:
         raise ParameterError("trim_chips.chips names no chip; give at least one chip number.")
     use = clips.calibration[:, : plan.options.clips]
-    wanted = forward(network, use).logits
+    outputs = forward(network, use).logits
     digital = float(np.mean(forward(network, test.x).classes == labels))
     scores = []
     for done, number in enumerate(index):
         device = StepDevice(plan, seed, number)
-        trimmed = trim_chip(device, plan, use, wanted)
+        trimmed = trim_chip(device, plan, use, outputs)
         # before: a chip without trim hardware, as in `montecarlo`
         before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
         low, high = (
@@ -102,9 +102,9 @@ def trim_chips(
 def threshold_error(chip: Chip) -> float:
     """Root mean square of (threshold - trained threshold) / half window over all stages, both ways."""
     layer = chip.ladders[0]
-    wanted = layer.ladder.threshold
-    half = wanted[:, 1:]
-    errors = np.concatenate([(layer.up - half) / half, (layer.down - wanted[:, :1]) / half])
+    trained = layer.ladder.threshold
+    half = trained[:, 1:]
+    errors = np.concatenate([(layer.up - half) / half, (layer.down - trained[:, :1]) / half])
     return float(np.sqrt(np.mean(errors[np.isfinite(errors)] ** 2)))
 
 

@@ -1,4 +1,4 @@
-"""The simulated chip on the tester: it knows its own mismatch and tells nothing but its output currents.
+"""The simulated chip on the tester: it holds its mismatch and shows only its output currents.
 
 A code changes a current through the chip's own devices: a DAC's bits, the line that feeds it and the mirrors behind it
 all have their draws, so a step of a DAC is neither its nominal size nor constant.
@@ -96,7 +96,7 @@ class StepDevice:
         return np.asarray(logits * self.plan.design.unit_current)
 
     def trimmed(self, codes: Codes) -> Chip:
-        """The chip with these codes: what the tester never sees, and the campaign scores."""
+        """The chip with these codes: the tester never reads it, the campaign scores it."""
         plan, unit = self.plan, self._drawn.ladders[0].unit
         moved = self._currents(codes)
         hi, hyst = moved["i_hi"], moved["i_hyst"]

@@ -21,8 +21,8 @@ RANGE = 4.0  # standard deviations either way
 LEAST_REACH = 1.2  # half windows either way: the rest of stage 1 must be found within the range
 MOST_OF_BIAS = 0.9  # of a bias current may be taken over by its DAC
 SHARING = ("stage", "width", "ladder")
-LATCH_AREA = 40e-12  # m^2 a bit: declared, about a latch of a 180 nm standard-cell library
-SWITCH_AREA = 1e-12  # m^2 a bit: declared, one 0.5 x 0.5 um device with its contacts
+LATCH_AREA = 40e-12  # m^2 per bit: declared, about a latch of a 180 nm standard-cell library
+SWITCH_AREA = 1e-12  # m^2 per bit: declared, one 0.5 x 0.5 um device with its contacts
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class TrimOptions:
     """What the designer and the tester choose.
 
     bits     of every DAC
-    sharing  "stage": each stage has a threshold and a width DAC; "width": the width DAC is one a ladder; "ladder": both
+    sharing  "stage": each stage has a threshold and a width DAC; "width": one width DAC per ladder;
+             "ladder": one of each per ladder
     repeats  odd: each comparison is decided by the majority of so many sequences
     clips    calibration clips, which set the readout's biases
     unit     one device of a DAC, m
@@ -54,7 +55,7 @@ class TrimOptions:
 
 @dataclass(frozen=True, eq=False)
 class Dac:
-    """A group of equal DACs: code 0..2^bits - 1, half range at the middle code. `lsb` A, one a ladder or output."""
+    """A group of equal DACs: code 0..2^bits - 1, half range at the middle code. `lsb` A, one per ladder or output."""
 
     bits: int
     lsb: np.ndarray
@@ -97,7 +98,7 @@ class TrimPlan:
 
     @property
     def middle(self) -> Codes:
-        """The codes of a chip that nobody has trimmed: every DAC at its nominal value."""
+        """The codes of an untrimmed chip: every DAC at its nominal value."""
         d, n = self.ladder.width, self.ladder.stages
         return Codes(
             threshold=np.full((d, n), self.threshold.middle),
@@ -116,7 +117,7 @@ class TrimPlan:
 
     @property
     def bits_total(self) -> int:
-        """Latches: all DACs and one park bit a ladder."""
+        """Latches: all DACs and one park bit per ladder."""
         return self.dacs * self.options.bits + self.ladder.width
 
     @property
@@ -127,10 +128,10 @@ class TrimPlan:
 
 
 def plan_trim(design: Design, options: TrimOptions | None = None) -> TrimPlan:
-    """The DACs of a Design, their ranges from the spread that Pelgrom's law predicts.
+    """The DACs of a Design, their ranges from the predicted spread (Pelgrom).
 
     Raises ParameterError for a design whose ladders are not driven by its inputs and read by one linear readout, and
-    for ladders without a clock: their thresholds can't be told from outside.
+    for ladders without a clock: their thresholds can't be measured from outside.
     """
     options = options or TrimOptions()
     match design.layers:

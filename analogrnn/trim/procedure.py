@@ -44,16 +44,16 @@ class ChipUnderTest(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Trimmed:
-    """Codes, and what they cost. `railed`: DACs that ended at an end of their range."""
+    """Codes, and what they cost. `saturated`: DACs whose code is at an end of its range."""
 
     codes: Codes
     steps: int
     sequences: int
-    railed: int
+    saturated: int
 
 
-def trim_chip(chip: ChipUnderTest, plan: TrimPlan, x: np.ndarray, wanted: np.ndarray) -> Trimmed:
-    """Find the codes of one chip; x (T, S, D) are calibration clips and wanted (S, outputs) the digital outputs.
+def trim_chip(chip: ChipUnderTest, plan: TrimPlan, x: np.ndarray, digital: np.ndarray) -> Trimmed:
+    """Find the codes of one chip; x (T, S, D) are calibration clips and digital (S, outputs) the digital outputs.
 
     Raises ParameterError if a ladder changes no output, or its inputs can't reach its threshold.
     """
@@ -62,15 +62,15 @@ def trim_chip(chip: ChipUnderTest, plan: TrimPlan, x: np.ndarray, wanted: np.nda
     codes = plan.middle
     for cell in range(plan.ladder.width):
         codes = _trim_ladder(bench, codes, cell)
-    codes = _trim_readout(chip, plan, codes, x, wanted)
+    codes = _trim_readout(chip, plan, codes, x, digital)
     ends = [
         (codes.threshold, plan.threshold),
         (codes.width, plan.width),
         (codes.row, plan.row),
         (codes.readout, plan.output),
     ]
-    railed = sum(int(((code == 0) | (code == dac.top)).sum()) for code, dac in ends)
-    return Trimmed(codes, chip.steps - started, bench.sequences, railed)
+    saturated = sum(int(((code == 0) | (code == dac.top)).sum()) for code, dac in ends)
+    return Trimmed(codes, chip.steps - started, bench.sequences, saturated)
 
 
 def candidate_input(plan: TrimPlan, cell: int, candidate: float) -> np.ndarray:
@@ -210,18 +210,18 @@ def _share(plan: TrimPlan, work: Codes, cell: int) -> None:
     if plan.options.sharing == "stage":
         return
     width = int(plan.width.clipped(work.width[cell].mean()))
-    # a window wider than wanted by 2 x moves its centre down by x
+    # a window wider than the trained one by 2 x moves its centre down by x
     moved = (width - work.width[cell]) * plan.width.lsb[cell] / 2.0 / plan.threshold.lsb[cell]
     threshold = plan.threshold.clipped(work.threshold[cell] + moved)
     work.width[cell] = width
     work.threshold[cell] = threshold if plan.options.sharing == "width" else plan.threshold.clipped(threshold.mean())
 
 
-def _trim_readout(chip: ChipUnderTest, plan: TrimPlan, codes: Codes, x: np.ndarray, wanted: np.ndarray) -> Codes:
+def _trim_readout(chip: ChipUnderTest, plan: TrimPlan, codes: Codes, x: np.ndarray, digital: np.ndarray) -> Codes:
     """Two rounds: the second takes up what the first DAC step was wrong by."""
     clocked = np.ones(len(x), dtype=bool)
     for _ in range(2):
         chip.program(codes)
-        excess = (chip.run(x, clocked, preset=True)[-1] - wanted * plan.design.unit_current).mean(axis=0)
+        excess = (chip.run(x, clocked, preset=True)[-1] - digital * plan.design.unit_current).mean(axis=0)
         codes = replace(codes, readout=plan.output.clipped(codes.readout + excess / plan.output.lsb))
     return codes

@@ -132,11 +132,11 @@ def stop_after(monkeypatch, count):
     real = mc.run_studies
 
     def interrupted(studies, options):
-        def told(done, of):
+        def report(done, of):
             if done >= count:
                 raise KeyboardInterrupt
 
-        return real(studies, replace(options, progress=told, chunk=2))
+        return real(studies, replace(options, progress=report, chunk=2))
 
     monkeypatch.setattr(mc, "run_studies", interrupted)
 

@@ -297,7 +297,7 @@ def test_presets_lead_from_all_off_to_the_initial_level():
 
 def test_transistors_grow_with_the_stages_and_count_every_weight():
     counts = [transistors(mapped(direct(stages, d=2))) for stages in (2, 4, 8)]
-    # 17 a stage, in two ladders
+    # 17 per stage, in two ladders
     assert_array_equal(np.diff([count["memory stages"] for count in counts]), [17 * 2 * 2, 17 * 4 * 2])
     assert len({count["weights and biases"] for count in counts}) == 1
     dense = transistors(mapped(network(cmru("cell", 4, 3))))["weights and biases"]

@@ -184,7 +184,7 @@ def test_the_thresholds_of_two_thousand_chips_spread_as_the_moments_say(chips, s
 
 
 def test_the_centre_of_the_window_moves_more_than_its_width(chips):
-    """Both thresholds share the threshold current, the shift and the base; only the hysteresis tells them apart."""
+    """Both thresholds share the threshold current, the shift and the base; only the hysteresis differs."""
     centre, width = (chips["up"] + chips["down"]) / 2.0, (chips["up"] - chips["down"]) / 2.0
     assert np.all(centre.std(axis=0) > 2.0 * width.std(axis=0))
     # log-normal and positive: the hysteresis current is

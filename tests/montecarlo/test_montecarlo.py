@@ -64,11 +64,11 @@ def test_seeds_and_scales_matter():
 
 
 def test_progress_goes_up_to_all_chips():
-    told = []
-    run_monte_carlo(DESIGN, X[:, :2], LABELS[:2], [5, 7, 6], progress=lambda done, of: told.append((done, of)))
-    assert told[0] == (0, 3)
-    assert told[-1] == (3, 3)
-    assert told == sorted(told)
+    reports = []
+    run_monte_carlo(DESIGN, X[:, :2], LABELS[:2], [5, 7, 6], progress=lambda done, of: reports.append((done, of)))
+    assert reports[0] == (0, 3)
+    assert reports[-1] == (3, 3)
+    assert reports == sorted(reports)
 
 
 def answers(*right, clips=10, index=None, failures=()):
