@@ -14,18 +14,18 @@ from analogrnn.kernels.simd.compiled import compiled
 
 @compiled()
 def ou_passages(
-    x: np.ndarray, xi: np.ndarray, uniform: np.ndarray, law: np.ndarray, window: np.ndarray, count: np.ndarray
+    x: np.ndarray, xi: np.ndarray, uniform: np.ndarray, process: np.ndarray, window: np.ndarray, count: np.ndarray
 ) -> None:
     """Advance M walkers by P steps; count their passages, and leave them where they are.
 
     x        (M,)    positions; overwritten
     xi       (P, M)  1  standard normals
     uniform  (P, M)  1  in [0, 1): decide crossings between samples
-    law      (2,)       rho = exp(-dt/tau) (1), standard deviation of the step
+    process      (2,)       rho = exp(-dt/tau) (1), standard deviation of the step
     window   (2,)       lower and upper end; infinite for none
     count    (2,)       passages through the lower and the upper end; added to
     """
-    rho, kick = law[0], law[1]
+    rho, kick = process[0], process[1]
     variance = kick * kick
     low, high = window[0], window[1]
     for p in range(xi.shape[0]):

@@ -1,11 +1,11 @@
-"""Exact law of one ladder's level under noise, without sampling: a Markov chain over the levels.
+"""Exact distribution of one ladder's level under noise, without sampling: a Markov chain over the levels.
 
 Model   kernels/ladder_steps.py with the candidate u = c + sigma z, z standard normal and independent in each step.
         In level n the ladder rises if u >= up[n], falls if u <= down[n-1]; where both hold the larger overdrive wins,
         so the two meet at (up + down) / 2. The probability of a move is Phi of the distance over sigma. Then the drift.
 Valid   candidates that don't depend on the level: one ladder, or the first layer of a network
 Not     classes: cells of a layer share their inputs but not their noise, so given the inputs they are independent
-Source  section 4 of the design; the chain is the law of the recurrence in arXiv 2605.11855 with a noisy candidate
+Source  section 4 of the design; the chain is the recurrence in arXiv 2605.11855 with a noisy candidate
 """
 
 import math

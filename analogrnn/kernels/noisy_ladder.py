@@ -15,10 +15,10 @@ import numpy as np
 from analogrnn.kernels.noise_draws import REACH, noise_at
 from analogrnn.kernels.noisy_lanes import (
     ABSENT,
+    GENERAL_LEVELS,
     GROUP,
-    LONE,
     NORMAL,
-    WILD_LEVELS,
+    SCALAR,
     candidates,
     draw_words,
     judge,
@@ -70,10 +70,10 @@ def _exact(source, shared, weight, bias, r, cell, floor, at):
 
 
 @compiled(_nrt=False)
-def _prepare(cell, slot, shared, synapses, tables, cells, law, work):
+def _prepare(cell, slot, shared, synapses, tables, cells, rules, work):
     """Fill the slot of one cell of one chip: tables, weights, bounds, the level before the first step."""
     (r, i), (weight, bias), inputs = cell, synapses, synapses[0].shape[2]
-    sigma = cells[0][i] if law[2] else 0.0
+    sigma = cells[0][i] if rules[2] else 0.0
     size = cells[2][i] if shared else abs(bias[r, i])
     for j in range(inputs):
         size += abs(weight[r, i, j]) * cells[2][j]
@@ -84,16 +84,16 @@ def _prepare(cell, slot, shared, synapses, tables, cells, law, work):
     doubt = (inputs + 16) * 2.0**-51 * (size + REACH * sigma)
     work.bounds[slot, 0], work.bounds[slot, 1] = error + 2.0 * doubt, doubt
     work.ways[slot] = judge(
-        (r, i), tables[0], tables[1], size, error, sigma, law[2], law[0], slot, work.tables, work.tops, work.wild
+        (r, i), tables[0], tables[1], size, error, sigma, rules[2], rules[0], slot, work.tables, work.tops, work.general
     )
     start = np.int64(0)
     for q in range(len(cells[1])):
-        start, _ = _step(cells[1][q, i], start, tables[0], tables[1], r, i, law[0], 0.0)
+        start, _ = _step(cells[1][q, i], start, tables[0], tables[1], r, i, rules[0], 0.0)
     work.start[slot] = start
 
 
 @compiled(_nrt=False, forceinline=True)
-def _again(row, where, u, at, source, shared, synapses, tables, sigmas, law, keys, work):
+def _again(row, where, u, at, source, shared, synapses, tables, sigmas, rules, keys, work):
     """Step the undecided lanes of a step, candidates in u[at]; return whether rounding could have decided one."""
     (r, chip), (t, cell, slot, first, width) = row, where
     doubtful = False
@@ -106,30 +106,30 @@ def _again(row, where, u, at, source, shared, synapses, tables, sigmas, law, key
             if sample >= source.shape[1]:
                 continue
             n, i, candidate = np.int64(work.level[slot * width + c]), cell + g, float(u[at, c])
-            sigma, error, doubt = sigmas[i] if law[2] else 0.0, work.bounds[slot + g, 0], work.bounds[slot + g, 1]
+            sigma, error, doubt = sigmas[i] if rules[2] else 0.0, work.bounds[slot + g, 0], work.bounds[slot + g, 1]
             level, in_doubt = n, True
-            if work.ways[slot + g] == LONE:
-                level, in_doubt = _step(candidate, n, tables[0], tables[1], r, i, law[0], error + REACH * sigma)
+            if work.ways[slot + g] == SCALAR:
+                level, in_doubt = _step(candidate, n, tables[0], tables[1], r, i, rules[0], error + REACH * sigma)
             if in_doubt:
                 byte = np.int64((work.words[(t >> 2) & 3, c] >> _U32(8 * (t & 3))) & _U32(255))
-                noise = sigma * noise_at(byte, keys[1, 0], keys[1, 1], (sample, t, i, chip)) if law[2] else 0.0
-                level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, law[0], error)
+                noise = sigma * noise_at(byte, keys[1, 0], keys[1, 1], (sample, t, i, chip)) if rules[2] else 0.0
+                level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, rules[0], error)
                 if in_doubt:
-                    candidate = _exact(source, shared, synapses[0], synapses[1], r, i, law[1], (t, sample, i))
-                    level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, law[0], doubt)
+                    candidate = _exact(source, shared, synapses[0], synapses[1], r, i, rules[1], (t, sample, i))
+                    level, in_doubt = _step(candidate + noise, n, tables[0], tables[1], r, i, rules[0], doubt)
                     doubtful = doubtful or in_doubt
             work.level[slot * width + c] = level
     return doubtful
 
 
 @compiled(_nrt=False, forceinline=True)
-def _block(row, where, u, base, source, shared, synapses, tables, sigmas, law, keys, work, every):
-    """Sixteen steps of one group of cells, or what is left of them; return whether rounding could have decided one.
+def _block(row, where, u, base, source, shared, synapses, tables, sigmas, rules, keys, work, every):
+    """Sixteen steps of one group of cells, or the rest of them; return whether rounding could have decided one.
 
     u (R, C) the candidates, those of the first step in row `base`
     """
     (r, chip), (t, cell, slot, first, width) = row, where
-    if law[2]:
+    if rules[2]:
         draw_words(chip, _U64(cell), _U64(t >> 4), _U64(first), width, work.keys, work.words)
     k, doubtful, count = 0, False, min(16, len(source) - t)
     while k < count:
@@ -147,12 +147,12 @@ def _block(row, where, u, base, source, shared, synapses, tables, sigmas, law, k
             work.ways,
             work.tables,
             work.tops,
-            work.wild,
+            work.general,
             work.normal,
         )
         if k < end:
             own = (t + k, cell, slot, first, width)
-            doubtful |= _again(row, own, u, base + k, source, shared, synapses, tables, sigmas, law, keys, work)
+            doubtful |= _again(row, own, u, base + k, source, shared, synapses, tables, sigmas, rules, keys, work)
             k += 1
         for c in range(work.words.shape[1] if len(every) else 0):
             if cell + c // width < every.shape[3] and first + c % width < every.shape[2]:
@@ -161,7 +161,7 @@ def _block(row, where, u, base, source, shared, synapses, tables, sigmas, law, k
 
 
 @compiled(nogil=True, _nrt=False)
-def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, chips, work, last, every, doubtful):
+def ladder_campaign(lanes, source, shared, synapses, tables, cells, rules, keys, chips, work, last, every, doubtful):
     """Run one layer of ladders on many chips; fill the stages ON after the last step, and optionally after each.
 
     lanes     (V, T', D, 16) float32  inputs, samples in V vectors of 16, T' >= T even; if `shared` (P, d, T, L):
@@ -171,7 +171,7 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
     tables                   float64  up (C, d, N), down (C, d, N) as in kernels/ladder_steps.py
     cells                    float64  sigma (d,), the rms noise of the candidate; preset (Q, d), candidates before the
                                       first step, without noise; reach (D,), the largest magnitude of each input
-    law       (3,)           bool     the line returns to zero; candidates below zero are zero; there is noise
+    rules       (3,)           bool     the line returns to zero; candidates below zero are zero; there is noise
     keys      (2, 2)         uint64   of the noise
     chips     (C,)           uint64   chip numbers, below 2^32
     work                              scratch of `campaign_work`
@@ -187,7 +187,7 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
     for e in range(0, count, size):  # all cells; or one after the other, for its candidates to stay in the cache
         for r in range(len(chips)):
             for i in range(size):
-                _prepare((r, e + i), i, shared, synapses, tables, cells, law, work)
+                _prepare((r, e + i), i, shared, synapses, tables, cells, rules, work)
             for tile in range(len(lanes)):
                 first = tile * width
                 for i in range(size):
@@ -198,7 +198,7 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
                         if shared:
                             base = (tile * count + e) * lanes.shape[2] + t
                         else:
-                            candidates(lanes, tile, t, work.weight, work.bias, slot, law[1], work.u)
+                            candidates(lanes, tile, t, work.weight, work.bias, slot, rules[1], work.u)
                         doubtful[r] |= _block(
                             (r, chips[r]),
                             where,
@@ -209,7 +209,7 @@ def ladder_campaign(lanes, source, shared, synapses, tables, cells, law, keys, c
                             synapses,
                             tables,
                             cells[0],
-                            law,
+                            rules,
                             keys,
                             work,
                             every,
@@ -231,7 +231,7 @@ class Work(NamedTuple):
     normal: np.ndarray  # (112,) float32 NORMAL, each in 16 lanes
     tables: np.ndarray  # (slots * 48,) float32
     tops: np.ndarray  # (slots,) int32 highest level
-    wild: np.ndarray  # (slots, 3, 32) float32
+    general: np.ndarray  # (slots, 3, 32) float32
     bounds: np.ndarray  # (slots, 2) float64 errors of candidates in single and in double precision
     weight: np.ndarray  # (slots / 4, D, 4) float32
     bias: np.ndarray  # (slots,) float32
@@ -257,7 +257,7 @@ def campaign_work(lanes: np.ndarray, cells: int, noisy: bool, *, shared: bool = 
         normal,
         aligned((slots * 48,), np.float32),
         np.zeros(slots, dtype=np.int32),
-        aligned((slots, 3, WILD_LEVELS), np.float32),
+        aligned((slots, 3, GENERAL_LEVELS), np.float32),
         np.zeros((slots, 2)),
         aligned((slots // 4, inputs, 4), np.float32),
         np.zeros(slots, dtype=np.float32),

@@ -3,9 +3,9 @@
 Model   A level has one threshold within reach, a sigmas above the candidate. z >= a is U >= Phi(a): the byte of U alone
         decides it unless 256 Phi(a) lies within [byte, byte + 1], widened by a margin for every error made here.
         A cell has a centre, far below every up threshold and far above every down threshold: x is how far the candidate
-        lies from it, its sign tells which of the two tables counts, and the threshold lies table[level] - |x| away.
+        lies from it, its sign selects which of the two tables counts, and the threshold lies table[level] - |x| away.
 Valid   `_decided`: up to 15 stages where a register holds 16 lanes, else 8; each up threshold 17 sigma above each down
-        threshold, no drift; `_decided_wild`: up to 31 stages
+        threshold, no drift; `_decided_general`: up to 31 stages
 Error   `judge` sums it up. Fused products round less than it allows for
 """
 
@@ -49,9 +49,9 @@ _32 = _U64(32)
 GROUP = 8  # cells that are stepped together, if each has its own candidates: a multiple of 4
 ENTRIES = 16 if FULL else 8  # of a table in one register; a level beyond takes the entry of level - ENTRIES
 FAST_STAGES = 15 if FULL else 8
-WILD_LEVELS = 32
+GENERAL_LEVELS = 32
 RATE, CENTRE, MOVES, STAYS = range(32, 36)  # places in the 48 of a slot of `tables`, after two tables
-FAST, WILD, LONE, ABSENT = 3, 2, 1, 0  # ways of a cell; LONE: lane by lane; ABSENT: no cell at all
+FAST, GENERAL, SCALAR, ABSENT = 3, 2, 1, 0  # ways of a cell; SCALAR: lane by lane; ABSENT: no cell at all
 
 
 @compiled(_nrt=False)
@@ -175,35 +175,35 @@ def _decided(level, u, word, turn, tables, place, top, normal):
 
 
 @compiled(inline="always")
-def _wild_entry(wild, slot, row, level):
+def _general_entry(general, slot, row, level):
     """Return an entry of 32 by level."""
-    low = take(load(wild, (slot, row, 0)), level & 15)
-    return where(level > 15, take(load(wild, (slot, row, 16)), level & 15), low)
+    low = take(load(general, (slot, row, 0)), level & 15)
+    return where(level > 15, take(load(general, (slot, row, 16)), level & 15), low)
 
 
 @compiled(inline="always")
-def _decided_wild(level, u, word, turn, tables, place, wild, slot, normal):
+def _decided_general(level, u, word, turn, tables, place, general, slot, normal):
     """As `_decided`, for a cell with both thresholds within reach, or that drifts between pulses, or of many levels.
 
-    wild (slots, 3, 32): up and down threshold of each level, in sigmas times SLOPE; its drift between pulses
+    general (slots, 3, 32): up and down threshold of each level, in sigmas times SLOPE; its drift between pulses
     """
     scaled, byte = (
         u * spread(tables, place + RATE),
         reinterpreted(reinterpreted(word << turn, np.uint32) >> 24, np.int32),
     )
     moves, stays = spread(tables, place + MOVES), spread(tables, place + STAYS)
-    rising = _beyond(converted(byte, np.float32), _wild_entry(wild, slot, 0, level) - scaled, normal)
-    falling = _beyond(converted(byte ^ 255, np.float32), scaled - _wild_entry(wild, slot, 1, level), normal)
+    rising = _beyond(converted(byte, np.float32), _general_entry(general, slot, 0, level) - scaled, normal)
+    falling = _beyond(converted(byte ^ 255, np.float32), scaled - _general_entry(general, slot, 1, level), normal)
     up, down = rising > moves, falling > moves
     undecided = ((rising >= stays) & ~up) | ((falling >= stays) & ~down)
     moved = where(up, level + 1, level)
     moved = where(down, moved - 1, moved)
-    moved = moved + converted(_wild_entry(wild, slot, 2, moved), np.int32)
+    moved = moved + converted(_general_entry(general, slot, 2, moved), np.int32)
     return where(undecided, level, moved), where(undecided, splat(0, np.int32), -1)
 
 
 @compiled(_nrt=False, forceinline=True)
-def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, tops, wild, normal):
+def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, tops, general, normal):
     """Step a group from step k on up to `last`; return the first step that left a lane undecided, else `last`.
 
     u       (R, C)            float32  candidates: those of step k in row base + k
@@ -214,29 +214,29 @@ def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, 
     ways    (slots,)          int64
     tables  (slots * 48,)     float32  in one row, so that all that a slot needs lies a constant away
     tops    (slots,)          int32
-    wild    (slots, 3, 32)    float32
+    general    (slots, 3, 32)    float32
     normal  (112,)            float32  NORMAL, each in 16 lanes
     """
-    vectors, lone = words.shape[1] >> 4, 1 if width == 16 else 0
+    vectors, scalar = words.shape[1] >> 4, 1 if width == 16 else 0
     while k < last:
         turn, all_sure = splat(24 - 8 * (k & 3), np.int32), splat(-1, np.int32)
         slot, row, at = first, k >> 2, first * width
         for v in range(vectors):
             way, lanes, place = ways[_U64(slot)], splat(-1, np.int32), 48 * slot
-            if way >= WILD:
+            if way >= GENERAL:
                 before, candidate = load(level, at), load(u, (base + k, 16 * v))
                 word = reinterpreted(load(words, (row, 16 * v)), np.int32)
                 if way == FAST:
                     top = spread(tops, slot)
                     after, lanes = _decided(before, candidate, word, turn, tables, place, top, normal)
                 else:
-                    after, lanes = _decided_wild(before, candidate, word, turn, tables, place, wild, slot, normal)
+                    after, lanes = _decided_general(before, candidate, word, turn, tables, place, general, slot, normal)
                 store(level, at, after)
-            elif way == LONE:
+            elif way == SCALAR:
                 lanes = splat(0, np.int32)
             store(sure, 16 * v, lanes)
             all_sure &= lanes
-            slot += lone
+            slot += scalar
             at += 16
         if any_of(all_sure >= 0):
             return k
@@ -245,7 +245,7 @@ def step_rows(u, base, k, last, first, width, words, level, sure, ways, tables, 
 
 
 @compiled(_nrt=False)
-def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, wild):
+def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, general):
     """Return the way of a cell, and fill its tables: thresholds by level, factor and margin.
 
     cell                     its row and column in
@@ -259,7 +259,7 @@ def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, w
     stages = up.shape[2]
     spread = sigma if noisy else 4000.0 * error + 1e-30
     reach = size + 10.0 * spread  # no candidate with its noise comes so far
-    # u, the table's entries, their sum and what is left to the threshold round once each, by 2^-24 of `reach` or of
+    # u, the table's entries, their sum and the rest up to the threshold round once each, by 2^-24 of `reach` or of
     # twice that; so does the factor 1 / sigma
     error += 10.0 * 2.0**-24 * reach
     # 103 is above 256 times the largest density; the polynomial rounds some ten times at values up to 256
@@ -268,8 +268,8 @@ def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, w
     # `_beyond` takes 256 (Phi - 1/2) from a byte that stands for its middle: U >= Phi from 128 on
     tables[48 * slot + RATE], tops[slot] = rate, stages
     tables[48 * slot + MOVES], tables[48 * slot + STAYS] = 128.0 + margin, 127.0 - margin
-    if stages >= WILD_LEVELS or margin > MOST_MARGIN:
-        return LONE
+    if stages >= GENERAL_LEVELS or margin > MOST_MARGIN:
+        return SCALAR
     least_up, most_down = reach, -reach
     for n in range(stages):
         least_up, most_down = min(least_up, up[r, i, n]), max(most_down, down[r, i, n])
@@ -280,11 +280,14 @@ def judge(cell, up, down, size, error, sigma, noisy, rest, slot, tables, tops, w
     for n in range(stages + 1):
         high = up[r, i, n] if n < stages else np.inf
         low = down[r, i, n - 1] if n > 0 else -np.inf
-        wild[slot, 2, n] = (1.0 if high < 0.0 else -1.0) if rest and (high < 0.0 or low > 0.0) else 0.0
+        general[slot, 2, n] = (1.0 if high < 0.0 else -1.0) if rest and (high < 0.0 or low > 0.0) else 0.0
         if high <= low:  # both ask for a move: the larger overdrive wins
             high = low = 0.5 * (high + low)
-        wild[slot, 0, n], wild[slot, 1, n] = min(max(high, -reach), reach) * rate, min(max(low, -reach), reach) * rate
-    return WILD
+        general[slot, 0, n], general[slot, 1, n] = (
+            min(max(high, -reach), reach) * rate,
+            min(max(low, -reach), reach) * rate,
+        )
+    return GENERAL
 
 
 @compiled(_nrt=False)

@@ -30,7 +30,7 @@ class CellMaps:
     parasitic: float  # C_par of a DPI over the area of one device, F/m^2
     pulse_up: float  # half windows by which a pulse of 8 input time constants must pass the threshold
     pulse_down: float
-    trim_up: float  # half windows: what is left of the thresholds' error
+    trim_up: float  # half windows: residual error of the up thresholds
     trim_down: float
     trim_first: float
 

@@ -229,23 +229,23 @@ class Technology(Shown):
         return self._pelgrom(_by_polarity(self.a_vt_n, self.a_vt_p, polarity), w, l)
 
     def sigma_beta(self, polarity: str, w: float, l: float) -> float:  # noqa: E741
-        """Relative standard deviation of one device's gain factor, same law."""
+        """Relative standard deviation of one device's gain factor, same equation."""
         return self._pelgrom(_by_polarity(self.a_beta_n, self.a_beta_p, polarity), w, l)
 
     def gm_over_i(self, polarity: str, current: ArrayLike, w: float, l: float) -> np.ndarray:  # noqa: E741
         """Transconductance efficiency, 1/V, of a device in saturation at `current` (A, any shape).
 
         gm/I = table(I L / W) / (n U_T) / (1/2 + sqrt(1/4 + IC)), IC = I L / (I_spec W). No pair of n and I_spec fits
-        our devices over four decades, so `table_efficiency_*` multiplies the law; outside the table's currents its
-        ends stay, and the law alone shapes the curve.
+        our devices over four decades, so `table_efficiency_*` multiplies the equation; outside the table's currents its
+        ends stay, and the equation alone shapes the curve.
         Source  Enz, Krummenacher & Vittoz, Analog Integr. Circuits Signal Process. 8, 1995 (EKV).
         """
         slope = _by_polarity(self.slope_n, self.slope_p, polarity)
         i_spec = _by_polarity(self.i_spec_n, self.i_spec_p, polarity)
         table = _by_polarity(self.table_efficiency_n, self.table_efficiency_p, polarity)
         square = np.asarray(current) * l / w
-        law = 1.0 / (slope * self.thermal_voltage) / (0.5 + np.sqrt(0.25 + square / i_spec))
-        return np.asarray(law * table.over(square))
+        equation = 1.0 / (slope * self.thermal_voltage) / (0.5 + np.sqrt(0.25 + square / i_spec))
+        return np.asarray(equation * table.over(square))
 
     def _pelgrom(self, constant: float, w: float, l: float) -> float:  # noqa: E741
         area = (w + self.pelgrom_dw) * (l + self.pelgrom_dl)

@@ -69,10 +69,10 @@ def test_sampled_levels_follow_the_propagated_law(spread):
     noise_normals(np.array([[5, 6], [7, 8]], dtype=np.uint64), np.uint64(0), z)
     n = np.zeros((samples, 12), dtype=np.int64)
     ladder_steps(c[:, None] + 0.3 * z, up, down, True, n, np.empty(z.shape, dtype=np.int16))
-    law = chain(level_probabilities, c, 0.3, up, down)[-1]
+    distribution = chain(level_probabilities, c, 0.3, up, down)[-1]
     total, freedom = 0.0, 0
     for i in range(12):
-        wanted, seen = samples * law[i], np.bincount(n[:, i], minlength=6)
+        wanted, seen = samples * distribution[i], np.bincount(n[:, i], minlength=6)
         usual = wanted > 10.0
         total += np.sum((seen[usual] - wanted[usual]) ** 2 / wanted[usual])
         freedom += usual.sum() - 1

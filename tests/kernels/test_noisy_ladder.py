@@ -35,7 +35,7 @@ def tiles(c):
     return lanes
 
 
-def run(c, tables, sigma, law, chips, every):
+def run(c, tables, sigma, rules, chips, every):
     """Levels of all chips, and whether rounding could have decided them."""
     (up, down), lanes, count = tables, tiles(c), len(chips)
     last, doubtful = np.empty((count, *c.shape[1:]), dtype=np.int16), np.zeros(count, dtype=np.bool_)
@@ -47,10 +47,10 @@ def run(c, tables, sigma, law, chips, every):
         (np.zeros((count, c.shape[2], 0)), np.zeros((count, c.shape[2]))),
         (up[:count], down[:count]),
         (np.full(c.shape[2], sigma), np.zeros((0, c.shape[2])), np.abs(c).max(axis=(0, 1))),
-        np.array(law),
+        np.array(rules),
         KEYS,
         chips,
-        campaign_work(lanes, c.shape[2], law[2], shared=True),
+        campaign_work(lanes, c.shape[2], rules[2], shared=True),
         last,
         each,
         doubtful,
@@ -111,7 +111,7 @@ def test_the_last_levels_alone_are_the_last_of_all():
 @pytest.mark.parametrize("samples", [1, 16, 33])
 @pytest.mark.parametrize("inputs", [1, 5])
 def test_lanes_with_candidates_of_their_own_are_those_of_plain_double_precision(samples, inputs):
-    """Weights by chip, 11 cells in groups of eight, a third of them wild, 19 steps in blocks of 16, a floor at zero."""
+    """Weights by chip, 11 cells in groups of eight, a third of them on the general path, 19 steps, a floor at 0."""
     draw = stream(1, "test", "own", samples, inputs)
     x, cells = draw.normal(0.0, 1.0, (19, samples, inputs)), 11
     weight, bias = draw.normal(0.0, 1.0, (2, cells, inputs)), draw.normal(0.0, 0.5, (2, cells))
@@ -188,8 +188,8 @@ def test_the_polynomial_of_the_normal_law_keeps_its_stated_error():
     assert np.abs(phi(inside) - 256.0 * (ndtr(inside.astype(np.float32).astype(float)) - 0.5)).max() < margin
     # beyond, 256 U may be anything from 255 on, so no byte but the last may be decided wrongly ...
     for side in (1.0, -1.0):
-        tail, law = side * phi(side * outside), 256.0 * (ndtr(outside) - 0.5)
-        assert np.abs(tail - np.clip(tail, law, 128.0))[law < 127.0].max(initial=0.0) < margin
+        tail, expected = side * phi(side * outside), 256.0 * (ndtr(outside) - 0.5)
+        assert np.abs(tail - np.clip(tail, expected, 128.0))[expected < 127.0].max(initial=0.0) < margin
         assert tail.min() > 127.0 - margin
         # ... and the last not while a normal that can be drawn reaches the threshold
         assert tail.max() < 128.0 + margin
@@ -199,7 +199,7 @@ def test_the_polynomial_of_the_normal_law_keeps_its_stated_error():
 
 
 def transitions(sigma, seed):
-    """Moves of 400,000 cell-steps, as counts by class of the overdrive in tenths of the true sigma, and their law."""
+    """Moves of 400,000 cell-steps by class of the overdrive (tenths of the true sigma), counted and expected."""
     true, steps, samples, cells = 0.05, 64, 250, 25
     draw = stream(seed, "test", "transitions")
     side = draw.choice([-1.0, 1.0], (steps, samples, cells))
@@ -210,12 +210,12 @@ def transitions(sigma, seed):
     free = np.where(side > 0, before < 8, before > 0)
     overdrive = (side * c - 1.0) / true
     bins = np.floor((overdrive + 3.0) / 0.1).astype(int)
-    moved, law = (levels != before).astype(float), ndtr(overdrive)
+    moved, expected = (levels != before).astype(float), ndtr(overdrive)
     tried = np.bincount(bins[free], minlength=60)
     return (
         np.bincount(bins[free], moved[free], 60),
-        np.bincount(bins[free], law[free], 60),
-        np.bincount(bins[free], (law * (1.0 - law))[free], 60),
+        np.bincount(bins[free], expected[free], 60),
+        np.bincount(bins[free], (expected * (1.0 - expected))[free], 60),
         tried,
     )
 

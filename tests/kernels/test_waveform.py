@@ -231,7 +231,7 @@ def test_a_ladder_that_powers_up_all_on_is_off_after_the_reset_steps(stages):
     waveform.ladder_waveform(np.zeros(points), np.zeros(points), dt, stage, scalars, state, on, d, i_in)
     assert on[0].all()
     assert not on[-1].any()
-    # and what is left of the DPIs shifts no window by more than exp(-4)
+    # and the residual of the DPIs shifts no window by more than exp(-4)
     assert d[-1].max() < math.exp(-4.0)
 
 

@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Loops:
-    """What slow ramps gave, A, one a cell: thresholds and the output current while ON."""
+    """What slow ramps gave, A, one per cell: thresholds and the output current while ON."""
 
     i_hi: np.ndarray
     i_lo: np.ndarray

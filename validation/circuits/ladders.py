@@ -101,7 +101,7 @@ def corners(quick: bool) -> list[dict[str, object]]:
                 "checked": found.checked,
                 "up": found.up.round(3).tolist(),
                 "down": found.down.round(3).tolist(),
-                "nW a stage": round(found.power / stages * 1e9, 3),
+                "nW per stage": round(found.power / stages * 1e9, 3),
                 "margin nA": round(min(margins.values()) * 1e9, 4),
                 "margin mismatch sigma": round(min(margins[k] / sigma[k] for k in margins), 2),
                 "margin noise sigma": round(min(margins.values()) / noise, 1),

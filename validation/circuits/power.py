@@ -100,7 +100,7 @@ def power_curve(quick: bool) -> Measured:
                 "mapped step s": period,
                 "haste": factor,
                 "step s": period * factor,
-                "nW a stage": round(found.power / STAGES * 1e9, 4),
+                "nW per stage": round(found.power / STAGES * 1e9, 4),
                 "wrong steps": found.checked - found.equal,
                 "checked": found.checked,
             }
@@ -108,7 +108,7 @@ def power_curve(quick: bool) -> Measured:
     mapped = [p for p in points if p["haste"] == 1.0]
     share = sum(p["wrong steps"] for p in mapped) / sum(p["checked"] for p in mapped)
     right = {h: sum(p["wrong steps"] == 0 for p in points if p["haste"] == h) for h in haste}
-    energy = [p["nW a stage"] * p["step s"] for p in mapped]
+    energy = [p["nW per stage"] * p["step s"] for p in mapped]
     if not quick:
         (RESULTS / "circuits_power.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
         draw_step_times([_drawn(point) for point in points], PICTURE)
@@ -128,4 +128,4 @@ def power_curve(quick: bool) -> Measured:
 
 def _drawn(point: dict[str, float]) -> StepTime:
     wrong = point["wrong steps"] / point["checked"]
-    return StepTime(point["mapped step s"], point["step s"], 1e-9 * point["nW a stage"], wrong)
+    return StepTime(point["mapped step s"], point["step s"], 1e-9 * point["nW per stage"], wrong)
