@@ -125,7 +125,10 @@ def _header(file: BinaryIO, owner: str) -> _Header | None:
     marker = (_line(file, owner) or "").strip()
     if marker not in ("Binary:", "Values:"):
         raise _truncated(owner, f"after {count} variables comes {marker[:40]!r}, not Binary: or Values:")
-    flags, binary = _flags(fields.get("flags", "real"), owner), marker == "Binary:"
+    if "flags" not in fields:
+        # without them nobody knows how the values lie
+        raise SpiceError(f"{owner} has no line 'Flags:' in its header; run the deck with ngspice again.")
+    flags, binary = _flags(fields["flags"], owner), marker == "Binary:"
     if "fastaccess" in flags and not binary:
         raise SpiceError(f"{owner} has the flag fastaccess in a plot of text, where it has no meaning; write it again.")
     title, plotname = fields.get("title", ""), fields.get("plotname", "")

@@ -113,7 +113,7 @@ class SpecFile:
 def read_specs(path: Path) -> SpecFile:
     """Read a specification. Raises ParameterError, with the entry and what is expected."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_bytes().decode())  # as TOML defines line ends
     except OSError as error:
         raise ParameterError(f"can't read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:  # tomllib's own, no UTF-8, a number of 5,000 digits, deep nesting

@@ -68,7 +68,7 @@ def _process(path: Path, content: Mapping[str, Any], name: str) -> str:
 def read_document(path: Path) -> dict[str, Any]:
     """What a calibration file holds, unchecked. Raises CalibrationError if it can't be read or is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_bytes().decode())  # as TOML defines line ends
     except OSError as error:
         raise CalibrationError(f"can't read calibration {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:  # tomllib's own, no UTF-8, a number of 5,000 digits, deep nesting

@@ -171,6 +171,7 @@ def test_a_count_that_is_not_a_number_is_refused(written, key, count):
         (b"\t1\tv(out)", b"\t7\tv(out)", "it announces 3 variables and lists 1"),
         (b"i(v1)", b"V(Out)", "has 3 variables, 2 distinct; save each signal once"),
         (b"No. Variables: 3", b"No. Variables: 0", "has 0 variables, 0 distinct"),
+        (b"\nFlags: real", b"Flags: real", "has no line 'Flags:' in its header"),
         (b"Flags: real", b"Flags: real padded", "has a padded plot, which is not supported"),
         (b"Flags: real", b"Flags: real forward", "has the flag 'forward', which is not supported"),
         (b"Flags: real", b"Flags: real double log", "has the flag 'double', which is not supported"),

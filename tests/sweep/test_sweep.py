@@ -113,9 +113,11 @@ def test_a_malformed_entry_is_named(given, message):
 def test_a_file_that_is_not_there_or_not_toml_is_refused(tmp_path):
     with pytest.raises(ParameterError, match=r"can't read .*: No such file"):
         read_specs(tmp_path / "none.toml")
-    (tmp_path / "bad.toml").write_text("name = [")
-    with pytest.raises(ParameterError, match="is not valid TOML"):
-        read_specs(tmp_path / "bad.toml")
+    # a lone carriage return ends no line of TOML
+    for content in (b"name = [", b'name = "a"\r[bench]\r'):
+        (tmp_path / "bad.toml").write_bytes(content)
+        with pytest.raises(ParameterError, match="is not valid TOML"):
+            read_specs(tmp_path / "bad.toml")
 
 
 def test_limits_apply_to_the_worst_stage_under_the_worst_condition():

@@ -31,9 +31,17 @@ class _Cost:
     bytes: float
 
 
+@lru_cache(maxsize=1)
+def _compile() -> None:
+    """Fill the cache of the kernels, by a campaign that is too large to do without them."""
+    with temporary() as folder:
+        run([word for word in mc_command(folder, 64) if word not in ("--cell-size", "4um")])
+
+
 @lru_cache(maxsize=8)
 def _cost(chips: int) -> _Cost:
     """Of `analogrnn mc` on all test clips, mismatch and noise on, at the default size, file and pictures included."""
+    _compile()  # it takes memory and time of its own
     with temporary() as folder, (folder / "log").open("wb") as log:
         command = [word for word in mc_command(folder, chips) if word not in ("--cell-size", "4um")]
         started = time.perf_counter()
