@@ -153,6 +153,11 @@ def test_a_hostile_name_stays_one_line_and_is_no_markup():
     assert "x" * 50 not in repr(replace(hostile, metadata={"origin": "x" * 50}))
 
 
+def test_long_metadata_are_shown_in_part_and_counted():
+    many = Network(NET.layers, metadata={"name": "net", **{f"seed_{n}": n / 3 for n in range(9)}})
+    assert repr(many).endswith("seed_4 1.333, and 4 more")
+
+
 @pytest.mark.parametrize(("number", "text"), [(0, "0 clips"), (1, "1 clip"), (2, "2 clips"), (1024, "1,024 clips")])
 def test_a_count_agrees_with_its_noun(number, text):
     assert counted(number, "clip") == text

@@ -10,7 +10,7 @@ from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.layers import Layer, Pooling, ReLU
 from analogrnn.show import Rows, Shown, counted
 
-LONGEST_TEXT = 24  # characters; longer entries of the metadata are not shown
+LONGEST_TEXT, SHOWN = 24, 5  # characters of an entry of the metadata that is shown, and how many entries are
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,9 +70,11 @@ class Network(Shown):
             layer.name if isinstance(layer, ReLU | Pooling) else f"{layer.name} ({layer.kind}, {layer.width})"
             for layer in self.layers
         ]
-        brief = {key: str(value) for key, value in self.metadata.items() if key != "name"}
-        facts = ", ".join(f"{key} {text}" for key, text in brief.items() if len(text) <= LONGEST_TEXT)
-        rows = [("layers", " -> ".join([counted(self.inputs, "input"), *parts])), ("metadata", facts or "none")]
+        brief = {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in self.metadata.items() if k != "name"}
+        facts = [f"{key} {text}" for key, text in brief.items() if len(text) <= LONGEST_TEXT][:SHOWN]
+        more = [f"and {len(brief) - len(facts)} more"] if len(brief) > len(facts) else []
+        shown = ", ".join([*facts, *more]) or "none"
+        rows = [("layers", " -> ".join([counted(self.inputs, "input"), *parts])), ("metadata", shown)]
         encoding = "no encoding" if self.encoding is None else f"an encoding of {len(self.encoding.mean)} features"
         return f"Network {self.name} with {encoding}", rows
 
