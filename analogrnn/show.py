@@ -13,7 +13,7 @@ class Shown:
     """
 
     def shown(self) -> tuple[str, Rows]:
-        """The title, and rows of a label and a text."""
+        """The title, and rows of a label and a text. Abstract: each record gives its own."""
         raise NotImplementedError
 
     def __repr__(self) -> str:

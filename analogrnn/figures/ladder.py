@@ -126,8 +126,8 @@ def draw_levels(view: View, others: list[Chip], path: Path) -> None:
             axes.annotate("", (down[n], level), (down[n], above), arrowprops={"arrowstyle": "->", "color": GREY})
             at = level + np.linspace(0.25, 0.75, len(others)) * (above - level)
             for thresholds, colour, name in (
-                (up_of_chips, ORANGE, f"thresholds of {len(others)} chips"),
-                (down_of_chips, GREEN, "the same, downwards"),
+                (up_of_chips, ORANGE, f"up thresholds of {len(others)} chips"),
+                (down_of_chips, GREEN, "down thresholds of the same chips"),
             ):
                 label = name if n == 0 else None
                 axes.plot(thresholds[:, n], at, ".", color=colour, ms=3, alpha=0.7, label=label)

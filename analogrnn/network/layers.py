@@ -191,5 +191,4 @@ class AlphaCmru(_Weighted):
 
 
 Layer = Linear | ReLU | Pooling | Cmru | FirstQuadrantBmru | AlphaCmru
-Recurrent = Cmru | FirstQuadrantBmru | AlphaCmru
 LAYER_TYPES: dict[str, type] = {cls.kind: cls for cls in (Linear, ReLU, Pooling, Cmru, FirstQuadrantBmru, AlphaCmru)}
