@@ -19,6 +19,7 @@ BLOCKS = (
     "synapse",
     "rectifier",
     "output_sum",
+    "soft_threshold",
 )
 SIZE, REFERENCE = "w=2e-6 l=18e-6", "wr=0.5e-6 lr=18e-6"
 OPTIONS = ("gmin=1e-17", "abstol=1e-16", "vntol=1e-8", "reltol=1e-5")
@@ -91,6 +92,7 @@ def netlist(*, ideal: bool) -> _Netlist:
     n.block(f"nplain {n.meter('sink')} 0", "bias_sink", "p=24", size=REFERENCE)
     n.block(f"nref {n.meter('sink_cascode')} bcasn 0", "bias_sink_cascode", "p=24", size=REFERENCE)
     _weights(n)
+    _soft_thresholds(n)
     _lines(n)
     _stages(n)
     return n
@@ -109,6 +111,17 @@ def _weights(n: _Netlist) -> None:
     n.block(f"relu_gate {n.meter('rectifier')} 0", "synapse_negative", "ratio=1")
     n.source("sum", 3 * UNIT)
     n.block(f"sum {n.meter('output_sum')} balpha vdd 0", "output_sum", "offset=2")
+
+
+def _soft_thresholds(n: _Netlist) -> None:
+    """|b| of two units with delta of one, and a row's current of three units: both signs of each."""
+    n.block("nref vbn vbp vdd 0", "soft_bias", size=f"{REFERENCE} {SIZE}")
+    for sign, name in ((1.0, "positive"), (-1.0, "negative")):
+        n.source(f"b_{name}", 2.0 * sign * UNIT)
+        n.block(f"b_{name} e_{name} vbn vbp bcasn bcasp vdd 0", "absolute")
+        n.block(f"nref e_{name} bcasn 0", "bias_sink_cascode", "p=16", size=REFERENCE)
+        n.source(f"x_{name}", 3.0 * sign * UNIT)
+        n.block(f"x_{name} e_{name} {n.meter(f'soft_{name}')} vbn vbp bcasn bcasp vdd 0", "soft_threshold")
 
 
 def _lines(n: _Netlist) -> None:
