@@ -372,7 +372,7 @@ def test_a_network_without_a_task_asks_for_inputs(call, tmp_path):
 
 @pytest.mark.parametrize("verb", ["simulate", "mc", "export", "agree", "demo"])
 def test_a_missing_data_set_is_exit_code_3_with_the_way_to_install_it(call, tmp_path, monkeypatch, verb):
-    monkeypatch.setattr("analogrnn.datasets.metadata.files", lambda _name: [])
+    monkeypatch.setattr("importlib.metadata.files", lambda _name: [])
     words = ["--network", NETWORK, "--out", tmp_path] if verb == "demo" else [NETWORK]
     call(verb, *words).refused(3, "digits.npz", "pip install")
 
