@@ -27,13 +27,13 @@ def cmru_loop(
     s0: ArrayLike,
     *,
     eps: float = 1.0,
-    k_min: float | None = None,
-    k_max: float | None = None,
+    k_min: ArrayLike | None = None,
+    k_max: ArrayLike | None = None,
 ) -> np.ndarray:
     """Return the states s of shape (T, ..., d), one step after the other.
 
     c (T, ..., d) candidates, b (d,) or (T, ..., d) thresholds, s0 (d,) or (..., d) initial states,
-    k_min and k_max the ends of the ladder (None = unbounded). eps = 0 gives the BMRU.
+    k_min and k_max the ends of the ladder, of all units or (d,) (None = unbounded). eps = 0 gives the BMRU.
     """
     _check_eps(eps)
     low, high = _bounds(k_min, k_max)
@@ -52,8 +52,8 @@ def cmru_scan(
     s0: ArrayLike,
     *,
     eps: float = 1.0,
-    k_min: float | None = None,
-    k_max: float | None = None,
+    k_min: ArrayLike | None = None,
+    k_max: ArrayLike | None = None,
 ) -> np.ndarray:
     """The same states as `cmru_loop`, by an associative scan in log2(T) passes.
 
@@ -67,7 +67,8 @@ def cmru_scan(
     z = update_gate(c, b)
     a = np.where(z, eps, 1.0)
     m = np.where(z, np.sign(c), 0.0)
-    lo, hi = np.full_like(a, low), np.full_like(a, high)
+    lo, hi = np.empty_like(a), np.empty_like(a)
+    lo[...], hi[...] = low, high
     shift = 1
     while shift < c.shape[0]:  # Hillis & Steele: after this pass, entry t composes the last 2*shift steps
         first = tuple(x[:-shift] for x in (a, m, lo, hi))
@@ -132,10 +133,14 @@ def _affine(a: np.ndarray, bound: np.ndarray, m: np.ndarray) -> np.ndarray:
     return np.where(a == 0.0, m, np.where(a == 0.0, 1.0, a) * bound + m)
 
 
-def _bounds(k_min: float | None, k_max: float | None) -> tuple[float, float]:
-    low, high = -np.inf if k_min is None else k_min, np.inf if k_max is None else k_max
-    if not low < high:
-        raise ParameterError(f"cells.k_min = {low:g} is not below k_max = {high:g}.")
+def _bounds(k_min: ArrayLike | None, k_max: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    low = np.asarray(-np.inf if k_min is None else k_min, dtype=np.float64)
+    high = np.asarray(np.inf if k_max is None else k_max, dtype=np.float64)
+    crossed = np.argwhere(~(low < high))
+    if len(crossed):
+        at = tuple(crossed[0])
+        low, high = np.broadcast_arrays(low, high)
+        raise ParameterError(f"cells.k_min = {low[at]:g} is not below k_max = {high[at]:g}.")
     return low, high
 
 

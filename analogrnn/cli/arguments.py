@@ -12,7 +12,7 @@ from analogrnn.datasets import Clips, LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
-from analogrnn.network import Network, Pooling, ReLU
+from analogrnn.network import Network
 from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
 from analogrnn.units import format_quantity, parse, whole_number
@@ -147,7 +147,7 @@ def inputs_of(args: argparse.Namespace, network: Network) -> Clips:
     Raises ParameterError, or MissingDependencyError without the data.
     """
     if args.inputs is not None:
-        clips = _read_inputs(args.inputs, _outputs(network))
+        clips = _read_inputs(args.inputs, network.outputs)
     elif network.metadata.get("task") == "spoken_digits" and network.encoding is not None:
         digits = datasets.spoken_digits("test")
         clips = LabelledClips(network.encoding(digits.features), digits.labels)
@@ -162,10 +162,6 @@ def labelled_inputs_of(args: argparse.Namespace, network: Network) -> LabelledCl
     if not isinstance(clips, LabelledClips):
         raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
     return clips
-
-
-def _outputs(network: Network) -> int:
-    return [layer.width for layer in network.layers if not isinstance(layer, ReLU | Pooling)][-1]
 
 
 def _read_inputs(path: Path, classes: int) -> Clips:

@@ -11,7 +11,7 @@ from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
 from analogrnn.mapping.ladders import map_ladder, map_synapses
 from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
-from analogrnn.network import FirstQuadrantBmru, Linear, Network, Pooling, ReLU
+from analogrnn.network import INPUT, FirstQuadrantBmru, Linear, Network, Pooling, ReLU
 from analogrnn.technology import Technology
 
 
@@ -39,6 +39,9 @@ def map_network(
     layers: list[FeedForward | Ladder] = []
     pooling = ""
     for position, layer in enumerate(network.layers):
+        before = network.layers[position - 1].name if position else INPUT
+        if network.sources(layer.name) != (before,):
+            raise MappingError(f"{layer.name} reads other layers than the one before it, which has no circuit yet.")
         match layer:
             case Linear():
                 rectifier = _rectifier_after(network, position)

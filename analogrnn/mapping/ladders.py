@@ -5,7 +5,7 @@ import numpy as np
 from analogrnn.design import Ladder, Synapses
 from analogrnn.errors import MappingError
 from analogrnn.mapping.options import MappingOptions
-from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear
+from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Layer, Linear
 from analogrnn.technology import Technology
 
 MAX_STAGES = 1000  # of one ladder; the reset alone takes a few time constants per stage
@@ -27,9 +27,7 @@ def map_synapses(
     return Synapses(layer.name, ratio, bias, scale, offset, layer.weight, layer.bias)
 
 
-def map_ladder(
-    layer: Cmru | FirstQuadrantBmru | AlphaCmru, offset: np.ndarray, technology: Technology, options: MappingOptions
-) -> Ladder:
+def map_ladder(layer: Layer, offset: np.ndarray, technology: Technology, options: MappingOptions) -> Ladder:
     match layer:
         case AlphaCmru():
             raise MappingError(
@@ -59,6 +57,8 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
             "or 0 (BMRU)."
         )
     k_min, k_max, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
+    if isinstance(k_min, np.ndarray) or isinstance(k_max, np.ndarray):
+        raise MappingError(f"{layer.name} has ladders of different lengths, which have no circuit yet.")
     if k_min is None or k_max is None:
         raise MappingError(f"{layer.name} has no k_min and k_max: a ladder is finite. Train with both ends.")
     stages = (k_max - k_min) // step

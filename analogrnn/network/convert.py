@@ -8,7 +8,7 @@ import numpy as np
 
 from analogrnn.errors import NetworkFormatError, plain_array
 from analogrnn.network.encoding import InputEncoding
-from analogrnn.network.layers import LAYER_TYPES, Layer
+from analogrnn.network.kinds import LAYER_TYPES, Layer
 from analogrnn.network.model import Network
 
 LayerSpec = Mapping[str, Any]

@@ -1,14 +1,17 @@
 """Network files: `.safetensors`, or `.npz` with the same tensors. Never pickle.
 
-Format version 1. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32, float16 or, in
+Format versions 1 and 2. Tensors are named `<layer>.<field>` and `encoding.<field>` (float64, float32, float16 or, in
 safetensors, bfloat16). Three text entries are in the safetensors metadata, or in the 0-d text array `__metadata__` of
 an `.npz`:
 
     format    "analogrnn-network"
-    version   "1"
+    version   "1" or "2"
     network   JSON {"layers": [{"kind", "name", <scalars>}...], "encoding": {<scalars>} or null, "metadata": {...}}
 
-Array fields and scalars are those of the records in `analogrnn.network.layers` and `InputEncoding`.
+Array fields and scalars are those of the records in `analogrnn.network.kinds` and `InputEncoding`. Version 1 holds a
+chain of layers. In version 2 a layer may have `sources`, a list of names of earlier layers or "input"; there are more
+kinds of layers, floors of thresholds, and ends of the ladders per unit. A network is written in the lowest version that
+holds it.
 """
 
 import contextlib
@@ -27,10 +30,12 @@ from safetensors.numpy import save as save_safetensors
 from analogrnn import library
 from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError, plain_array
 from analogrnn.network.encoding import InputEncoding
-from analogrnn.network.layers import LAYER_TYPES, Layer
+from analogrnn.network.kinds import LAYER_TYPES, Layer
+from analogrnn.network.layers import Activation, Glu, LayerNorm, Pooling, Scale
 from analogrnn.network.model import Network
+from analogrnn.network.recurrent import Cmru
 
-FORMAT, VERSION = "analogrnn-network", 1
+FORMAT, VERSION = "analogrnn-network", 2
 MAX_BYTES = 1 << 30
 SUFFIXES = (".safetensors", ".npz")
 _META = "__metadata__"
@@ -104,7 +109,24 @@ def _disassemble(network: Network) -> tuple[dict[str, np.ndarray], dict[str, str
     layers = [{"kind": layer.kind, **_split_fields(layer, layer.name, tensors)} for layer in network.layers]
     encoding = None if network.encoding is None else _split_fields(network.encoding, "encoding", tensors)
     body = {"layers": layers, "encoding": encoding, "metadata": dict(network.metadata)}
-    return tensors, {"format": FORMAT, "version": str(VERSION), "network": json.dumps(body)}
+    return tensors, {"format": FORMAT, "version": str(_version(network)), "network": json.dumps(body)}
+
+
+def _version(network: Network) -> int:
+    """The lowest version that holds a network."""
+
+    def later(layer: Layer) -> bool:
+        match layer:
+            case Scale() | LayerNorm() | Activation() | Glu():
+                return True
+            case Pooling():
+                return bool(layer.sources) or layer.mode == "vote"
+            case Cmru():
+                by_unit = any(isinstance(end, np.ndarray) for end in (layer.k_min, layer.k_max))
+                return bool(layer.sources) or by_unit or layer.threshold_floor is not None
+        return bool(layer.sources)
+
+    return 2 if any(later(layer) for layer in network.layers) else 1
 
 
 def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -114,7 +136,7 @@ def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> d
         value = getattr(record, item.name)
         if isinstance(value, np.ndarray):
             tensors[f"{prefix}.{item.name}"] = np.ascontiguousarray(value)
-        elif value is not None:
+        elif value is not None and value != ():
             scalars[item.name] = value
     return scalars
 
@@ -122,9 +144,10 @@ def _split_fields(record: Any, prefix: str, tensors: dict[str, np.ndarray]) -> d
 def _assemble(tensors: dict[str, np.ndarray], text: dict[str, str]) -> Network:
     if text.get("format") != FORMAT:
         raise NetworkFormatError(f"format = {text.get('format')!r} is not {FORMAT!r}; save it with this package.")
-    if text.get("version") not in (str(VERSION), VERSION) or isinstance(text.get("version"), bool | float):
+    versions = range(1, VERSION + 1)
+    if text.get("version") not in (*map(str, versions), *versions) or isinstance(text.get("version"), bool | float):
         raise NetworkFormatError(
-            f"format version {text.get('version')!r} is unknown here (this version reads {VERSION}); "
+            f"format version {text.get('version')!r} is unknown here (this version reads 1 to {VERSION}); "
             "update analogrnn, or save it again with an older one."
         )
     body = json.loads(text.get("network", "null"))

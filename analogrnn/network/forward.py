@@ -6,8 +6,10 @@ import numpy as np
 
 from analogrnn import cells
 from analogrnn.errors import ParameterError, finite_array
-from analogrnn.network.layers import LAYER_TYPES, AlphaCmru, Cmru, FirstQuadrantBmru, Linear, Pooling, ReLU
+from analogrnn.network.kinds import LAYER_TYPES, Layer, Recurrent
+from analogrnn.network.layers import INPUT, Activation, Glu, LayerNorm, Linear, Pooling, ReLU, Scale
 from analogrnn.network.model import Network
+from analogrnn.network.recurrent import AlphaCmru, Cmru, FirstQuadrantBmru
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +38,94 @@ def forward(network: Network, x: np.ndarray) -> DigitalRun:
 
     Raises ParameterError if x has another shape or a value that is not finite, or for an unknown kind of layer.
     """
-    value = finite_array("x", x, (None, None, network.inputs))
-    if value.shape[0] == 0:
+    given = finite_array("x", x, (None, None, network.inputs))
+    if given.shape[0] == 0:
         raise ParameterError("x has no steps; give at least one.")
     candidates: dict[str, np.ndarray] = {}
     states: dict[str, np.ndarray] = {}
     outputs: dict[str, np.ndarray] = {}
-    for layer in network.layers:
-        match layer:
-            case Linear():
-                value = layer.affine(value)
-            case ReLU():
-                value = np.maximum(value, 0.0)
-            case Pooling():
-                value = value[-1] if layer.mode == "last" else value.mean(axis=0)
-            case _:
-                candidates[layer.name], states[layer.name], value = _recur(layer, value)
-                outputs[layer.name] = value
-    return DigitalRun(candidates, states, outputs, value)
+    values = {INPUT: given}
+    for at, layer in enumerate(network.layers):
+        sources = network.sources(layer.name)
+        value = values[sources[0]]
+        for source in sources[1:]:
+            value = value + values[source]
+        if isinstance(layer, Recurrent):
+            candidates[layer.name], states[layer.name], value = _recur(layer, value)
+            outputs[layer.name] = value
+        else:
+            value = evaluate(layer, value)
+        values[layer.name] = value
+        # a long recording in many layers: keep what is still read
+        later = {source for after in network.layers[at + 1 :] for source in network.sources(after.name)}
+        values = {name: kept for name, kept in values.items() if name in later or name == layer.name}
+    return DigitalRun(candidates, states, outputs, values[network.layers[-1].name])
 
 
-def _recur(layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def evaluate(layer: Layer, value: np.ndarray) -> np.ndarray:
+    """The output of a layer without a memory for the input `value` (T, S, D), or (S, D) after the pooling.
+
+    Raises ParameterError for another kind of layer.
+    """
+    match layer:
+        case Linear():
+            return layer.affine(value)
+        case Scale():
+            return value * layer.scale + layer.shift
+        case LayerNorm():
+            return _normalise(layer, value)
+        case ReLU():
+            return np.maximum(value, 0.0)
+        case Pooling():
+            return pool(layer.mode, value)
+        case Activation() | Glu():
+            return _activated(layer, value)
+        case _:
+            raise ParameterError(
+                f"{layer.name} is a {type(layer).__name__}, a kind of layer that the digital reference has no rule "
+                f"for; known: {', '.join(sorted(LAYER_TYPES))}."
+            )
+
+
+def pool(mode: str, value: np.ndarray) -> np.ndarray:
+    """Reduce values (T, S, d) to (S, d): the last step, the mean, or the share of the steps at which each wins."""
+    if mode == "last":
+        return np.asarray(value[-1])
+    if mode == "mean":
+        return np.asarray(value.mean(axis=0))
+    winners = np.argmax(value, axis=-1)
+    return np.stack([(winners == k).mean(axis=0) for k in range(value.shape[-1])], axis=-1)
+
+
+def _normalise(layer: LayerNorm, value: np.ndarray) -> np.ndarray:
+    centred = value - value.mean(axis=-1, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + layer.epsilon)
+    if np.any(deviation == 0.0):
+        raise ParameterError(f"{layer.name} divides by a standard deviation of zero; give it an epsilon.")
+    return np.asarray(layer.weight * (centred / deviation) + layer.bias)
+
+
+def _activated(layer: Activation | Glu, value: np.ndarray) -> np.ndarray:
+    if isinstance(layer, Activation):
+        return _activate(layer.function, value)
+    half = value.shape[-1] // 2
+    return np.asarray(value[..., :half] * _activate("sigmoid", value[..., half:]))
+
+
+def _activate(function: str, value: np.ndarray) -> np.ndarray:
+    if function == "tanh":
+        return np.tanh(value)
+    if function == "gelu_tanh":
+        return np.asarray(0.5 * value * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (value + 0.044715 * value**3))))
+    from scipy import special  # noqa: PLC0415 (0.1 s that most networks don't need)
+
+    if function == "gelu":
+        return np.asarray(0.5 * value * (1.0 + special.erf(value / np.sqrt(2.0))))
+    gate = special.expit(value)
+    return np.asarray(value * gate if function == "silu" else gate)
+
+
+def _recur(layer: Recurrent, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidates, states and outputs of one recurrent layer."""
     c = layer.affine(x)
     match layer:
@@ -75,8 +144,3 @@ def _recur(layer: Cmru | FirstQuadrantBmru | AlphaCmru, x: np.ndarray) -> tuple[
             alpha = x @ layer.alpha_weight.T + layer.alpha_bias
             h = cells.alpha_cmru_loop(c, layer.threshold, alpha, np.zeros(layer.width), eps=layer.eps)
             return c, h, h
-        case _:
-            raise ParameterError(
-                f"{layer.name} is a {type(layer).__name__}, a kind of layer that the digital reference has no rule "
-                f"for; known: {', '.join(sorted(LAYER_TYPES))}."
-            )

@@ -1,13 +1,16 @@
-"""A trained network: a chain of layers, the encoding of its inputs, and metadata about its origin."""
+"""A trained network: a graph of layers, the encoding of its inputs, and metadata about its origin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from analogrnn.errors import ParameterError, is_identifier
 from analogrnn.network.encoding import InputEncoding
-from analogrnn.network.layers import Layer, Pooling, ReLU
+from analogrnn.network.graph import feeding, widths
+from analogrnn.network.kinds import Layer
+from analogrnn.network.layers import INPUT, Weighted
 from analogrnn.show import Rows, Shown, counted
 
 LONGEST_TEXT, SHOWN = 24, 5  # characters of an entry of the metadata that is shown, and how many entries are
@@ -15,11 +18,14 @@ LONGEST_TEXT, SHOWN = 24, 5  # characters of an entry of the metadata that is sh
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(Shown):
-    """Layers in the order of the forward pass. Immutable; make a changed network with `dataclasses.replace`.
+    """Layers in the order of the forward pass; the last one gives the outputs. Immutable, see `dataclasses.replace`.
 
     >>> network = ar.load_network("digits_d16_k2")
 
-    Raises ParameterError if two layers share a name or the width of one doesn't fit the next.
+    A layer reads the layer before it, or the sum of the layers that it names as its `sources`.
+
+    Raises ParameterError if two layers share a name, if widths don't fit, or for a source that doesn't stand before
+    the layer that names it.
     """
 
     layers: tuple[Layer, ...]
@@ -40,36 +46,17 @@ class Network(Shown):
                 f"Network.layers has two layers named {twice[0]!r}; names must be unique. "
                 "SPICE reads upper and lower case alike."
             )
-        self._check_widths()
+        _ = self._widths
         for key, value in self.metadata.items():
             if not isinstance(key, str) or not isinstance(value, str | int | float):
                 raise ParameterError(f"Network.metadata[{key!r}] = {value!r} is not text or a number.")
 
-    def _check_widths(self) -> None:
-        width, source = (None, "") if self.encoding is None else (self.encoding.width, "the encoding")
-        pooled = False
-        for layer in self.layers:
-            if isinstance(layer, Pooling):
-                if pooled:
-                    raise ParameterError(f"{layer.name} pools a second time; keep one Pooling layer.")
-                pooled = True
-            if isinstance(layer, ReLU | Pooling):
-                continue
-            if width is not None and layer.inputs != width:
-                raise ParameterError(
-                    f"{layer.name}.weight has shape {layer.weight.shape}: {layer.inputs} inputs, "
-                    f"but {source} gives {width}."
-                )
-            if pooled and layer.kind not in ("linear", "relu"):
-                raise ParameterError(f"{layer.name} is recurrent and follows the pooling; move the pooling behind it.")
-            width, source = layer.width, layer.name
-
     def shown(self) -> tuple[str, Rows]:
         """Layers and metadata."""
-        parts = [
-            layer.name if isinstance(layer, ReLU | Pooling) else f"{layer.name} ({layer.kind}, {layer.width})"
-            for layer in self.layers
-        ]
+        parts = []
+        for layer in self.layers:
+            size = f" ({layer.kind}, {layer.width})" if isinstance(layer, Weighted) else ""
+            parts.append(f"{layer.name}{size}" + (f" from {' + '.join(layer.sources)}" if layer.sources else ""))
         brief = {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in self.metadata.items() if k != "name"}
         facts = [f"{key} {text}" for key, text in brief.items() if len(text) <= LONGEST_TEXT][:SHOWN]
         more = [f"and {len(brief) - len(facts)} more"] if len(brief) > len(facts) else []
@@ -80,11 +67,42 @@ class Network(Shown):
 
     @property
     def inputs(self) -> int:
-        """Number of inputs at each step. Raises ParameterError if no layer has weights."""
-        for layer in self.layers:
-            if not isinstance(layer, ReLU | Pooling):
-                return layer.inputs
-        raise ParameterError("Network.layers has no layer with weights, so it has no inputs; give at least one.")
+        """Number of inputs at each step. Raises ParameterError if no layer with weights reads them."""
+        width = self._widths[INPUT]
+        if width is None:
+            raise ParameterError(
+                "Network.layers has no layer with weights that reads the inputs, so their number is unknown; give at "
+                "least one, or an encoding."
+            )
+        return width
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.width(self.layers[-1].name)
+
+    def width(self, name: str) -> int:
+        """Number of outputs of the layer `name`, or of the inputs for `input`. Raises ParameterError."""
+        found = self._widths.get(name)
+        if found is None:
+            raise ParameterError(f"the network has no layer {name!r} of known width; it has {list(self._widths)}.")
+        return found
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """The names of the layers whose outputs add up to the input of layer `name`; `input` is the network's input."""
+        return self._feeding[self.layer(name).name]
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """The names of the layers that read the layer `name`, or the inputs for `input`, in their order."""
+        return tuple(reader for reader, sources in self._feeding.items() if name in sources)
+
+    @cached_property
+    def _widths(self) -> dict[str, int | None]:
+        return widths(self.layers, None if self.encoding is None else self.encoding.width)
+
+    @cached_property
+    def _feeding(self) -> dict[str, tuple[str, ...]]:
+        return feeding(self.layers)
 
     @property
     def name(self) -> str:

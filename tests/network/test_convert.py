@@ -154,7 +154,9 @@ def test_a_kernel_beside_a_weight_is_refused():
 
 @pytest.mark.parametrize("kind", ["gru", None, "CMRU"])
 def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(kind):
-    with pytest.raises(NetworkFormatError, match=rf"^layer kind {kind!r} is unknown; known: \['alpha_cmru', 'cmru'"):
+    with pytest.raises(
+        NetworkFormatError, match=rf"^layer kind {kind!r} is unknown; known: \['activation', 'alpha_cmru', 'cmru'"
+    ):
         from_state_dict(parameters(), [{"kind": kind, "name": "cell"}])
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 from analogrnn import library
 from analogrnn.errors import NetworkFormatError, OutputError
-from analogrnn.network import Linear, Network, ReLU
-from analogrnn.network.files import load, save_network
+from analogrnn.network import Activation, Cmru, Glu, LayerNorm, Linear, Network, Pooling, ReLU, Scale, forward
+from analogrnn.network.files import _read_npz, _read_safetensors, load, save_network
 
 from .helpers import TENSORS, assert_same_network, networks, small, suffixes, write
 
@@ -136,3 +136,42 @@ def test_another_suffix_is_refused_both_ways(tmp_path, name):
     with pytest.raises(NetworkFormatError, match=message):
         load(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+def test_a_graph_is_written_in_version_2_and_a_chain_in_version_1(tmp_path, suffix):
+    cell = Cmru(
+        "c",
+        np.ones((2, 2)),
+        np.zeros(2),
+        np.ones(2),
+        np.ones(2),
+        k_min=np.array([0, -1]),
+        k_max=3,
+        threshold_weight=np.ones((2, 2)),
+        threshold_floor=np.full(2, 0.5),
+        sources=("g", "input"),
+    )
+    graph = Network(
+        (
+            Linear("a", np.ones((4, 2)), np.zeros(4)),
+            Scale("s", np.ones(4), np.zeros(4)),
+            LayerNorm("n", np.ones(4), np.zeros(4), 1e-3),
+            Activation("f", "gelu"),
+            Glu("g"),
+            cell,
+            Pooling("p", "vote"),
+        )
+    )
+    path = tmp_path / f"n{suffix}"
+    save_network(graph, path)
+    back = load(path)
+    assert [layer.sources for layer in back.layers] == [()] * 5 + [("g", "input"), ()]
+    assert (back.layers[5].k_min.tolist(), back.layers[5].k_max, back.layers[6].mode) == ([0, -1], 3, "vote")
+    assert (back.layers[2].epsilon, back.layers[3].function) == (1e-3, "gelu")
+    x = np.random.default_rng(1).normal(size=(5, 3, 2))
+    np.testing.assert_array_equal(forward(back, x).logits, forward(graph, x).logits)
+    reader = _read_npz if suffix == ".npz" else _read_safetensors
+    assert reader(path)[1]["version"] == "2"
+    save_network(Network((Linear("a", np.ones((4, 2)), np.zeros(4)), Pooling("p"))), path)
+    assert reader(path)[1]["version"] == "1"

@@ -12,11 +12,11 @@ from .helpers import TENSORS, suffixes, text_of, write
 
 
 @suffixes
-@pytest.mark.parametrize("version", ["2", "0", "1.0", "", "one", None])
+@pytest.mark.parametrize("version", ["3", "0", "1.0", "", "one", None])
 def test_another_version_is_refused_with_what_to_do(tmp_path, suffix, version):
     path = write(tmp_path / f"n{suffix}", text=text_of(version=version))
     message = (
-        rf"n{suffix}: format version {version!r} is unknown here \(this version reads 1\); "
+        rf"n{suffix}: format version {version!r} is unknown here \(this version reads 1 to 2\); "
         "update analogrnn, or save it again with an older one"
     )
     with pytest.raises(NetworkFormatError, match=message):
@@ -69,7 +69,9 @@ def test_a_network_entry_that_is_not_text_is_refused(tmp_path, body):
 @pytest.mark.parametrize("spec", [{"kind": "gru", "name": "a"}, {"name": "a"}, "gru", None, 5, ["gru"]])
 def test_an_unknown_kind_of_layer_is_refused_with_those_that_are_known(tmp_path, suffix, spec):
     path = write(tmp_path / f"n{suffix}", {}, text_of({"layers": [spec]}))
-    message = rf"n{suffix}: layer kind .* is unknown; known: \['alpha_cmru', 'cmru', 'first_quadrant_bmru', 'linear'"
+    message = (
+        rf"n{suffix}: layer kind .* is unknown; known: \['activation', 'alpha_cmru', 'cmru', 'first_quadrant_bmru'"
+    )
     with pytest.raises(NetworkFormatError, match=message):
         load(path)
 
@@ -80,9 +82,12 @@ BAD_BODIES = [
     ({"layers": [{"kind": "cmru", "name": "a"}]}, r"layer 'a' is incomplete: .*missing .*'threshold'"),
     (
         {"layers": [{"kind": "relu", "name": "a", "slope": 0.1}]},
-        r"layer 'a' has an unknown entry 'slope'; known: \['name'\]",
+        r"layer 'a' has an unknown entry 'slope'; known: \['name', 'sources'\]",
     ),
-    ({"layers": [{"kind": "pooling", "name": "a", "mode": "max"}]}, r"a\.mode = 'max' is unknown: use 'last' or"),
+    (
+        {"layers": [{"kind": "pooling", "name": "a", "mode": "max"}]},
+        r"a\.mode = 'max' is unknown: use 'last', 'mean' or 'vote'",
+    ),
     ({"layers": [{"kind": "relu", "name": "a"}] * 2}, r"Network\.layers has two layers named 'a'"),
     (
         {"layers": [{"kind": "relu", "name": "a"}], "encoding": {}},

@@ -1,5 +1,7 @@
 """The digital reference of a whole network, compared with plain Python sums. Small integers: no rounding."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -7,7 +9,20 @@ from hypothesis import given
 from numpy.testing import assert_array_equal
 
 from analogrnn.errors import ParameterError
-from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear, Network, Pooling, ReLU, forward
+from analogrnn.network import (
+    Activation,
+    AlphaCmru,
+    Cmru,
+    FirstQuadrantBmru,
+    Glu,
+    LayerNorm,
+    Linear,
+    Network,
+    Pooling,
+    ReLU,
+    Scale,
+    forward,
+)
 from analogrnn.streams import stream
 
 
@@ -165,6 +180,88 @@ def test_a_kind_of_layer_without_a_rule_is_refused():
         kind = "gru"
 
     with pytest.raises(
-        ParameterError, match=r"^cell is a Gru, a kind of layer that .* has no rule for; known: alpha_c"
+        ParameterError, match=r"^cell is a Gru, a kind of layer that .* has no rule for; known: activation, alpha_c"
     ):
         forward(Network((Gru("cell", np.ones((2, 3)), np.zeros(2)),)), np.ones((4, 1, 3)))
+
+
+# ---------------------------------------------------------------- layers that run digitally, and pooling by vote
+
+
+def test_a_scale_and_a_layer_norm_follow_their_definitions():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(4, 2, 3))
+    scale = Scale("s", np.array([2.0, -1.0, 0.5]), np.array([0.1, 0.2, 0.3]))
+    np.testing.assert_array_equal(forward(Network((scale,)), x).logits, x * scale.scale + scale.shift)
+    norm = LayerNorm("n", np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0]), 1e-5)
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    expected = norm.weight * (x - mean) / np.sqrt(variance + 1e-5) + norm.bias
+    np.testing.assert_allclose(
+        forward(Network((norm,)), x).logits, expected, atol=1e-14
+    )  # a few roundings of order one
+
+
+def test_a_layer_norm_without_epsilon_refuses_a_constant_input():
+    norm = LayerNorm("n", np.ones(3), np.zeros(3), 0.0)
+    with pytest.raises(ParameterError, match=r"^n divides by a standard deviation of zero; give it an epsilon"):
+        forward(Network((norm,)), np.ones((1, 1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("function", "at_one"),
+    # exact values at 1: Phi(1); the tanh form; 1 / (1 + 1/e); the same; tanh(1)
+    [
+        ("gelu", 0.8413447460685429),
+        ("gelu_tanh", 0.8411919906082768),
+        ("sigmoid", 0.7310585786300049),
+        ("silu", 0.7310585786300049),
+        ("tanh", 0.7615941559557649),
+    ],
+)
+def test_an_activation_has_its_textbook_value_at_one(function, at_one):
+    net = Network((Linear("a", np.eye(2), np.zeros(2)), Activation("f", function)))
+    np.testing.assert_allclose(forward(net, np.ones((1, 1, 2))).logits, at_one, rtol=1e-14)
+    with pytest.raises(ParameterError, match=r"^f\.function = 'elu' is unknown; known: \['gelu', 'gelu_tanh'"):
+        Activation("f", "elu")
+
+
+def test_a_gated_linear_unit_multiplies_its_halves():
+    net = Network((Linear("a", np.eye(4), np.zeros(4)), Glu("g")))
+    x = np.array([[[2.0, 3.0, 0.0, 1.0]]])
+    # sigmoid(0) is one half
+    np.testing.assert_allclose(forward(net, x).logits, [[[1.0, 3.0 * 0.7310585786300049]]], rtol=1e-14)
+
+
+def test_a_vote_is_the_share_of_steps_that_each_output_wins_and_the_first_of_equals_counts():
+    net = Network((Linear("a", np.eye(3), np.zeros(3)), Pooling("p", "vote")))
+    x = np.array([[1.0, 0, 0], [0, 1, 0], [2, 1, 0], [5, 5, 5]])[:, None]
+    np.testing.assert_array_equal(forward(net, x).logits, [[0.75, 0.25, 0.0]])
+
+
+def test_a_floor_under_the_thresholds_holds_the_state_below_it():
+    """|b| is 0.2 and 2; the floor raises the first to 0.5 and leaves the second."""
+    cell = Cmru(
+        "c",
+        np.eye(2),
+        np.zeros(2),
+        threshold=np.array([-0.2, 2.0]),
+        alpha=np.ones(2),
+        threshold_weight=np.array([[1e-9, 0.0], [0.0, 1e-9]]),
+        threshold_floor=np.array([0.5, 0.5]),
+    )
+    x = np.array([[0.3, 1.0], [0.6, 1.0], [0.6, 3.0]])[:, None]
+    np.testing.assert_array_equal(forward(Network((cell,)), x).states["c"][:, 0], [[0, 0], [1, 0], [2, 1]])
+    with pytest.raises(ParameterError, match=r"^c\.threshold_floor\[1\] = -1 is below zero"):
+        replace(cell, threshold_floor=np.array([1.0, -1.0]))
+
+
+def test_every_unit_may_have_a_ladder_of_its_own():
+    cell = Cmru(
+        "c", np.ones((2, 1)), np.zeros(2), np.ones(2), np.ones(2), k_min=np.array([0, -1]), k_max=np.array([1.0, 3.0])
+    )
+    x = np.array([2.0, 2, 2, 2, -2, -2, -2, -2, -2])[:, None, None]
+    states = forward(Network((cell,)), x).states["c"][:, 0].T
+    np.testing.assert_array_equal(states, [[1, 1, 1, 1, 0, 0, 0, 0, 0], [1, 2, 3, 3, 2, 1, 0, -1, -1]])
+    assert (replace(cell, k_min=[-2, -2]).k_min, cell.k_max.tolist()) == (-2, [1.0, 3.0])
+    with pytest.raises(ParameterError, match=r"^c\.k_min = 1 is not below k_max = 1\."):
+        replace(cell, k_min=[1, 0])

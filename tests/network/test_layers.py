@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from analogrnn.errors import ParameterError
 from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, Linear, Pooling, ReLU
-from analogrnn.network.layers import LAYER_TYPES
+from analogrnn.network.kinds import LAYER_TYPES
 
 W, B = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], [0.1, 0.2]
 ONE = [1.0, 1.0]
@@ -78,7 +78,18 @@ def test_a_layer_keeps_its_own_frozen_copy_of_the_weights(make):
 
 
 def test_each_kind_has_one_class():
-    assert set(LAYER_TYPES) == {"linear", "relu", "pooling", "cmru", "first_quadrant_bmru", "alpha_cmru"}
+    assert set(LAYER_TYPES) == {
+        "linear",
+        "scale",
+        "layer_norm",
+        "relu",
+        "activation",
+        "glu",
+        "pooling",
+        "cmru",
+        "first_quadrant_bmru",
+        "alpha_cmru",
+    }
     assert all(cls.kind == kind for kind, cls in LAYER_TYPES.items())
 
 
@@ -255,7 +266,9 @@ def test_at_a_leak_of_zero_there_are_the_levels_minus_one_and_one_only(k_min, k_
     ],
 )
 def test_a_cell_starts_on_its_ladder(changed, limits):
-    with pytest.raises(ParameterError, match=rf"^cell\.initial leaves the ladder {limits}; choose levels inside it\."):
+    with pytest.raises(
+        ParameterError, match=rf"^cell\.initial\[\d\] = \S+ leaves the ladder {limits}; choose levels inside it\."
+    ):
         cmru(**changed)
 
 
@@ -274,5 +287,5 @@ def test_a_first_quadrant_cell_is_set_or_reset():
 @pytest.mark.parametrize("mode", ["max", "", None, "LAST"])
 def test_pooling_takes_the_last_step_or_the_mean(mode):
     assert (Pooling("p").mode, Pooling("p", "mean").mode) == ("last", "mean")
-    with pytest.raises(ParameterError, match=rf"^p\.mode = {mode!r} is unknown: use 'last' or 'mean'\."):
+    with pytest.raises(ParameterError, match=rf"^p\.mode = {mode!r} is unknown: use 'last', 'mean' or 'vote'\."):
         Pooling("p", mode)

@@ -1,10 +1,23 @@
-"""A network is a chain: unique names, widths that fit, one pooling, recurrence before it."""
+"""A network is a graph: unique names, widths that fit, one pooling, recurrence before it."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analogrnn.errors import ParameterError
-from analogrnn.network import AlphaCmru, Cmru, FirstQuadrantBmru, InputEncoding, Linear, Network, Pooling, ReLU, forward
+from analogrnn.network import (
+    AlphaCmru,
+    Cmru,
+    FirstQuadrantBmru,
+    Glu,
+    InputEncoding,
+    Linear,
+    Network,
+    Pooling,
+    ReLU,
+    forward,
+)
 
 
 def linear(name, inputs, width):
@@ -64,7 +77,7 @@ def test_names_that_differ_in_case_only_are_one_name_to_spice():
 
 def test_a_network_without_weights_has_no_inputs_and_does_not_run():
     bare = Network((ReLU("r"), Pooling("p")))
-    message = r"^Network\.layers has no layer with weights, so it has no inputs; give at least one\."
+    message = r"^Network\.layers has no layer with weights that reads the inputs, so their number is unknown; give at "
     with pytest.raises(ParameterError, match=message):
         _ = bare.inputs
     with pytest.raises(ParameterError, match=message):
@@ -125,3 +138,58 @@ def test_the_error_of_a_network_without_an_encoding_names_its_inputs():
     message = r"^network has no encoding, so sequences can't be encoded; give inputs x \(T, S, 3\)"
     with pytest.raises(ParameterError, match=message):
         Network(chain()).encode([np.ones((5, 2))])
+
+
+# ---------------------------------------------------------------- graphs
+
+
+def test_a_layer_reads_the_one_before_it_or_the_sum_of_those_that_it_names():
+    net = Network((linear("a", 3, 2), linear("b", 2, 2), linear("c", 2, 1)))
+    assert [net.sources(name) for name in "abc"] == [("input",), ("a",), ("b",)]
+    skip = Network((linear("a", 3, 2), linear("b", 2, 2), replace(linear("c", 2, 1), sources=("a", "b"))))
+    assert (skip.sources("c"), skip.readers("a"), skip.readers("input")) == (("a", "b"), ("b", "c"), ("a",))
+    x = np.arange(12.0).reshape(2, 2, 3)
+    a = skip.layers[0].affine(x)
+    expected = skip.layers[2].affine(a + skip.layers[1].affine(a))
+    np.testing.assert_allclose(forward(skip, x).logits, expected, rtol=1e-13)  # some ten roundings
+
+
+def test_the_inputs_can_be_added_to_a_later_layer():
+    net = Network((linear("a", 3, 3), replace(linear("b", 3, 2), sources=("a", "input"))))
+    x = np.arange(12.0).reshape(2, 2, 3)
+    np.testing.assert_allclose(forward(net, x).logits, net.layers[1].affine(net.layers[0].affine(x) + x), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (("c",), r"^b\.sources names 'c', which doesn't stand before it: a network has no feedback"),
+        (("b",), r"^b\.sources names 'b', which doesn't stand before it"),
+        (("d",), r"^b\.sources names 'd', which is no layer; known: \['input', 'a'\]"),
+        (("a", "a"), r"^b\.sources names a layer twice; double its weights instead"),
+        ("a", r"^b\.sources = 'a' is not a list of names of layers"),
+        (("input",), r"^nothing reads the output of a; remove the layer, or name it as a source"),
+        (("a", "input"), r"^b adds a of 2, input of 3: only values of the same width add up|^b\.weight has shape"),
+    ],
+)
+def test_sources_that_can_not_be_are_refused(sources, message):
+    with pytest.raises(ParameterError, match=message):
+        Network((linear("a", 3, 2), replace(linear("b", 2, 2), sources=sources), linear("c", 2, 1)))
+
+
+def test_values_before_and_after_the_pooling_do_not_add_up():
+    with pytest.raises(ParameterError, match=r"^c adds values before and after the pooling; pool all of them, or none"):
+        Network((linear("a", 3, 2), Pooling("p"), replace(linear("c", 2, 1), sources=("a", "p"))))
+
+
+def test_a_layer_named_input_is_refused_only_where_sources_are_named():
+    assert Network((linear("input", 3, 2), linear("b", 2, 2))).sources("b") == ("input",)
+    with pytest.raises(ParameterError, match=r"^a layer is named 'input', which stands for the inputs"):
+        Network((linear("input", 3, 2), replace(linear("b", 2, 2), sources=("input",))))
+
+
+def test_the_width_passes_through_layers_that_keep_it():
+    gate = Network((ReLU("r"), Glu("g"), linear("out", 2, 1)))
+    assert (gate.inputs, gate.width("r"), gate.width("g"), gate.outputs) == (4, 4, 2, 1)
+    with pytest.raises(ParameterError, match=r"^g halves 3 inputs; a gated linear unit has an even number"):
+        Network((linear("a", 3, 3), Glu("g")))
