@@ -5,7 +5,7 @@ from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.files import load_network, save_network
 from analogrnn.network.forward import DigitalRun, evaluate, forward, pool
 from analogrnn.network.kinds import Layer, Recurrent
-from analogrnn.network.layers import INPUT, Activation, Glu, LayerNorm, Linear, Pooling, ReLU, Scale
+from analogrnn.network.layers import INPUT, Activation, Deviation, Glu, LayerNorm, Linear, Pooling, ReLU, Scale
 from analogrnn.network.model import Network
 from analogrnn.network.recurrent import AlphaCmru, Cmru, FirstQuadrantBmru
 
@@ -14,6 +14,7 @@ __all__ = [
     "Activation",
     "AlphaCmru",
     "Cmru",
+    "Deviation",
     "DigitalRun",
     "FirstQuadrantBmru",
     "Glu",

@@ -31,7 +31,7 @@ from analogrnn import library
 from analogrnn.errors import AnalogrnnError, NetworkFormatError, OutputError, plain_array
 from analogrnn.network.encoding import InputEncoding
 from analogrnn.network.kinds import LAYER_TYPES, Layer
-from analogrnn.network.layers import Activation, Glu, LayerNorm, Pooling, Scale
+from analogrnn.network.layers import Activation, Deviation, Glu, LayerNorm, Pooling, Scale
 from analogrnn.network.model import Network
 from analogrnn.network.recurrent import Cmru
 
@@ -117,7 +117,7 @@ def _version(network: Network) -> int:
 
     def later(layer: Layer) -> bool:
         match layer:
-            case Scale() | LayerNorm() | Activation() | Glu():
+            case Scale() | LayerNorm() | Deviation() | Activation() | Glu():
                 return True
             case Pooling():
                 return bool(layer.sources) or layer.mode == "vote"

@@ -7,7 +7,7 @@ import numpy as np
 from analogrnn import cells
 from analogrnn.errors import ParameterError, finite_array
 from analogrnn.network.kinds import LAYER_TYPES, Layer, Recurrent
-from analogrnn.network.layers import INPUT, Activation, Glu, LayerNorm, Linear, Pooling, ReLU, Scale
+from analogrnn.network.layers import INPUT, Activation, Deviation, Glu, LayerNorm, Linear, Pooling, ReLU, Scale
 from analogrnn.network.model import Network
 from analogrnn.network.recurrent import AlphaCmru, Cmru, FirstQuadrantBmru
 
@@ -72,7 +72,7 @@ def evaluate(layer: Layer, value: np.ndarray) -> np.ndarray:
             return layer.affine(value)
         case Scale():
             return value * layer.scale + layer.shift
-        case LayerNorm():
+        case LayerNorm() | Deviation():
             return _normalise(layer, value)
         case ReLU():
             return np.maximum(value, 0.0)
@@ -97,9 +97,11 @@ def pool(mode: str, value: np.ndarray) -> np.ndarray:
     return np.stack([(winners == k).mean(axis=0) for k in range(value.shape[-1])], axis=-1)
 
 
-def _normalise(layer: LayerNorm, value: np.ndarray) -> np.ndarray:
+def _normalise(layer: LayerNorm | Deviation, value: np.ndarray) -> np.ndarray:
     centred = value - value.mean(axis=-1, keepdims=True)
     deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + layer.epsilon)
+    if isinstance(layer, Deviation):
+        return np.concatenate([value, deviation], axis=-1)
     if np.any(deviation == 0.0):
         raise ParameterError(f"{layer.name} divides by a standard deviation of zero; give it an epsilon.")
     return np.asarray(layer.weight * (centred / deviation) + layer.bias)

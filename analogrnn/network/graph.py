@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from analogrnn.errors import ParameterError
 from analogrnn.network.kinds import Layer, Recurrent
-from analogrnn.network.layers import INPUT, Glu, LayerNorm, Pooling, Scale, Weighted
+from analogrnn.network.layers import INPUT, Deviation, Glu, LayerNorm, Pooling, Scale, Weighted
 
 
 def feeding(layers: Sequence[Layer]) -> dict[str, tuple[str, ...]]:
@@ -60,7 +60,7 @@ def widths(layers: Sequence[Layer], inputs: int | None) -> dict[str, int | None]
             case Pooling():
                 pooled[layer.name] = True
                 found[layer.name] = width
-            case Weighted() | Scale() | LayerNorm():
+            case Weighted() | Scale() | LayerNorm() | Deviation():
                 found[layer.name] = layer.width
             case Glu():
                 if width is not None and width % 2:
@@ -68,7 +68,7 @@ def widths(layers: Sequence[Layer], inputs: int | None) -> dict[str, int | None]
                 found[layer.name] = None if width is None else width // 2
             case _:
                 found[layer.name] = width
-        if not isinstance(layer, Weighted | Scale | LayerNorm | Glu):
+        if not isinstance(layer, Weighted | Scale | LayerNorm | Deviation | Glu):
             made_by[layer.name] = made_by[own[0]]
     _pass_back({layer.name: layer for layer in layers}, sources, found)
     return found
@@ -83,7 +83,7 @@ def _check_pooling(layer: Layer, after: bool) -> None:
 
 def _read(layer: Layer, sources: tuple[str, ...], found: dict[str, int | None], made_by: dict[str, str]) -> int | None:
     """The width of a layer's input, which its sources and the layer itself must agree upon."""
-    needed = layer.inputs if isinstance(layer, Weighted | Scale | LayerNorm) else None
+    needed = layer.inputs if isinstance(layer, Weighted | Scale | LayerNorm | Deviation) else None
     known = {source: found[source] for source in sources if found[source] is not None}
     for source, width in known.items():
         if needed is not None and width != needed:
@@ -104,7 +104,7 @@ def _pass_back(layers: dict[str, Layer], sources: Mapping[str, tuple[str, ...]],
     """Layers that keep the width of an input of unknown width have that of the first layer behind them with weights."""
     for name in reversed(layers):
         layer = layers[name]
-        width = layer.inputs if isinstance(layer, Weighted | Scale | LayerNorm) else found[name]
+        width = layer.inputs if isinstance(layer, Weighted | Scale | LayerNorm | Deviation) else found[name]
         if width is not None and isinstance(layer, Glu):
             width *= 2
         for source in sources[name]:

@@ -119,6 +119,31 @@ class LayerNorm(_Named):
 
 
 @dataclass(frozen=True, eq=False)
+class Deviation(_Named):
+    """(x, sigma): the inputs of each step, and sqrt(variance + epsilon) over them as one more. Runs digitally.
+
+    With it, a cell behind a LayerNorm compares c sigma with b sigma, which are linear in x and sigma.
+    """
+
+    inputs: int
+    epsilon: float = 1e-5
+    kind: ClassVar[str] = "deviation"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count = in_range(f"{self.name}.inputs", self.inputs, 1, 1_000_000)
+        if count != int(count):
+            raise ParameterError(f"{self.name}.inputs = {count:g} is not a whole number.")
+        object.__setattr__(self, "inputs", int(count))
+        object.__setattr__(self, "epsilon", in_range(f"{self.name}.epsilon", self.epsilon, 0.0, 1.0))
+
+    @property
+    def width(self) -> int:
+        """Number of outputs, one more than of inputs."""
+        return self.inputs + 1
+
+
+@dataclass(frozen=True, eq=False)
 class ReLU(_Named):
     """y = max(x, 0)."""
 

@@ -63,7 +63,7 @@ def networks(draw):
         )
         width = encoding.width
     chain = []
-    for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):
+    for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique_by=str.lower)):
         layer, width = draw(layers(name, width))
         chain.append(layer)
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -6,13 +6,14 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.errors import ParameterError
 from analogrnn.network import (
     Activation,
     AlphaCmru,
     Cmru,
+    Deviation,
     FirstQuadrantBmru,
     Glu,
     LayerNorm,
@@ -199,6 +200,16 @@ def test_a_scale_and_a_layer_norm_follow_their_definitions():
     np.testing.assert_allclose(
         forward(Network((norm,)), x).logits, expected, atol=1e-14
     )  # a few roundings of order one
+
+
+def test_a_deviation_adds_the_standard_deviation_of_the_features_to_them():
+    x = np.array([[[1.0, 3.0, 8.0]]])
+    network = Network((Deviation("n", 3, 0.5), Linear("out", np.eye(4), np.zeros(4))))
+    # variance of 1, 3, 8 with mean 4: (9 + 1 + 16) / 3
+    assert_allclose(forward(network, x).logits[0, 0], [1.0, 3.0, 8.0, np.sqrt(26.0 / 3.0 + 0.5)], rtol=1e-15)
+    assert (network.inputs, network.width("n")) == (3, 4)
+    with pytest.raises(ParameterError, match=r"n\.inputs = 2\.5 is not a whole number"):
+        Deviation("n", 2.5)
 
 
 def test_a_layer_norm_without_epsilon_refuses_a_constant_input():

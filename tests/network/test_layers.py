@@ -82,6 +82,7 @@ def test_each_kind_has_one_class():
         "linear",
         "scale",
         "layer_norm",
+        "deviation",
         "relu",
         "activation",
         "glu",
