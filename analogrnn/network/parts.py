@@ -78,34 +78,38 @@ def run_parts(
 
 def _stages(network: Network) -> dict[str, int]:
     """The place of each layer: even in a digital part, odd in an analog one."""
+    found = _placed(network, {layer.name for layer in network.layers})
+    # weights on the inputs belong to the first circuit only if one of its recurrent layers reads them
+    kept: set[str] = set()
+    for layer in reversed(network.layers):
+        readers = [network.layer(name) for name in network.readers(layer.name) if found[name] == 1]
+        if found[layer.name] == 1 and any(reader.name in kept or _is_cell(reader) for reader in readers):
+            kept.add(layer.name)
+    return _placed(network, kept)
+
+
+def _placed(network: Network, analog: set[str]) -> dict[str, int]:
+    """The places if those layers without a memory that read only inputs are analog that are in `analog`."""
     names = [layer.name for layer in network.layers]
     pooling = next((at for at, layer in enumerate(network.layers) if isinstance(layer, Pooling)), len(names))
     digital_end = any(is_digital(layer) for layer in network.layers[pooling:])
-    before_cells = _before_cells(network)
     found = {INPUT: 0}
     for layer in network.layers:
         sources = network.sources(layer.name)
         last = max(found[source] for source in sources)
         if is_digital(layer) or (isinstance(layer, Pooling) and digital_end):
             found[layer.name] = last + last % 2
-        elif isinstance(layer, Cmru | FirstQuadrantBmru):
+        elif _is_cell(layer):
             found[layer.name] = last + 1 - last % 2
         else:
             raw = all(source == INPUT for source in sources)
-            found[layer.name] = 1 if raw and layer.name in before_cells else last
+            found[layer.name] = 1 if raw and layer.name in analog else last
     del found[INPUT]
     return found
 
 
-def _before_cells(network: Network) -> set[str]:
-    """Layers from which an analog recurrent layer is reached through layers that a circuit computes."""
-    found: set[str] = set()
-    for layer in reversed(network.layers):
-        for name in network.readers(layer.name):
-            reader = network.layer(name)
-            if not is_digital(reader) and (isinstance(reader, Cmru | FirstQuadrantBmru) or name in found):
-                found.add(layer.name)
-    return found
+def _is_cell(layer: Layer) -> bool:
+    return isinstance(layer, Cmru | FirstQuadrantBmru) and not is_digital(layer)
 
 
 def _part(network: Network, inside: Sequence[Layer], *, analog: bool) -> Part:
@@ -116,7 +120,8 @@ def _part(network: Network, inside: Sequence[Layer], *, analog: bool) -> Part:
     reads = tuple(dict.fromkeys(outside))
     last = network.layers[-1].name
     gives = tuple(n for n in (layer.name for layer in inside) if n == last or set(network.readers(n)) - names)
-    taken, layers = {INPUT: INPUT}, []
+    taken = {INPUT: INPUT}
+    layers: list[Layer] = []
     if len(reads) == 1:
         taken = {reads[0]: INPUT}
     else:
