@@ -28,6 +28,7 @@ DRIVE_EXACT = 0.005  # relative deviation allowed for their ratio
 # the cascodes follow all currents, and the error is that of the same ratio to the reference: from 0.08 to 1 nA within a
 # factor of 1.6
 RAIL_UNIT = 0.24e-9
+UNITS_PER_SOURCE = 8  # soft thresholds that one source of their gate lines serves
 
 
 def source_unit(design: Design) -> Geometry:
@@ -64,6 +65,16 @@ def row_units(design: Design, synapses: Synapses, row: int) -> RowUnits:
     """The unit devices of row number `row` of a layer; positive ones compensate for the gain of the rail."""
     rail, ratio, bias = rail_gain(design, synapses, row), synapses.ratio[row], float(synapses.bias[row])
     return RowUnits(np.where(ratio > 0, ratio / rail, ratio), (bias / rail if bias > 0 else bias) * REFERENCE_UNITS)
+
+
+def delta_units(design: Design, ladder: Ladder, cell: int) -> float:
+    """Unit devices of the sink of delta of a soft threshold: it carries half a window; a fraction is an idealisation."""
+    return float(ladder.beta[cell]) / design.unit_current * REFERENCE_UNITS
+
+
+def soft_bias_units(design: Design) -> int:
+    """Parallel sources of the gate lines of all soft thresholds of a Design, 0 if it has none; see soft_bias."""
+    return -(-sum(ladder.width for ladder in design.ladders if ladder.gate is not None) // UNITS_PER_SOURCE)
 
 
 def maps_of(design: Design, ladder: Ladder, cell: int) -> CellMaps:

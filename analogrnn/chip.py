@@ -6,7 +6,7 @@ the trained numbers bit for bit, because a chip stores trained value + (deviatio
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from analogrnn.errors import ParameterError
 from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
 from analogrnn.show import Rows, Shown, counted
+from analogrnn.soft_threshold import SoftGains
 from analogrnn.streams import chip_number
 
 
@@ -51,6 +52,8 @@ class ChipLadder:
     noise: np.ndarray  # (d,) rms of the candidate's noise
     unit: np.ndarray  # (d,) A
     currents: StageCurrents
+    gate: ChipSynapses | None = None  # rows of an input-dependent threshold
+    soft: SoftGains | None = None  # gains (d,) of the soft thresholds behind them
 
     @property
     def name(self) -> str:
@@ -98,7 +101,7 @@ class Chip(Shown):
 class ChipTables:
     """Step-level tables of one layer of many chips: a first axis of C chips (or 1), then the axes of ChipLadder.
 
-    up, down and output are None in a feed-forward layer.
+    up, down and output are None in a feed-forward layer, and gate and soft where no threshold depends on the input.
     """
 
     weight: np.ndarray  # (C, d, D)
@@ -106,6 +109,8 @@ class ChipTables:
     up: np.ndarray | None = None
     down: np.ndarray | None = None
     output: np.ndarray | None = None
+    gate: tuple[np.ndarray, np.ndarray] | None = None  # weight (C, d, D) and bias (C, d) of b(x)
+    soft: SoftGains | None = None  # (C, d)
 
 
 Adjust = Callable[[str, DeviceTypes], DeviceTypes]  # (name of a layer, its device types) -> changed device types
@@ -134,6 +139,14 @@ class ChipFactory:
             adjust(layer.name, mismatch.ladder_types(design, layer, seed)) if isinstance(layer, Ladder) else None
             for layer in design.layers
         ]
+        self._gates = {
+            j: (
+                mismatch.rows_of(design, layer.gate),
+                adjust(layer.gate.name, mismatch.synapse_types(design, layer.gate, seed)),
+            )
+            for j, layer in enumerate(design.layers)
+            if isinstance(layer, Ladder) and layer.gate is not None
+        }
 
     def chip(self, index: int) -> Chip:
         """Chip number `index`. Raises ParameterError if it is not a whole number >= 0."""
@@ -153,11 +166,18 @@ class ChipFactory:
 
     def _layer(self, j: int, numbers: np.ndarray) -> tuple[ChipTables, dict[str, DeviceDraw]]:
         layer, types = self._design.layers[j], self._ladders[j]
-        weight, bias = self._rows[j].deviate(self._synapses[j].draw(numbers, self._scale))
+        mirrors = self._synapses[j].draw(numbers, self._scale)
+        weight, bias = self._rows[j].deviate(mirrors)
         if not isinstance(layer, Ladder) or types is None:
             return ChipTables(weight, bias), {}
         draws = types.draw(numbers, self._scale)
-        return ChipTables(weight, bias, *_tables(self._design, layer, draws)), draws
+        found = ChipTables(weight, bias, *_tables(self._design, layer, draws))
+        if j in self._gates:
+            rows, gate_types = self._gates[j]
+            # both sets of rows hang on the same input diodes
+            own = {**gate_types.draw(numbers, self._scale), "input": mirrors["input"]}
+            found = replace(found, gate=rows.deviate(own), soft=mismatch.soft_gains(draws))
+        return found, draws
 
 
 def nominal_chip(design: Design) -> Chip:
@@ -172,7 +192,11 @@ def nominal_chip(design: Design) -> Chip:
     for layer in design.layers:
         weight, bias = layer.synapses.weight[None], layer.synapses.trained_bias[None]
         if isinstance(layer, Ladder):
-            parts.append((ChipTables(weight, bias, *_tables(design, layer, {})), _stage_currents(layer, {})))
+            tables = ChipTables(weight, bias, *_tables(design, layer, {}))
+            if layer.gate is not None:
+                gate = layer.gate.weight[None], layer.gate.trained_bias[None]
+                tables = replace(tables, gate=gate, soft=SoftGains(*np.ones((6, 1, layer.width))))
+            parts.append((tables, _stage_currents(layer, {})))
         else:
             parts.append((ChipTables(weight, bias), None))
     return _assemble(design, 0, None, parts)
@@ -226,6 +250,8 @@ def _assemble(
                 candidate_noise(design, layer) / unit,
                 unit,
                 currents,
+                None if tables.gate is None else ChipSynapses(tables.gate[0][0], tables.gate[1][0]),
+                None if tables.soft is None else tables.soft.chip(0),
             )
         )
     return Chip(design, index, seed, tuple(layers))

@@ -84,14 +84,15 @@ class Timing:
 class Synapses:
     """The weights of one layer as current mirrors on a positive and a negative rail.
 
-    Row i carries `scale[i]` times the trained candidate. Each input has an `offset` added, so that no current is
+    Row i carries `scale[i]` times the trained candidate; its sign is negative in front of a block that inverts. Each
+    input has an `offset` added, so that no current is
     negative; the bias subtracts what the offsets contribute.
     """
 
     name: str
     ratio: np.ndarray = field(metadata={"doc": "(d, D) signed mirror ratios; zero places no device"})
     bias: np.ndarray = field(metadata={"doc": "(d,) signed bias currents over the unit current"})
-    scale: np.ndarray = field(metadata={"doc": "(d,) powers of two"})
+    scale: np.ndarray = field(metadata={"doc": "(d,) powers of two; negative in a row that feeds a soft threshold"})
     offset: np.ndarray = field(metadata={"doc": "(D,) input offset over the unit current"})
     weight: np.ndarray = field(metadata={"doc": "(d, D) trained weights: ratio / scale"})
     trained_bias: np.ndarray = field(metadata={"doc": "(d,) trained biases"})
@@ -179,6 +180,9 @@ class Ladder:
     i_alpha: np.ndarray = field(metadata={"doc": "output current of one stage"})
     i_preset: np.ndarray = field(metadata={"doc": "pulse that steps up to the initial level"})
     return_to_zero: bool = True
+    gate: Synapses | None = field(
+        default=None, metadata={"doc": "rows of b(x), whose magnitude is the threshold where it is above the window's"}
+    )
 
     @property
     def name(self) -> str:
@@ -187,6 +191,11 @@ class Ladder:
     @property
     def width(self) -> int:
         return self.synapses.width
+
+    @property
+    def rows(self) -> tuple[Synapses, ...]:
+        """All weights that the layer's inputs meet: those of the candidate, then those of an input-dependent threshold."""
+        return (self.synapses,) if self.gate is None else (self.synapses, self.gate)
 
     @property
     def k_max(self) -> int:
@@ -256,7 +265,7 @@ class Design(Shown):
 
     def candidate_units(self, synapses: Synapses) -> np.ndarray:
         """(d,) A, the current that stands for a candidate of 1 in each row: its scale times the unit current."""
-        return np.asarray(synapses.scale * self.unit_current)
+        return np.asarray(np.abs(synapses.scale) * self.unit_current)
 
     @property
     def classes(self) -> int:

@@ -2,13 +2,19 @@
 
 Model   white noise whose density grows with the square root of the threshold current (shot noise), in a bandwidth
         proportional to this current: the rms value is a fixed fraction of the threshold current. One independent
-        Gaussian draw per step and cell
+        Gaussian draw per step and cell. A soft threshold adds the shot noise of its mirrors where the candidate
+        decides with |b| of twice the floor, in the same bandwidth
 Not     flicker noise as a slow common drift, noise of the input mirrors, noise between pulses
 """
 
 import numpy as np
 
 from analogrnn.design import Design, Ladder
+from analogrnn.technology import ELEMENTARY_CHARGE
+
+# currents of the devices between b, delta and the output of a soft threshold, over delta, at |b| = 2 delta and |c| = 2
+# delta: a mirror of |b| has two devices that carry 2; the sink 1; d, e2, e3 and e4 carry e = 1; d2 and o2 the output, 1
+SOFT_BRANCHES = 2 * 2.0 + 1.0 + 4 * 1.0 + 2 * 1.0
 
 
 def candidate_noise(design: Design, ladder: Ladder) -> np.ndarray:
@@ -16,4 +22,8 @@ def candidate_noise(design: Design, ladder: Ladder) -> np.ndarray:
     technology = design.technology
     current = ladder.i_th / technology.noise_current
     density = technology.noise_density * np.sqrt(current)
-    return np.asarray(density * np.sqrt(technology.noise_bandwidth * current))
+    own = density * np.sqrt(technology.noise_bandwidth * current)
+    if ladder.gate is None:
+        return np.asarray(own)
+    shot = 2.0 * ELEMENTARY_CHARGE * SOFT_BRANCHES * ladder.beta
+    return np.asarray(np.hypot(own, np.sqrt(shot * technology.noise_bandwidth * current)))

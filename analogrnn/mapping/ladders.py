@@ -46,11 +46,6 @@ def map_ladder(layer: Layer, offset: np.ndarray, technology: Technology, options
 
 
 def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options: MappingOptions) -> Ladder:
-    if layer.threshold_weight is not None and np.any(layer.threshold_weight):
-        raise MappingError(
-            f"{layer.name}.threshold_weight: input-dependent thresholds run digitally only; train with a constant "
-            "threshold per unit."
-        )
     if layer.eps not in (0.0, 1.0):
         raise MappingError(
             f"{layer.name}.eps = {layer.eps:g} has no circuit: the state leaves the ladder. Train with eps 1 (CMRU) "
@@ -65,18 +60,22 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
     if stages > MAX_STAGES:
         raise MappingError(f"{layer.name} has {stages} stages, above {MAX_STAGES}; train with fewer levels.")
     _check_levels(layer, k_min, k_max, step)
-    scale = _octave_scale(layer.name, layer.threshold)
-    beta = np.abs(layer.threshold) * scale * options.unit_current
+    window = _window(layer)
+    scale = _octave_scale(layer.name, window)
+    beta = window * scale * options.unit_current
     i_shift = beta * (options.shift_ratio if stages > 1 else 0.0)
     i_base = beta * options.base_ratio
     assert layer.initial is not None
+    gated = layer.threshold_weight is not None
     return Ladder(
-        synapses=map_synapses(layer, scale, offset, technology),
+        # a soft threshold inverts, so the rows in front of it have negated weights
+        synapses=map_synapses(layer, -scale if gated else scale, offset, technology),
+        gate=_gate(layer, scale, offset, technology, options) if gated else None,
         stages=stages,
         k_min=k_min,
         level_step=step,
         initial=layer.initial,
-        threshold=np.stack([-np.abs(layer.threshold), np.abs(layer.threshold)], axis=1),
+        threshold=np.stack([-window, window], axis=1),
         alpha=layer.alpha,
         i_th=i_shift + i_base + beta,
         i_hyst=2.0 * beta,
@@ -86,6 +85,38 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
         i_alpha=layer.alpha * step * options.unit_current,
         i_preset=2.0 * beta,
     )
+
+
+def _window(layer: Cmru) -> np.ndarray:
+    """(d,) half the constant window of each ladder: the trained threshold, or the floor of an input-dependent one."""
+    if layer.threshold_weight is None:
+        floor = 0.0 if layer.threshold_floor is None else layer.threshold_floor
+        return np.asarray(np.maximum(np.abs(layer.threshold), floor))
+    if layer.threshold_floor is None:
+        raise MappingError(
+            f"{layer.name} has an input-dependent threshold without a floor, but a ladder's own window is a constant "
+            "above zero: set Cmru.threshold_floor, for example with `analogrnn convert`, which chooses it from data."
+        )
+    return layer.threshold_floor
+
+
+def _gate(
+    layer: Cmru, scale: np.ndarray, offset: np.ndarray, technology: Technology, options: MappingOptions
+) -> Synapses:
+    """The rows of b(x), at the scale of the candidate's. Their sign is free, since only |b| acts."""
+    assert layer.threshold_weight is not None
+    rows = Linear(f"{layer.name}_b", layer.threshold_weight, layer.threshold)
+    gate = map_synapses(rows, scale, offset, technology)
+    # inputs within plus and minus their offset
+    largest = (np.abs(rows.weight) @ offset + np.abs(rows.bias)) * scale * options.unit_current
+    if largest.max() > technology.i_max:
+        i = int(np.argmax(largest))
+        raise MappingError(
+            f"{layer.name}: the threshold of unit {i} reaches a current of {largest[i]:.3g} A, above {technology.i_max:g} "
+            f"A (weak inversion), since its floor of {layer.threshold_floor[i]:g} is at least one unit current: raise "
+            f"the floor, or lower unit_current, now {options.unit_current:g} A."
+        )
+    return gate
 
 
 def _first_quadrant(

@@ -2,6 +2,7 @@
 
 from analogrnn.mismatch.devices import (
     LADDER_DEVICES,
+    SOFT_DEVICES,
     STAGE_DEVICES,
     DeviceDraw,
     DeviceTypes,
@@ -16,6 +17,7 @@ from analogrnn.mismatch.thresholds import (
     evaluate,
     log_ratio,
     shift_devices,
+    soft_gains,
     spread,
     stage_terms,
     threshold_deviations,
@@ -24,6 +26,7 @@ from analogrnn.mismatch.thresholds import (
 
 __all__ = [
     "LADDER_DEVICES",
+    "SOFT_DEVICES",
     "STAGE_DEVICES",
     "DeviceDraw",
     "DeviceTypes",
@@ -36,6 +39,7 @@ __all__ = [
     "log_ratio",
     "rows_of",
     "shift_devices",
+    "soft_gains",
     "spread",
     "stage_terms",
     "synapse_types",

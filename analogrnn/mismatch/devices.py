@@ -61,7 +61,27 @@ LADDER_DEVICES = {
     "u2": ("n", "i_base"),
     "u3": ("p", "i_base"),
 }
-DEVICES = {**LADDER_DEVICES, **STAGE_DEVICES}
+# the soft threshold of an input-dependent threshold, subcircuit.element: sized as the cell, drawn at a current of delta,
+# in whose neighbourhood a candidate decides; and the sink of delta
+SOFT_DEVICES = {
+    "absolute.mp": ("p", "beta"),
+    "absolute.mn": ("n", "beta"),
+    "absolute.d2": ("p", "beta"),
+    "absolute.o2": ("p", "beta"),
+    "absolute.d": ("n", "beta"),
+    "soft_threshold.mp": ("p", "beta"),
+    "soft_threshold.mn": ("n", "beta"),
+    "soft_threshold.e1": ("n", "beta"),
+    "soft_threshold.d1": ("n", "beta"),
+    "soft_threshold.o1": ("n", "beta"),
+    "soft_threshold.e2": ("n", "beta"),
+    "soft_threshold.e3": ("p", "beta"),
+    "soft_threshold.e4": ("p", "beta"),
+    "soft_threshold.d2": ("p", "beta"),
+    "soft_threshold.o2": ("p", "beta"),
+    "delta": ("n", "i_unit"),
+}
+DEVICES = {**LADDER_DEVICES, **STAGE_DEVICES, **SOFT_DEVICES}
 SOURCE_DENSITY = 0.25  # current of a programmed source's unit device over its width, relative to a cell's at one unit
 # those that act on the voltage of a DPI's capacitor, and which way each moves its output
 DPI_DEVICES = {
@@ -149,7 +169,12 @@ class DeviceTypes:
 def ladder_types(design: Design, ladder: Ladder, seed: int) -> DeviceTypes:
     """All devices of a ladder: one per ladder (d,), or one per stage (d, N)."""
     rows: list[_Row] = []
-    for table, shape in ((LADDER_DEVICES, (ladder.width,)), (STAGE_DEVICES, (ladder.width, ladder.stages))):
+    soft = {} if ladder.gate is None else SOFT_DEVICES
+    for table, shape in (
+        (LADDER_DEVICES, (ladder.width,)),
+        (STAGE_DEVICES, (ladder.width, ladder.stages)),
+        (soft, (ladder.width,)),
+    ):
         for name, (polarity, _) in table.items():
             efficiency = ladder_efficiency(design, ladder, name)
             rows.append((name, polarity, shape, efficiency if len(shape) == 1 else efficiency[:, None]))

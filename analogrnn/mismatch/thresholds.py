@@ -12,6 +12,7 @@ import numpy as np
 
 from analogrnn.design import Design, Ladder
 from analogrnn.mismatch.devices import DPI_DEVICES, STAGE_DEVICES, DeviceDraw, ladder_sigma
+from analogrnn.soft_threshold import SoftGains
 
 # which way each device moves a current; a diode counts against the mirror that follows it
 _THRESHOLD = {"rth": 1, "bth": -1, "m3": 1, "m2": -1, "m1": 1}
@@ -19,6 +20,21 @@ _HYSTERESIS = {"rhyst": 1, "bhyst": -1, "m4": 1}
 _COPY = {"u1": -1, "u2": 1, "u3": -1, "mu": 1}
 _FIRST_SHIFT = {"rs": 1, "bs": -1, "d0": 1}
 _OUTPUT = {"ralpha": 1, "balpha": -1, "m9": 1}
+# the mirrors of a soft threshold. Its row is inverted, so that e1, d1 and o1 act where the candidate is negative. The
+# pairs mp and mn pass their current, whatever their thresholds
+_SOFT = {
+    "rail": {"absolute.o2": 1, "absolute.d2": -1},
+    "floor": {"delta": 1},
+    "e_up": {
+        "soft_threshold.e2": 1,
+        "absolute.d": -1,
+        "soft_threshold.e4": 1,
+        "soft_threshold.e3": -1,
+    },
+    "e_down": {"soft_threshold.e1": 1, "absolute.d": -1},
+    "u_up": {"soft_threshold.o2": 1, "soft_threshold.d2": -1},
+    "u_down": {"soft_threshold.o1": 1, "soft_threshold.d1": -1},
+}
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,11 @@ def threshold_deviations(ladder: Ladder, draws: Mapping[str, DeviceDraw]) -> tup
         shift[:, :, :1] = log_ratio(_FIRST_SHIFT, draws)
         up = up - moved(ladder.i_shift, shift - copy)
     return up, up - moved(ladder.i_hyst, log_ratio(_HYSTERESIS, draws) - copy)
+
+
+def soft_gains(draws: Mapping[str, DeviceDraw]) -> SoftGains:
+    """The gains (C, d) of the soft thresholds of many chips, from the draws of their ladders."""
+    return SoftGains(**{name: np.exp(log_ratio(devices, draws)[:, :, 0]) for name, devices in _SOFT.items()})
 
 
 def spread(design: Design, ladder: Ladder, terms: list[Term]) -> tuple[np.ndarray, np.ndarray]:

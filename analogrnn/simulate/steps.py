@@ -8,12 +8,15 @@ from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
 from analogrnn.design import Ladder
 from analogrnn.kernels import plain
 from analogrnn.show import Rows, Shown, counted
+from analogrnn.soft_threshold import soft_candidates
 from analogrnn.streams import NO_CHIP, stream_key
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StepRun(Shown):
     """Result of a network on one chip: by layer, candidates (T, S, d) and levels k (T, S, d); logits (S, classes).
+
+    The candidates of a layer with input-dependent thresholds are those behind its soft thresholds.
 
     >>> accuracy = (ar.simulate(chip, x).classes == labels).mean()
     """
@@ -53,7 +56,10 @@ def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> Ste
         if isinstance(layer, ChipFeedForward):
             value = np.maximum(signal, 0.0) if layer.rectified else signal
             continue
-        if not layer.ladder.return_to_zero:
+        if layer.gate is not None:
+            threshold = value @ layer.gate.weight.T + layer.gate.bias
+            signal = soft_candidates(signal, threshold, layer.ladder.threshold[:, 1], layer.soft)
+        elif not layer.ladder.return_to_zero:
             signal = np.maximum(signal, 0.0)
         candidates[layer.name] = signal
         if noise_seed is not None:

@@ -15,19 +15,24 @@ from analogrnn.spice.sources import pulses_waveform, steps_waveform
 RUNIT = 1e9  # ohm; in the ideal library a diode converts 1 nA to 1 V
 
 
-def synapse_lines(synapses: Synapses, row: int, gates: Sequence[str], node: str, unit_current: float) -> list[str]:
-    """The mirrors and the bias current of one row, each with its trained value as a comment."""
+def synapse_lines(
+    synapses: Synapses, row: int, gates: Sequence[str], node: str, unit_current: float, mark: str = ""
+) -> list[str]:
+    """The mirrors and the bias current of one row, each with its trained value as a comment.
+
+    `mark` tells the names of elements from those of another row in the same subcircuit.
+    """
     lines, rail = [], f"rail_{node}"
     for j, gate in enumerate(gates):
         ratio, trained = synapses.ratio[row, j], synapses.weight[row, j]
         if ratio == 0.0:
             continue
         ports = f"{gate} {rail} vss synapse_positive" if ratio > 0 else f"{gate} {node} vss synapse_negative"
-        lines.append(f"Xw_{row}_{j} {ports} ratio={number(abs(ratio))} ; trained {number(trained)}")
+        lines.append(f"Xw{mark}_{row}_{j} {ports} ratio={number(abs(ratio))} ; trained {number(trained)}")
     if np.any(synapses.ratio[row] > 0):
-        lines.append(f"Xrail_{row} {rail} {node} vdd row_rail")
+        lines.append(f"Xrail{mark}_{row} {rail} {node} vdd row_rail")
     bias = synapses.bias[row] * unit_current
-    lines.append(f"Ib_{row} vss {node} DC {number(bias)} ; trained {number(synapses.trained_bias[row])}")
+    lines.append(f"Ib{mark}_{row} vss {node} DC {number(bias)} ; trained {number(synapses.trained_bias[row])}")
     return lines
 
 
@@ -41,11 +46,25 @@ def ladder_subcircuit(
     name = f"ladder_{identifier('Ladder.name', ladder.name)}_{cell}"
     gates = [f"in_{j}" for j in range(ladder.synapses.inputs)]
     lines = [trained_line(ladder, cell)]
-    lines += synapse_lines(ladder.synapses, cell, gates, "cand", design.unit_current)
+    if ladder.gate is None:
+        lines += synapse_lines(ladder.synapses, cell, gates, "cand", design.unit_current)
+    else:
+        lines += _soft_threshold(design, ladder, ladder.gate, cell, gates)
     lines += _line(ladder, cell, schedule, lead, control)
     lines += _bias_lines(design, ladder, cell)
     lines += _stages(design, ladder, cell, control)
     return Subcircuit(name, f"{' '.join(gates)} clk hout vdd vss", tuple(lines))
+
+
+def _soft_threshold(design: Design, ladder: Ladder, gate: Synapses, cell: int, gates: Sequence[str]) -> list[str]:
+    """The rows of the candidate and of b, and the soft threshold from them to node cand."""
+    return [
+        *synapse_lines(ladder.synapses, cell, gates, "x", design.unit_current),
+        *synapse_lines(gate, cell, gates, "b", design.unit_current, "b"),
+        "Xabsolute b egate vss vdd vss vdd vdd vss absolute",
+        f"Idelta egate vss DC {number(ladder.beta[cell])} ; trained floor {number(ladder.threshold[cell, 1])}",
+        "Xsoft x egate cand vss vdd vss vdd vdd vss soft_threshold",
+    ]
 
 
 def trained_line(ladder: Ladder, cell: int) -> str:
@@ -53,7 +72,7 @@ def trained_line(ladder: Ladder, cell: int) -> str:
     low, high = ladder.threshold[cell]
     return (
         f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
-        f"candidate scale {number(ladder.synapses.scale[cell])}; levels {ladder.k_min} to {ladder.k_max}"
+        f"candidate scale {number(abs(ladder.synapses.scale[cell]))}; levels {ladder.k_min} to {ladder.k_max}"
     )
 
 

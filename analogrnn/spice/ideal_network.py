@@ -15,6 +15,7 @@ from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear, steps_waveform
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "synapse", "rectifier")
+SOFT = "soft_threshold"  # included where a threshold depends on the input
 # an error of 1e-4 at an input node can decide a candidate near its threshold: hence the tight reltol; Gear overshoots
 OPTIONS = ("reltol=1e-6", "abstol=1e-15", "vntol=1e-8", "chgtol=1e-20", "method=trap", "xmu=0.49")
 
@@ -124,6 +125,11 @@ class _Sources:
         return [f"Vclk_{ladder.name} clk_{ladder.name} vss {wave}"]
 
 
+def _blocks(design: Design) -> tuple[str, ...]:
+    """The files of circuits/ideal that the decks of a Design include."""
+    return (*LIBRARY, SOFT) if any(ladder.gate is not None for ladder in design.ladders) else LIBRARY
+
+
 def _probe(ladder: Ladder, instance: str, output: str) -> LadderProbe:
     return LadderProbe(instance.lower(), ladder.stages, f"v({instance}.cand)".lower(), f"v({output})".lower())
 
@@ -140,7 +146,7 @@ def _finish(
         f"{identifier('Design.name', design.name)}: {design.stages} memory stages, {schedule}",
         ("* ground reference, supply", "Vss vss 0 DC 0", f"Vdd vdd vss DC {number(design.technology.supply)}", *body),
         Tran(timing.pulse / 10, schedule.duration, timing.period / 10, uic=True),
-        blocks=tuple(library.circuit("ideal", name).rstrip() for name in LIBRARY),
+        blocks=tuple(library.circuit("ideal", name).rstrip() for name in _blocks(design)),
         options=OPTIONS,
         saves=tuple(saved),
     )

@@ -51,8 +51,23 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
             nodes |= {f"xs{j}.w": 0.0, f"xs{j}.s3": supply, f"xs{j}.xdpi.t": supply - 0.5, f"xs{j}.xdpi.vs": supply}
     if not ladder.has_dpi:
         nodes["n1"] = 0.0
+    if ladder.gate is not None:
+        nodes |= {
+            "x": supply / 2,
+            "b": supply / 2,
+            "egate": 0.4,
+            "xabsolute.z": supply - 0.5,
+            "xsoft.y": 0.4,
+            "xsoft.z": supply - 0.5,
+            "xsoft.q": supply - 0.5,
+        }
     named = {f"{instance}.{node}": value for node, value in nodes.items()}
     return named | (rail_nodesets(instance, supply) if rail else {})
+
+
+def soft_bias_nodesets(supply: float) -> dict[str, float]:
+    """Node -> V for the gate lines that soft thresholds share."""
+    return {"vbn": supply - 0.2, "vbp": 0.1, "xsoft_bias.vm": supply / 2, "xsoft_bias.p": supply - 0.4}
 
 
 def rail_nodesets(instance: str, supply: float) -> dict[str, float]:

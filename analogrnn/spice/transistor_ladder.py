@@ -12,10 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analogrnn import library
-from analogrnn.biases import REFERENCE_UNITS, bias_units, line_drive, row_units, source_unit
+from analogrnn.biases import (
+    REFERENCE_UNITS,
+    bias_units,
+    delta_units,
+    line_drive,
+    row_units,
+    soft_bias_units,
+    source_unit,
+)
 from analogrnn.design import Design, Geometry, Ladder, Synapses
 from analogrnn.errors import ParameterError, identifier
-from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceDraw
+from analogrnn.mismatch import LADDER_DEVICES, SOFT_DEVICES, STAGE_DEVICES, DeviceDraw
 from analogrnn.schedule import Control, Schedule, checked_control
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.ideal_ladder import trained_line
@@ -25,6 +33,7 @@ from analogrnn.spice.sources import piecewise_linear, steps_waveform
 from analogrnn.technology import CellMaps
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "ladder_bias", "ladder_end", "synapse")
+SOFT = "soft_threshold"  # included where a threshold depends on the input
 # Gear overshoots: a DPI would settle 3 % too high for ten time constants
 OPTIONS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=3", "method=trap")
 WINDOW = (0.5, 0.95)  # part of the pulse in which the candidate is read, when it decides
@@ -37,7 +46,8 @@ class TransistorOptions:
 
     >>> options = ar.TransistorOptions(corner="ff", temperature=85.0, supply=1.62)
 
-    draws, synapse_draws: the chip's draws of `mismatch.draw_ladder` and `draw_synapses` for the ladder's layer
+    draws, synapse_draws, gate_draws: the chip's draws of `mismatch.draw_ladder` for the ladder's layer, and of
+    `draw_synapses` for its candidates and for its input-dependent thresholds
     """
 
     corner: Corner = "typical"
@@ -46,6 +56,7 @@ class TransistorOptions:
     maps: CellMaps | None = None  # None: those of the calibration
     draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     synapse_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
+    gate_draws: Mapping[str, DeviceDraw] = field(default_factory=dict)
     drive: int | None = None  # strength of the candidate's line in unit devices; None: half the stages, rounded up
     control: Control = "none"  # negative control, which must fail: see `schedule.CONTROLS`
     damping: float = (
@@ -84,14 +95,14 @@ def ladder_transistors(
             *reference_lines(design),
             *_clock_lines(schedule, supply, control),
             *_inputs(ladder.synapses, given, schedule, design),
-            f"X{name} {gates} clk run preset nref bcasn bcasp hout vdd vss {block_name(ladder, cell)}",
+            f"X{name} {gates} clk run preset {reference_ports(ladder)} hout vdd vss {block_name(ladder, cell)}",
             "Vh hout hload DC 0",
             f"Xload hload vss input_diode {_size(design.sizing.synapse)}",
         ),
         Tran(timing.pulse / 10, schedule.duration, timing.period / 10),
         models=model_lines(pdk, options.corner),
         temperature=options.temperature,
-        blocks=library_blocks(),
+        blocks=library_blocks(design),
         options=(*OPTIONS, f"xmu={number(options.damping)}"),
         saves=(
             *(f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.stages)),
@@ -112,9 +123,15 @@ def ladder_transistors(
     )
 
 
-def library_blocks() -> tuple[str, ...]:
-    """The text of all transistor subcircuits that decks of ladders and networks use."""
-    return tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY))
+def library_blocks(design: Design) -> tuple[str, ...]:
+    """The text of all transistor subcircuits that the decks of a Design use."""
+    soft = (SOFT,) if soft_bias_units(design) else ()
+    return tuple(library.circuit("gf180mcu", block).rstrip() for block in ("devices", *LIBRARY, *soft))
+
+
+def reference_ports(ladder: Ladder) -> str:
+    """The lines of the reference that a ladder takes: currents, cascodes, and those of soft thresholds if it has them."""
+    return "nref bcasn bcasp" if ladder.gate is None else "nref bcasn bcasp vbn vbp"
 
 
 def pulse_window(lead: float, pulse: float) -> tuple[float, float]:
@@ -128,18 +145,22 @@ def block_name(ladder: Ladder, cell: int) -> str:
 
 
 def reference_lines(design: Design) -> list[str]:
-    """The diode of the reference current and the cascode lines, shared by all blocks."""
+    """The diode of the reference current, the cascode lines and those of soft thresholds, shared by all blocks."""
+    count = soft_bias_units(design)
+    soft = f"Xsoft_bias nref vbn vbp vdd vss soft_bias {_reference(design)} {_size(design.sizing.cell)} units={count}"
     return [
         f"Xref nref bcasn vss bias_reference_cascode {_reference(design)} q={REFERENCE_UNITS}",
         f"Xcascode nref bcasn bcasp vdd vss cascode_bias {_reference(design)} {_size(design.sizing.cell)}",
+        *([soft] if count else []),
     ]
 
 
 def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorOptions) -> Subcircuit:
     """`.subckt ladder_<layer>_<cell>`: weights, input line, bias and stages of one ladder.
 
-    Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss. Two sources of 0 V measure currents: Vcand the
-    candidate, Vstages the supply current of the stages.
+    Ports: in_0 .. in_{D-1} clk run preset nref bcasn bcasp hout vdd vss, with vbn vbp before hout where the threshold
+    depends on the input. Two sources of 0 V measure currents: Vcand the candidate, behind a soft threshold if there is
+    one, Vstages the supply current of the stages.
     """
     size, draws = _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
@@ -150,12 +171,11 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
         instant = options.control == "no_dpi" and line in ("on", "tau")
         units[f"p_{line}"], units[f"k_{line}"] = p * (20 if instant else 1), k
     own = {device: draws[device] for device in LADDER_DEVICES if device in draws}
-    name, ports = block_name(ladder, cell), f"{gates} clk run preset nref bcasn bcasp hout vdd vss"
-    lines = [
-        trained_line(ladder, cell),
-        *row_lines(design, ladder.synapses, cell, options.synapse_draws),
-        "Vcand cand line_in DC 0",
-    ]
+    name, ports = block_name(ladder, cell), f"{gates} clk run preset {reference_ports(ladder)} hout vdd vss"
+    rows = row_lines(design, ladder.synapses, cell, options.synapse_draws)
+    if ladder.gate is not None:
+        rows = _soft_threshold(design, ladder, ladder.gate, cell, options)
+    lines = [trained_line(ladder, cell), *rows, "Vcand cand line_in DC 0"]
     # without a standing current its copy is OFF, with the gate at the supply
     standing = "bbase" if ladder.return_to_zero else "vdd"
     lines.append(
@@ -196,27 +216,53 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
     return Subcircuit(name, ports, tuple(lines))
 
 
-def row_lines(design: Design, synapses: Synapses, row: int, draws: Mapping[str, DeviceDraw]) -> list[str]:
-    """Mirrors of one row into node cand: positive weights and a PMOS rail, negative weights, bias from the reference.
+def _soft_threshold(
+    design: Design, ladder: Ladder, gate: Synapses, cell: int, options: TransistorOptions
+) -> list[str]:
+    """The rows of the candidate and of b, and the soft threshold from them to node cand."""
+    size, draws = _size(design.sizing.cell), options.draws
 
-    Each is one instance, with its trained value as a comment.
+    def own(block: str) -> list[str]:
+        mine = {name.removeprefix(f"{block}."): draw for name, draw in draws.items() if name in SOFT_DEVICES}
+        return _deviations(mine, (n.removeprefix(f"{block}.") for n in SOFT_DEVICES if n.startswith(block)), (cell,))
+
+    floor = number(float(delta_units(design, ladder, cell)))
+    lines = "vbn vbp bcasn bcasp vdd vss"
+    return [
+        *row_lines(design, ladder.synapses, cell, options.synapse_draws, node="x"),
+        *row_lines(design, gate, cell, options.gate_draws, node="b"),
+        _instance(f"Xabsolute b egate {lines} absolute", size, own("absolute")),
+        f"Xdelta nref egate bcasn vss bias_sink_cascode {_reference(design)} p={floor}"
+        f"{_own(draws, 'delta', (cell,))} ; trained floor {number(ladder.threshold[cell, 1])}",
+        _instance(f"Xsoft x egate cand {lines} soft_threshold", size, own("soft_threshold")),
+    ]
+
+
+def row_lines(
+    design: Design, synapses: Synapses, row: int, draws: Mapping[str, DeviceDraw], node: str = "cand"
+) -> list[str]:
+    """Mirrors of one row into a node: positive weights and a PMOS rail, negative weights, bias from the reference.
+
+    Each is one instance, with its trained value as a comment. On node b the names of elements end in b, apart from
+    those of the candidate's row in the same subcircuit.
     """
     size, lines = _size(design.sizing.synapse), []
+    mark = "b" if node == "b" else ""
+    rail = f"rail{mark}"
     units = row_units(design, synapses, row)
     for j, ratio in enumerate(units.weights):
         if ratio:
-            port, kind = ("rail", "positive") if ratio > 0 else ("cand", "negative")
+            port, kind = (rail, "positive") if ratio > 0 else (node, "negative")
             lines.append(
-                f"Xw_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}"
+                f"Xw{mark}_{j} in_{j} {port} bcasn vss synapse_{kind}_cascode {size} ratio={number(abs(ratio))}"
                 f"{_own(draws, 'weight', (row, j))} ; trained {number(synapses.weight[row, j])}"
             )
     if synapses.has_rail(row):
         own = _own(draws, "rail_in", (row,), "_in") + _own(draws, "rail_out", (row,), "_out")
-        lines.append(f"Xrail rail cand bcasp vdd row_rail_cascode {size}{own}")
+        lines.append(f"X{rail} {rail} {node} bcasp vdd row_rail_cascode {size}{own}")
     if units.bias:
-        node = "rail" if units.bias > 0 else "cand"
         lines.append(
-            f"Xbrow nref {node} bcasn vss bias_sink_cascode {_reference(design)} p={number(abs(units.bias))}"
+            f"Xbrow{mark} nref {rail if units.bias > 0 else node} bcasn vss bias_sink_cascode {_reference(design)} p={number(abs(units.bias))}"
             f"{_own(draws, 'bias', (row,))} ; trained {number(synapses.trained_bias[row])}"
         )
     return lines

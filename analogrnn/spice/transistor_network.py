@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from analogrnn.biases import soft_bias_units
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import MappingError, ParameterError, identifier
 from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses
 from analogrnn.schedule import Schedule, build_schedule
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
-from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets
+from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets, soft_bias_nodesets
 from analogrnn.spice.pdk import Pdk, model_lines, require_process
 from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear
@@ -28,6 +29,7 @@ from analogrnn.spice.transistor_ladder import (
     input_sources,
     ladder_block,
     library_blocks,
+    reference_ports,
     pulse_window,
     reference_lines,
     row_lines,
@@ -58,8 +60,12 @@ class TransistorSetup:
 
     def of(self, layer: FeedForward | Ladder) -> TransistorOptions:
         """The options of one layer, its draws included."""
+        gate = layer.gate if isinstance(layer, Ladder) else None
         return replace(
-            self.options, draws=self.ladders.get(layer.name, {}), synapse_draws=self.synapses.get(layer.name, {})
+            self.options,
+            draws=self.ladders.get(layer.name, {}),
+            synapse_draws=self.synapses.get(layer.name, {}),
+            gate_draws={} if gate is None else self.synapses.get(gate.name, {}),
         )
 
 
@@ -79,7 +85,11 @@ def chip_setup(
     return TransistorSetup(
         options or TransistorOptions(),
         {ladder.name: scaled(draw_ladder(design, ladder, seed, chip)) for ladder in design.ladders},
-        {layer.name: scaled(draw_synapses(design, layer.synapses, seed, chip)) for layer in design.layers},
+        {
+            rows.name: scaled(draw_synapses(design, rows, seed, chip))
+            for layer in design.layers
+            for rows in (layer.rows if isinstance(layer, Ladder) else (layer.synapses,))
+        },
     )
 
 
@@ -198,7 +208,7 @@ class _Writer:
             instance, outputs = f"xladder_{name}_{cell}".lower(), [*outputs, out]
             preset = f"preset_{pulses}" if pulses else "vss"
             self.blocks.append(ladder_block(self.design, ladder, cell, self.setup.of(ladder)))
-            ports = f"{' '.join(gates)} clk_{name} run {preset} nref bcasn bcasp o_{out} vdd vss"
+            ports = f"{' '.join(gates)} clk_{name} run {preset} {reference_ports(ladder)} o_{out} vdd vss"
             self.top.append(f"Xladder_{name}_{cell} {ports} {block_name(ladder, cell)}")
             self.top.append(f"V{out} o_{out} {out} DC 0")
             probe = LadderProbe(instance, ladder.stages, f"i(v.{instance}.vcand)", f"i(v{out})".lower())
@@ -221,7 +231,7 @@ class _Writer:
         synapses, total = ladder.synapses, float(ladder.synapses.bias[cell])
         if ladder is self.design.layers[0]:
             total += float(synapses.ratio[cell] @ (self.x[0] + synapses.offset))
-        return total > 0.0
+        return (total > 0.0) == (ladder.gate is None)  # a soft threshold inverts
 
     def rows(self, layer: FeedForward, gates: Sequence[str], *, last: bool) -> list[str]:
         """Add a layer of weights, one subcircuit per row; its outputs drive rectifying diodes, or VLOAD."""
@@ -278,6 +288,8 @@ class _Writer:
         """The complete deck with its clock and probes."""
         design, schedule, options = self.design, self.schedule, self.setup.options
         nodes = {"nref": 0.4, "bcasn": 0.5, "bcasp": self.supply - 0.7, "xcascode.y": self.supply - 0.6} | self.nodes
+        if soft_bias_units(design):
+            nodes |= soft_bias_nodesets(self.supply)
         timing = schedule.timing
         deck = Deck(
             f"{identifier('Design.name', design.name)} in transistors: {len(self.probes)} ladders, {schedule}",
@@ -295,7 +307,7 @@ class _Writer:
             notes=(HOW_TO_RUN,),
             models=model_lines(pdk, options.corner),
             temperature=options.temperature,
-            blocks=library_blocks(),
+            blocks=library_blocks(design),
             options=SETTINGS,
             nodesets={node: round(volt, 3) for node, volt in nodes.items()},
             saves=("i(vdd)", *self.saved),
