@@ -68,7 +68,7 @@ def row_units(design: Design, synapses: Synapses, row: int) -> RowUnits:
 
 
 def delta_units(design: Design, ladder: Ladder, cell: int) -> float:
-    """Unit devices of the sink of delta of a soft threshold: it carries half a window; a fraction is an idealisation."""
+    """Unit devices of the sink of delta, half a window, of a soft threshold; a fraction is an idealisation."""
     return float(ladder.beta[cell]) / design.unit_current * REFERENCE_UNITS
 
 

@@ -194,7 +194,7 @@ class Ladder:
 
     @property
     def rows(self) -> tuple[Synapses, ...]:
-        """All weights that the layer's inputs meet: those of the candidate, then those of an input-dependent threshold."""
+        """All weights of the layer: the rows of the candidates, then those of input-dependent thresholds."""
         return (self.synapses,) if self.gate is None else (self.synapses, self.gate)
 
     @property

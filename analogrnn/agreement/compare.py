@@ -16,7 +16,8 @@ NEAR = 0.25  # over the threshold: a preset pulse, nominally twice its threshold
 class ReferenceLayer:
     """Reference values of one layer of ladders.
 
-    candidates, states (levels k), outputs (T, S, d) in trained units, outputs counted from all-OFF;
+    candidates, states (levels k), outputs (T, S, d) in trained units, outputs counted from all-OFF; a candidate with
+    an input-dependent threshold is that behind its soft threshold;
     up, down (d, N) thresholds of the candidate: with n stages ON, up[n] and down[n - 1]
     """
 
@@ -285,7 +286,7 @@ def _first_error(
     reach = [(candidate, t) for t in (*layer.up[cell, on : on + 1], *layer.down[cell, max(on - 1, 0) : on])]
     low = found[at].sum() < thermometer(layer.states[at], ladder).sum()
     if step == 0 and low:  # a preset may have failed to set its stage
-        preset = float(ladder.i_preset[cell] / (ladder.synapses.scale[cell] * design.unit_current))
+        preset = float(ladder.i_preset[cell] / design.candidate_units(ladder.synapses)[cell])
         presets = layer.up[cell, : ladder.preset_pulses[cell]]
         reach += [(preset, t) for t in presets if abs(preset - t) < NEAR * abs(t)]
     acted, nearest = min(

@@ -7,15 +7,19 @@ from analogrnn.chip import Chip
 from analogrnn.design import Design
 from analogrnn.network import DigitalRun
 from analogrnn.simulate import simulate
+from analogrnn.soft_threshold import soft_candidates
 
 
 def nominal_reference(design: Design, run: DigitalRun) -> Reference:
-    """The digital `run`, with the trained thresholds."""
+    """The digital `run`, with the trained thresholds; of an input-dependent one, the candidate behind it counts."""
     layers = {}
     for ladder in design.ladders:
         up, down = (np.repeat(ladder.threshold[:, side, None], ladder.stages, axis=1) for side in (1, 0))
         outputs = run.outputs[ladder.name] - ladder.alpha * ladder.k_min
-        layers[ladder.name] = ReferenceLayer(run.candidates[ladder.name], run.states[ladder.name], outputs, up, down)
+        candidates = run.candidates[ladder.name]
+        if ladder.gate is not None:
+            candidates = soft_candidates(candidates, run.thresholds[ladder.name], ladder.threshold[:, 1])
+        layers[ladder.name] = ReferenceLayer(candidates, run.states[ladder.name], outputs, up, down)
     return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])
 
 

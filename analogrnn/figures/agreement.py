@@ -96,7 +96,7 @@ def _worst(design: Design, reference: Reference, found: Agreement) -> tuple[tupl
 def _ngspice(design: Design, x: np.ndarray, place: tuple[Ladder, int], setup: AgreementSetup) -> _Seen:
     ladder, cell = place
     deck, waves = run_cell(design, x, place, simulation_of(design, setup))
-    unit = float(ladder.synapses.scale[cell]) * design.unit_current
+    unit = float(design.candidate_units(ladder.synapses)[cell])
     made = read_deck(deck, waves).candidates[ladder.name, cell] / unit
     nodes = [waves[node] for node in deck.probes[ladder.name, cell].states]
     start = deck.schedule.first_frame * design.timing.period

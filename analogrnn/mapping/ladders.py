@@ -61,7 +61,7 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
         raise MappingError(f"{layer.name} has {stages} stages, above {MAX_STAGES}; train with fewer levels.")
     _check_levels(layer, k_min, k_max, step)
     window = _window(layer)
-    scale = _octave_scale(layer.name, window)
+    scale = _octave_scale(f"{layer.name}.threshold{'' if layer.threshold_floor is None else '_floor'}", window)
     beta = window * scale * options.unit_current
     i_shift = beta * (options.shift_ratio if stages > 1 else 0.0)
     i_base = beta * options.base_ratio
@@ -105,6 +105,7 @@ def _gate(
 ) -> Synapses:
     """The rows of b(x), at the scale of the candidate's. Their sign is free, since only |b| acts."""
     assert layer.threshold_weight is not None
+    assert layer.threshold_floor is not None
     rows = Linear(f"{layer.name}_b", layer.threshold_weight, layer.threshold)
     gate = map_synapses(rows, scale, offset, technology)
     # inputs within plus and minus their offset
@@ -112,9 +113,9 @@ def _gate(
     if largest.max() > technology.i_max:
         i = int(np.argmax(largest))
         raise MappingError(
-            f"{layer.name}: the threshold of unit {i} reaches a current of {largest[i]:.3g} A, above {technology.i_max:g} "
-            f"A (weak inversion), since its floor of {layer.threshold_floor[i]:g} is at least one unit current: raise "
-            f"the floor, or lower unit_current, now {options.unit_current:g} A."
+            f"{layer.name}: the threshold of unit {i} reaches a current of {largest[i]:.3g} A, above "
+            f"{technology.i_max:g} A (weak inversion), since its floor of {layer.threshold_floor[i]:g} is at least one "
+            f"unit current: raise the floor, or lower unit_current, now {options.unit_current:g} A."
         )
     return gate
 
@@ -129,7 +130,7 @@ def _first_quadrant(
             "distinguished from one that holds; train with b_lo > 0."
         )
     _check_alpha(layer)
-    scale = _octave_scale(layer.name, (layer.b_hi - layer.b_lo) / 2.0)
+    scale = _octave_scale(f"{layer.name}.threshold", (layer.b_hi - layer.b_lo) / 2.0)
     unit = scale * options.unit_current
     assert layer.initial is not None
     zero = np.zeros(layer.width)
@@ -158,7 +159,7 @@ def _octave_scale(name: str, half_width: np.ndarray) -> np.ndarray:
     if np.any(size < 1e-3):
         i = int(np.argmin(size))
         raise MappingError(
-            f"{name}.threshold[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
+            f"{name}[{i}] = {half_width[i]:g} leaves no window (half width below 0.001); "
             "train with a floor under the threshold."
         )
     return np.exp2(1 - np.frexp(size)[1])  # exact, where log2 may round up to the next octave

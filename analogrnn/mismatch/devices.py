@@ -61,8 +61,8 @@ LADDER_DEVICES = {
     "u2": ("n", "i_base"),
     "u3": ("p", "i_base"),
 }
-# the soft threshold of an input-dependent threshold, subcircuit.element: sized as the cell, drawn at a current of delta,
-# in whose neighbourhood a candidate decides; and the sink of delta
+# the soft threshold, subcircuit.element: sized as the cell, drawn at a current of delta, where a candidate decides; and
+# the sink of delta
 SOFT_DEVICES = {
     "absolute.mp": ("p", "beta"),
     "absolute.mn": ("n", "beta"),

@@ -25,12 +25,7 @@ _OUTPUT = {"ralpha": 1, "balpha": -1, "m9": 1}
 _SOFT = {
     "rail": {"absolute.o2": 1, "absolute.d2": -1},
     "floor": {"delta": 1},
-    "e_up": {
-        "soft_threshold.e2": 1,
-        "absolute.d": -1,
-        "soft_threshold.e4": 1,
-        "soft_threshold.e3": -1,
-    },
+    "e_up": {"soft_threshold.e2": 1, "absolute.d": -1, "soft_threshold.e4": 1, "soft_threshold.e3": -1},
     "e_down": {"soft_threshold.e1": 1, "absolute.d": -1},
     "u_up": {"soft_threshold.o2": 1, "soft_threshold.d2": -1},
     "u_down": {"soft_threshold.o1": 1, "soft_threshold.d1": -1},

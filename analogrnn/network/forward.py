@@ -1,6 +1,6 @@
 """The digital reference: the forward pass of the trained network in float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,13 +17,14 @@ class DigitalRun:
     """Result of a forward pass, by layer name.
 
     candidates[name] (T, S, d); states[name] (T, S, d), the level k of a ladder; outputs[name] (T, S, d), h;
-    logits (S, classes), or (T, S, classes) without pooling.
+    logits (S, classes), or (T, S, classes) without pooling; thresholds[name] (T, S, d) of input-dependent thresholds.
     """
 
     candidates: dict[str, np.ndarray]
     states: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
     logits: np.ndarray
+    thresholds: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def classes(self) -> np.ndarray:
@@ -44,12 +45,15 @@ def forward(network: Network, x: np.ndarray) -> DigitalRun:
     candidates: dict[str, np.ndarray] = {}
     states: dict[str, np.ndarray] = {}
     outputs: dict[str, np.ndarray] = {}
+    thresholds: dict[str, np.ndarray] = {}
     values = {INPUT: given}
     for at, layer in enumerate(network.layers):
         sources = network.sources(layer.name)
         value = values[sources[0]]
         for source in sources[1:]:
             value = value + values[source]
+        if isinstance(layer, Cmru) and layer.threshold_weight is not None:
+            thresholds[layer.name] = layer.thresholds(value)
         if isinstance(layer, Recurrent):
             candidates[layer.name], states[layer.name], value = _recur(layer, value)
             outputs[layer.name] = value
@@ -59,7 +63,7 @@ def forward(network: Network, x: np.ndarray) -> DigitalRun:
         # a long recording in many layers: keep what is still read
         later = {source for after in network.layers[at + 1 :] for source in network.sources(after.name)}
         values = {name: kept for name, kept in values.items() if name in later or name == layer.name}
-    return DigitalRun(candidates, states, outputs, values[network.layers[-1].name])
+    return DigitalRun(candidates, states, outputs, values[network.layers[-1].name], thresholds)
 
 
 def evaluate(layer: Layer, value: np.ndarray) -> np.ndarray:

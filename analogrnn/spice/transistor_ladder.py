@@ -130,7 +130,7 @@ def library_blocks(design: Design) -> tuple[str, ...]:
 
 
 def reference_ports(ladder: Ladder) -> str:
-    """The lines of the reference that a ladder takes: currents, cascodes, and those of soft thresholds if it has them."""
+    """The lines of the reference that a ladder takes: current, cascodes, and those of its soft threshold."""
     return "nref bcasn bcasp" if ladder.gate is None else "nref bcasn bcasp vbn vbp"
 
 
@@ -216,9 +216,7 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
     return Subcircuit(name, ports, tuple(lines))
 
 
-def _soft_threshold(
-    design: Design, ladder: Ladder, gate: Synapses, cell: int, options: TransistorOptions
-) -> list[str]:
+def _soft_threshold(design: Design, ladder: Ladder, gate: Synapses, cell: int, options: TransistorOptions) -> list[str]:
     """The rows of the candidate and of b, and the soft threshold from them to node cand."""
     size, draws = _size(design.sizing.cell), options.draws
 
@@ -261,8 +259,9 @@ def row_lines(
         own = _own(draws, "rail_in", (row,), "_in") + _own(draws, "rail_out", (row,), "_out")
         lines.append(f"X{rail} {rail} {node} bcasp vdd row_rail_cascode {size}{own}")
     if units.bias:
+        target = rail if units.bias > 0 else node
         lines.append(
-            f"Xbrow{mark} nref {rail if units.bias > 0 else node} bcasn vss bias_sink_cascode {_reference(design)} p={number(abs(units.bias))}"
+            f"Xbrow{mark} nref {target} bcasn vss bias_sink_cascode {_reference(design)} p={number(abs(units.bias))}"
             f"{_own(draws, 'bias', (row,))} ; trained {number(synapses.trained_bias[row])}"
         )
     return lines

@@ -29,9 +29,9 @@ from analogrnn.spice.transistor_ladder import (
     input_sources,
     ladder_block,
     library_blocks,
-    reference_ports,
     pulse_window,
     reference_lines,
+    reference_ports,
     row_lines,
 )
 

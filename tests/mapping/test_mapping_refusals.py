@@ -27,10 +27,19 @@ def test_a_leaking_update_is_refused(eps):
     )
 
 
-def test_input_dependent_thresholds_are_refused():
+def test_an_input_dependent_threshold_without_a_floor_is_refused():
     refused(
         network(cmru(threshold_weight=np.ones((2, 3)))),
-        r"cell\.threshold_weight: input-dependent thresholds run digitally only; train with",
+        r"cell has an input-dependent threshold without a floor, .* set Cmru\.threshold_floor, .*chooses it from data",
+    )
+
+
+def test_an_input_dependent_threshold_beyond_weak_inversion_is_refused():
+    # a floor of 0.01 is 1.28 unit currents of 1 nA; inputs of up to 3 make |b| of 3 x 3 x 1.5, which is 1.7 uA
+    refused(
+        network(cmru(threshold_weight=np.full((2, 3), 1.5), threshold_floor=np.full(2, 0.01))),
+        r"cell: the threshold of unit 0 reaches a current of .* A, above 1e-07 A \(weak inversion\), since its floor "
+        r"of 0\.01 is at least one unit current: raise the floor, or lower unit_current, now 1e-09 A\.",
     )
 
 
