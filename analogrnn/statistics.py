@@ -1,10 +1,13 @@
 """Statistics: the interval of a proportion, and the comparison of two classifiers on the same clips."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from analogrnn.errors import in_range
+
+FEW = 50  # trials whose binomial probabilities are summed sooner than scipy loads
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,25 @@ def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tupl
 
     Source  Clopper & Pearson 1934, Biometrika 26(4):404; as quantiles of beta distributions
     """
-    from scipy.special import betaincinv  # noqa: PLC0415 (scipy costs 0.3 s)
-
     in_range("proportion_interval.confidence", confidence, 1e-9, 1.0 - 1e-9)
     in_range("proportion_interval.good", good, 0, count)
     tail = (1.0 - confidence) / 2.0
-    low = float(betaincinv(good, count - good + 1, tail)) if good > 0 else 0.0
-    high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
+    low = _least_probability(good, count, tail) if good > 0 else 0.0
+    high = 1.0 - _least_probability(count - good, count, tail) if good < count else 1.0
     return low, high
+
+
+def _least_probability(good: int, count: int, tail: float) -> float:
+    """The probability of success at which at least `good` of `count` trials succeed with probability `tail`."""
+    if count > FEW:
+        from scipy.special import betaincinv  # noqa: PLC0415 (scipy costs 0.3 s)
+
+        return float(betaincinv(good, count - good + 1, tail))
+    weights = [(j, math.comb(count, j)) for j in range(good, count + 1)]
+    low, high = 0.0, 1.0
+    while low < (middle := 0.5 * (low + high)) < high:  # the probability rises with that of one success
+        if math.fsum(ways * middle**j * (1.0 - middle) ** (count - j) for j, ways in weights) < tail:
+            low = middle
+        else:
+            high = middle
+    return middle

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import betaincinv
 from scipy.stats import binom, binomtest
 
-from analogrnn.statistics import proportion_interval
+from analogrnn.statistics import FEW, proportion_interval
 
 
 @pytest.mark.parametrize(("good", "count"), [(0, 1), (1, 1), (0, 60), (60, 60), (24, 60), (9990, 10000), (1, 7)])
@@ -15,6 +16,15 @@ def test_the_interval_is_that_of_clopper_and_pearson(good, count, confidence):
     theirs = binomtest(good, count).proportion_ci(confidence, method="exact")
     # two algorithms for one quantile: a few hundred units in the last place
     assert_allclose(found, (theirs.low, theirs.high), rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [2, 7, FEW, FEW + 1])
+def test_few_trials_are_summed_to_the_interval_of_many(count):
+    tail = (1.0 - 0.99) / 2.0
+    for good in range(1, count):
+        theirs = betaincinv(good, count - good + 1, tail), betaincinv(good + 1, count - good, 1.0 - tail)
+        # the sum of up to 50 positive terms and the bisection each round to some units in the last place
+        assert_allclose(proportion_interval(good, count, 0.99), theirs, rtol=1e-12)
 
 
 def _sides(k, n, truth):

@@ -14,9 +14,6 @@ from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range, plain_array
 from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
-from analogrnn.spice.engine import find_ngspice
-from analogrnn.spice.pdk import find_pdk
-from analogrnn.spice.transistor_chips import TransistorChips
 
 LEVELS = ("step", "transistor")
 
@@ -81,6 +78,10 @@ class Study:
             "analogrnn": __version__,
         }
         if self.level == "transistor":
+            from analogrnn.spice.engine import find_ngspice  # noqa: PLC0415 (a small campaign starts without SPICE)
+            from analogrnn.spice.pdk import find_pdk  # noqa: PLC0415
+            from analogrnn.spice.transistor_chips import TransistorChips  # noqa: PLC0415
+
             ngspice, pdk = find_ngspice(), find_pdk()
             depends_on |= {"ngspice": ngspice.version, "models": pdk.sha256}
             chips = TransistorChips(self.design, self.x, self.variability.seed, self.variability.scale)

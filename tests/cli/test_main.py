@@ -170,6 +170,7 @@ HEAVY = {"numba", "matplotlib", "xarray", "torch", "scipy"}
         (["--help"], HEAVY | {"numpy", "rich"}),
         (["doctor"], HEAVY | {"analogrnn.design", "analogrnn.agreement"}),
         (["map", NETWORK], HEAVY),
+        (["mc", NETWORK, "--chips", "2"], HEAVY | {"scipy", "numba", "analogrnn.spice.engine"}),
     ],
 )
 def test_starting_imports_nothing_slow(words, absent):

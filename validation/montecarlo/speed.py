@@ -9,7 +9,7 @@ from validation.montecarlo.bench import TOPIC, benchmark
 TITLES = {"A": "Monte Carlo on spoken digits", "B": "long recurrence", "C": "waveforms"}
 WORK = {
     "A": "spoken digits, d = 32, 300 clips, 1,000 chips",
-    "B": "recurrence, d = 64, 784 steps, 200 chips, 100 samples",
+    "B": "recurrence, d = 64, 784 steps, 48 chips, 100 samples",
     "C": "waveforms, 64 cells of 8 stages, 10,000 points",
 }
 
