@@ -40,5 +40,7 @@ def bench_ladders(
 def digital_stages(design: Design, candidates: np.ndarray) -> np.ndarray:
     """(T, N) bool, stages of the first ladder that are ON in the digital CMRU, for candidates (T,) / threshold."""
     ladder = design.ladders[0]
-    states = cmru_loop(candidates[:, None], np.ones(1), ladder.initial, k_min=ladder.k_min, k_max=ladder.k_max)
-    return np.asarray(states[:, :1] - ladder.k_min > np.arange(ladder.stages))
+    states = cmru_loop(
+        candidates[:, None], np.ones(1), ladder.initial, k_min=int(ladder.k_min[0]), k_max=int(ladder.k_max[0])
+    )
+    return np.asarray(states[:, :1] - ladder.k_min[0] > np.arange(ladder.stages))

@@ -36,9 +36,9 @@ def source_unit(design: Design) -> Geometry:
     return Geometry(design.sizing.cell.w / 4.0, design.sizing.cell.l)
 
 
-def line_drive(ladder: Ladder) -> int:
-    """Unit devices of the mirror that drives the copies of the input line: half the stages, rounded up."""
-    return -(-ladder.stages // 2)
+def line_drive(ladder: Ladder, cell: int) -> int:
+    """Unit devices of the mirror that drives the copies of one input line: half its stages, rounded up."""
+    return -(-int(ladder.counts[cell]) // 2)
 
 
 def rail_gain(design: Design, synapses: Synapses, row: int) -> float:

@@ -83,9 +83,10 @@ class Chip(Shown):
         """The chip's number, and the rms shift of its thresholds by mismatch."""
         which = "nominal" if self.index is None else f"number {self.index} under seed {self.seed}"
         shifts = [
-            (layer.up - layer.ladder.threshold[:, [1]]) / layer.ladder.threshold[:, [1]] for layer in self.ladders
+            ((layer.up - layer.ladder.threshold[:, [1]]) / layer.ladder.threshold[:, [1]])[layer.ladder.exists]
+            for layer in self.ladders
         ]
-        rms = float(np.sqrt(np.mean(np.concatenate([shift.ravel() for shift in shifts]) ** 2)))
+        rms = float(np.sqrt(np.mean(np.concatenate(shifts) ** 2)))
         rows = [
             ("ladders", ", ".join(f"{item.name} ({counted(item.ladder.width, 'ladder')})" for item in self.ladders)),
             ("deviation of the thresholds", f"{100 * rms:.3g} % rms" if rms else "none"),
@@ -154,19 +155,31 @@ class ChipFactory:
 
     def tables(self, numbers: np.ndarray) -> list[ChipTables]:
         """The tables of chips `numbers` (C,) uint64, layer by layer. Those of a chip do not depend on the others."""
-        return [self._layer(j, numbers)[0] for j in range(len(self._design.layers))]
+        return [tables for tables, _ in self._layers(numbers)]
 
     def layers(self, number: int) -> list[tuple[ChipTables, StageCurrents | None]]:
         """The tables of one chip, and the stage currents of its ladders for the waveform level."""
+        found = self._layers(np.array([number], dtype=np.uint64))
+        return [
+            (tables, _stage_currents(layer, draws) if isinstance(layer, Ladder) else None)
+            for layer, (tables, draws) in zip(self._design.layers, found, strict=True)
+        ]
+
+    def _layers(self, numbers: np.ndarray) -> list[tuple[ChipTables, dict[str, DeviceDraw]]]:
+        diodes: dict[str, DeviceDraw] = {}  # layer -> draw of the diodes that it reads
         found = []
         for j, layer in enumerate(self._design.layers):
-            tables, draws = self._layer(j, np.array([number], dtype=np.uint64))
-            found.append((tables, _stage_currents(layer, draws) if isinstance(layer, Ladder) else None))
+            drawn = self._synapses[j].draw(numbers, self._scale)
+            drawn["input"] = diodes[layer.name] = mismatch.shared_diodes(
+                self._design, layer.name, drawn["input"], diodes
+            )
+            found.append(self._layer(j, drawn, numbers))
         return found
 
-    def _layer(self, j: int, numbers: np.ndarray) -> tuple[ChipTables, dict[str, DeviceDraw]]:
+    def _layer(
+        self, j: int, mirrors: dict[str, DeviceDraw], numbers: np.ndarray
+    ) -> tuple[ChipTables, dict[str, DeviceDraw]]:
         layer, types = self._design.layers[j], self._ladders[j]
-        mirrors = self._synapses[j].draw(numbers, self._scale)
         weight, bias = self._rows[j].deviate(mirrors)
         if not isinstance(layer, Ladder) or types is None:
             return ChipTables(weight, bias), {}
@@ -274,6 +287,7 @@ def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tup
         output[:, :, 1:] += np.cumsum(steps, axis=2)
         base = base * np.exp(mismatch.log_ratio({"rbase": 1}, draws))
     # the line can't sink current: a threshold below zero line current is never reached, and its stage never resets
+    up = np.where(ladder.exists, up, np.inf)  # a stage that a ladder doesn't have never sets
     return up, np.where(down <= -base / unit, -np.inf, down), output
 
 
@@ -288,5 +302,7 @@ def _stage_currents(ladder: Ladder, draws: dict[str, DeviceDraw]) -> StageCurren
 
     i_hi, left, right, above = value("i_th"), value("first_shift"), value("right_out"), value("left_out")
     left[:, 1:], above[:, :-1] = right[:, :-1], above[:, 1:]
-    above[:, -1] = 0.0
+    last = np.arange(ladder.width), ladder.counts - 1
+    above[last] = 0.0
+    i_hi = np.where(ladder.exists, i_hi, np.inf)
     return StageCurrents(i_hi, i_hi - value("i_hyst"), value("copy"), left, above, value("base")[:, 0])

@@ -14,6 +14,7 @@ from analogrnn.network import InputEncoding
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.technology import Technology
 from analogrnn.units import format_quantity
+from analogrnn.wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -151,23 +152,40 @@ class FeedForward:
 
     synapses: Synapses
     rectifier: str | None = field(default=None, metadata={"doc": "name of the ReLU layer"})
+    sources: tuple[str, ...] = field(
+        default=(), metadata={"doc": "layers whose outputs it reads; empty: the one before"}
+    )
 
     @property
     def name(self) -> str:
         return self.synapses.name
 
+    @property
+    def width(self) -> int:
+        return self.synapses.width
+
+    @property
+    def inputs(self) -> int:
+        return self.synapses.inputs
+
+    @property
+    def clocked(self) -> bool:
+        """Whether it moves in pulses of its own: never."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
-    """One recurrent layer: d ladders of N stages each, level k = k_min + level_step * (stages ON).
+    """One recurrent layer: d ladders of at most N stages each, level k = k_min + level_step * (stages ON).
 
-    All currents (d,), A. Stage j receives i_base + u + i_shift (d_{j-1} + d_{j+1}) with d_0 = 1, sets above i_th and
+    All currents (d,), A. Ladder i has stages 1 to counts[i]; arrays over stages have N columns, of which those beyond
+    are not used. Stage j receives i_base + u + i_shift (d_{j-1} + d_{j+1}) with d_0 = 1, sets above i_th and
     resets below i_th - i_hyst.
     """
 
     synapses: Synapses
-    stages: int
-    k_min: int
+    counts: np.ndarray = field(metadata={"doc": "(d,) number of stages of each ladder"})
+    k_min: np.ndarray = field(metadata={"doc": "(d,) level with all stages OFF"})
     level_step: int
     initial: np.ndarray = field(metadata={"doc": "(d,) level before the first step"})
     threshold: np.ndarray = field(metadata={"doc": "(d, 2) trained down and up threshold of the candidate"})
@@ -182,6 +200,9 @@ class Ladder:
     return_to_zero: bool = True
     gate: Synapses | None = field(
         default=None, metadata={"doc": "rows of b(x), whose magnitude is the threshold where it is above the window's"}
+    )
+    sources: tuple[str, ...] = field(
+        default=(), metadata={"doc": "layers whose outputs it reads; empty: the one before"}
     )
 
     @property
@@ -198,8 +219,23 @@ class Ladder:
         return (self.synapses,) if self.gate is None else (self.synapses, self.gate)
 
     @property
-    def k_max(self) -> int:
-        return self.k_min + self.level_step * self.stages
+    def inputs(self) -> int:
+        return self.synapses.inputs
+
+    @property
+    def clocked(self) -> bool:
+        """Whether its levels move in pulses."""
+        return self.return_to_zero
+
+    @property
+    def stages(self) -> int:
+        """N, the number of stages of the longest ladder."""
+        return int(self.counts.max())
+
+    @property
+    def k_max(self) -> np.ndarray:
+        """(d,) level with all stages ON."""
+        return self.k_min + self.level_step * self.counts
 
     @property
     def has_dpi(self) -> bool:
@@ -207,8 +243,21 @@ class Ladder:
 
     @property
     def levels(self) -> np.ndarray:
-        """(N + 1,) the level k for each number of stages ON."""
-        return self.k_min + self.level_step * np.arange(self.stages + 1)
+        """(d, N + 1) the level k for each number of stages ON; a ladder never reaches those above its k_max."""
+        return self.k_min[:, None] + self.level_step * np.arange(self.stages + 1)
+
+    def level_of(self, stages_on: np.ndarray) -> np.ndarray:
+        """(..., d) the levels k for numbers of stages ON (..., d)."""
+        return np.asarray(self.k_min + self.level_step * stages_on.astype(np.int64))
+
+    def stages_on(self, levels: np.ndarray) -> np.ndarray:
+        """(..., d) int, the stages ON for levels k (..., d)."""
+        return np.asarray((levels - self.k_min) // self.level_step).astype(np.int64)
+
+    @property
+    def exists(self) -> np.ndarray:
+        """(d, N) bool, which stages a ladder has."""
+        return np.asarray(np.arange(self.stages) < self.counts[:, None])
 
     @property
     def preset_pulses(self) -> np.ndarray:
@@ -234,7 +283,8 @@ class Design(Shown):
     sizing: Sizing
     timing: Timing
     layers: tuple[FeedForward | Ladder, ...]
-    pooling: str = "pool"
+    pooling: str = field(default="pool", metadata={"doc": "name of the pooling layer; empty: an output per step"})
+    pooling_mode: str = field(default="last", metadata={"doc": "last, or mean or vote of readings outside the core"})
     encoding: InputEncoding | None = None
     metadata: dict[str, str | float | int] = field(default_factory=dict)
 
@@ -263,9 +313,30 @@ class Design(Shown):
         """The recurrent layers, in the order of the signal."""
         return tuple(layer for layer in self.layers if isinstance(layer, Ladder))
 
+    @cached_property
+    def wiring(self) -> Wiring:
+        """Which layers read which."""
+        return Wiring.of(self.layers)
+
     def candidate_units(self, synapses: Synapses) -> np.ndarray:
         """(d,) A, the current that stands for a candidate of 1 in each row: its scale times the unit current."""
         return np.asarray(np.abs(synapses.scale) * self.unit_current)
+
+    def pooled(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs (T, ..., classes) per step as outputs per clip, by `pooling_mode`; unchanged without pooling.
+
+        The mean and the vote (the share of steps at which an output is the largest) need no circuit: they are made of
+        the readings of every step.
+        """
+        if not self.pooling:
+            return outputs
+        match self.pooling_mode:
+            case "mean":
+                return np.asarray(outputs.mean(axis=0))
+            case "vote":
+                winners = outputs.argmax(axis=-1)[..., None] == np.arange(outputs.shape[-1])
+                return np.asarray(winners.mean(axis=0))
+        return np.asarray(outputs[-1])
 
     @property
     def classes(self) -> int:
@@ -281,7 +352,7 @@ class Design(Shown):
     @property
     def stages(self) -> int:
         """Memory stages in all ladders."""
-        return sum(ladder.width * ladder.stages for ladder in self.ladders)
+        return sum(int(ladder.counts.sum()) for ladder in self.ladders)
 
     @property
     def preset_steps(self) -> int:

@@ -38,8 +38,12 @@ class Schedule:
 
     @property
     def lead(self) -> float:
-        """Delay from the start of a step, where the inputs change, to the pulse, s."""
+        """Delay from the start of a step, where the inputs change, to the pulse of the first ladders, s."""
         return self.timing.lead
+
+    def lead_of(self, phase: int) -> float:
+        """Delay, s, to the pulse of ladders behind `phase` others, each of which has pulsed a lead before the next."""
+        return self.timing.lead + phase * (self.timing.lead + self.timing.pulse)
 
     @property
     def duration(self) -> float:

@@ -41,4 +41,4 @@ def stages_by_level(design: Design, ladder: Ladder, cell: int = 0) -> np.ndarray
         "shift": shift,
         "first": shift,
     }
-    return np.asarray(design.technology.supply_stage * branch_sum(branches, ladder.stages))
+    return np.asarray(design.technology.supply_stage * branch_sum(branches, int(ladder.counts[cell])))

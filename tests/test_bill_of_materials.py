@@ -194,7 +194,7 @@ def check_ladder_row(parts, ladder, i, scaled_unit, unit):
     alpha = parts[f"{name}.alpha[{i}]"]
     assert_allclose(alpha.value / (unit * ladder.level_step), alpha.trained, rtol=rtol)
     initial = parts[f"{name}.initial[{i}]"]
-    assert ladder.k_min + ladder.level_step * initial.value == initial.trained
+    assert ladder.k_min[i] + ladder.level_step * initial.value == initial.trained
     if ladder.return_to_zero:
         threshold = parts[f"{name}.threshold[{i}]"]
         assert_allclose(threshold.value / (2.0 * scaled_unit), threshold.trained, rtol=rtol)

@@ -170,9 +170,13 @@ class Agreement(Shown):
         return plain | {"first_errors": [error.as_dict() for error in self.first_errors], "holds": self.holds}
 
 
-def thermometer(levels: np.ndarray, ladder: Ladder) -> np.ndarray:
-    """The stages (..., N), bool, of a ladder at the given levels (...)."""
-    stages_on = (np.asarray(levels) - ladder.k_min) / ladder.level_step
+def thermometer(levels: np.ndarray, ladder: Ladder, cell: int | None = None) -> np.ndarray:
+    """The stages (..., N), bool, of ladders at the given levels (..., d), or of ladder `cell` at levels (...).
+
+    Where all ladders have the same lowest level, the levels of some of them will do.
+    """
+    lowest = ladder.k_min if cell is None else ladder.k_min[cell]
+    stages_on = (np.asarray(levels) - (lowest if np.ptp(ladder.k_min) else ladder.k_min[0])) / ladder.level_step
     return np.asarray(stages_on[..., None] > np.arange(ladder.stages))
 
 
@@ -264,14 +268,15 @@ def _count(ladder: Ladder, layer: ReferenceLayer, observed: Observed) -> _Count:
     same = right.all(axis=-1) | ~known
     violated = (np.diff(found.astype(int), axis=-1) > 0).any(axis=-1)
     steps = len(same) * int(known.sum())
+    steps_of_stages = len(same) * int((known * ladder.counts).sum())
     return _Count(
         same,
         steps,
         int((same & known).sum()),
         int((violated & known).sum()),
-        steps * ladder.stages,
-        int((right & known[..., None]).sum()),
-        int((~decided & known[..., None]).sum()),
+        steps_of_stages,
+        int((right & known[..., None] & ladder.exists).sum()),
+        int((~decided & known[..., None] & ladder.exists).sum()),
     )
 
 
@@ -281,10 +286,10 @@ def _first_error(
     """The error at step, clip, cell."""
     (step, clip, cell), found = at, observed.stages[ladder.name]
     before = layer.states[step - 1, clip, cell] if step else ladder.initial[cell]
-    on = round((float(before) - ladder.k_min) / ladder.level_step)
+    on = round((float(before) - float(ladder.k_min[cell])) / ladder.level_step)
     candidate = float(layer.candidates[at])
     reach = [(candidate, t) for t in (*layer.up[cell, on : on + 1], *layer.down[cell, max(on - 1, 0) : on])]
-    low = found[at].sum() < thermometer(layer.states[at], ladder).sum()
+    low = found[at].sum() < thermometer(layer.states[at], ladder, cell).sum()
     if step == 0 and low:  # a preset may have failed to set its stage
         preset = float(ladder.i_preset[cell] / design.candidate_units(ladder.synapses)[cell])
         presets = layer.up[cell, : ladder.preset_pulses[cell]]
@@ -329,7 +334,7 @@ def _current_errors(design: Design, reference: Reference, run: NetworkRun) -> _C
         candidates.append((error / half).ravel())
         # the output of a wrong level is not an error of the currents
         right = (run.stages[ladder.name] == thermometer(layer.states, ladder)).all(axis=-1)
-        full = ladder.i_alpha * ladder.stages / design.unit_current
+        full = ladder.i_alpha * ladder.counts / design.unit_current
         wrong = run.outputs[ladder.name] / design.unit_current - layer.outputs
         outputs.append(np.where(right, wrong / full, np.nan).ravel())
     units = Spread.of(np.concatenate(in_units), "units")

@@ -15,7 +15,7 @@ def nominal_reference(design: Design, run: DigitalRun) -> Reference:
     layers = {}
     for ladder in design.ladders:
         up, down = (np.repeat(ladder.threshold[:, side, None], ladder.stages, axis=1) for side in (1, 0))
-        outputs = run.outputs[ladder.name] - ladder.alpha * ladder.k_min
+        outputs = ladder.alpha * (run.states[ladder.name] - ladder.k_min)
         candidates = run.candidates[ladder.name]
         if ladder.gate is not None:
             candidates = soft_candidates(candidates, run.thresholds[ladder.name], ladder.threshold[:, 1])
@@ -29,7 +29,7 @@ def chip_reference(chip: Chip, x: np.ndarray) -> Reference:
     layers = {}
     for layer in chip.ladders:
         levels = run.levels[layer.name]
-        on = ((levels - layer.ladder.k_min) // layer.ladder.level_step).astype(int)
+        on = layer.ladder.stages_on(levels)
         outputs = layer.output[np.arange(layer.ladder.width), on] - layer.ladder.alpha * layer.ladder.k_min
         layers[layer.name] = ReferenceLayer(run.candidates[layer.name], levels, outputs, layer.up, layer.down)
     return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])

@@ -101,9 +101,10 @@ def _placements(design: Design) -> Iterator[_Placement]:
     for layer in design.layers:
         for row in range(layer.synapses.width):
             yield from _row(design, layer, row)
-        # each output that no following layer takes in ends in a diode of its own; signed ones in a voltage
+        # diodes count with the layer that reads them first; outputs of the last layer have their own, signed ones none
         ends = layer is design.layers[-1] and (isinstance(layer, Ladder) or layer.rectifier)
-        diodes = layer.synapses.inputs + (layer.synapses.width if ends else 0)
+        read_before = sum(source.stop - source.start for source, _ in design.wiring.borrowed(layer.name))
+        diodes = layer.synapses.inputs - read_before + (layer.synapses.width if ends else 0)
         yield _Placement(layer.name, "input_diode_cascode", diodes)
         if isinstance(layer, Ladder):
             yield from _ladder(design, layer)
@@ -122,8 +123,10 @@ def _row(design: Design, layer: FeedForward | Ladder, row: int) -> Iterator[_Pla
 
 def _ladder(design: Design, ladder: Ladder) -> Iterator[_Placement]:
     dpi = ladder.has_dpi
-    yield _Placement(ladder.name, "ladder_stage" if dpi else "bare_stage", ladder.width * ladder.stages)
-    yield _Placement(ladder.name, "ladder_line", ladder.width, partial(dict, drive=line_drive(ladder)))
+    yield _Placement(ladder.name, "ladder_stage" if dpi else "bare_stage", int(ladder.counts.sum()))
+    drives, ladders = np.unique([line_drive(ladder, cell) for cell in range(ladder.width)], return_counts=True)
+    for drive, count in zip(drives, ladders, strict=True):
+        yield _Placement(ladder.name, "ladder_line", int(count), partial(dict, drive=int(drive)))
     if dpi:
         yield _Placement(ladder.name, "ladder_end", ladder.width)
     for cell in range(ladder.width):

@@ -68,8 +68,8 @@ def draw_agreement(
         thresholds = _thresholds(expected.up[cell], expected.down[cell])
         _candidates(top, pulses, expected.candidates[:, clip, cell], thresholds, seen)
         edges = np.append(pulses, end) * _MS
-        _levels(middle, edges, levels, ladder, seen)
-        _stages(bottom, edges, thermometer(levels, ladder), seen)
+        _levels(middle, edges, levels, (ladder, cell), seen)
+        _stages(bottom, edges, thermometer(levels, ladder, cell)[:, : ladder.counts[cell]], seen)
         bottom.set(xlabel="time since the first frame (ms)", xlim=(0.0, end * _MS))
         for axes in (top, middle, bottom):
             if step is not None:
@@ -117,9 +117,10 @@ def _candidates(axes: Axes, pulses: np.ndarray, expected: np.ndarray, thresholds
     axes.set_ylabel("candidate (trained units)")
 
 
-def _levels(axes: Axes, edges: np.ndarray, levels: np.ndarray, ladder: Ladder, seen: _Seen) -> None:
+def _levels(axes: Axes, edges: np.ndarray, levels: np.ndarray, place: tuple[Ladder, int], seen: _Seen) -> None:
+    ladder, cell = place
     axes.step(edges, np.append(levels, levels[-1]), where="post", color=GREY, lw=7, alpha=0.45, label="digital")
-    level = ladder.k_min + ladder.level_step * (seen.states < 0.5).sum(axis=1)
+    level = ladder.k_min[cell] + ladder.level_step * (seen.states < 0.5).sum(axis=1)
     axes.plot(seen.time * _MS, level, color=ORANGE, lw=1.4, label=seen.label)
     axes.set_ylabel("level k")
     axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))

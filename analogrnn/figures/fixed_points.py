@@ -18,17 +18,19 @@ PULSES = np.array([s * a for s in (-1.0, 1.0) for a in (3.0, 2.6, 2.2, 1.8, 1.4,
 def draw_level_loops(chip: Chip, layer: ChipLadder, cell: int, title: str, path: Path) -> None:
     """The level after one pulse over its amplitude, from each level: windows (bars), waveform model (dots)."""
     ladder, model = layer.ladder, waveform_ladder(chip, layer, cell)
-    unit, levels = float(layer.unit[cell]), ladder.levels
+    unit, levels = float(layer.unit[cell]), ladder.levels[cell, : ladder.counts[cell] + 1]
     with picture(path, (8.5, 5.2), dpi=90) as figure:
         axes = figure.subplots()
         for n, level in enumerate(levels):
-            start = at_rest(model, np.arange(ladder.stages) < n)
+            start = at_rest(model, np.arange(ladder.counts[cell]) < n)
             amplitudes = PULSES * model.beta
             ends = [after_pulse(model, start, float(a)).on for a in amplitudes]
-            known = [ladder.k_min + ladder.level_step * int(on.sum()) if is_thermometer(on) else np.nan for on in ends]
+            known = [
+                ladder.k_min[cell] + ladder.level_step * int(on.sum()) if is_thermometer(on) else np.nan for on in ends
+            ]
             shade = (n / max(len(levels) - 1, 1)) * 0.16 - 0.08  # neighbouring loops share a level: keep them apart
             low = layer.down[cell, n - 1] if n else -3.0 * model.beta / unit
-            high = layer.up[cell, n] if n < ladder.stages else 3.0 * model.beta / unit
+            high = layer.up[cell, n] if n < ladder.counts[cell] else 3.0 * model.beta / unit
             axes.plot(
                 [low, high],
                 [level + shade] * 2,

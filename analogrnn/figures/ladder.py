@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analogrnn.chip import Chip, ChipLadder
-from analogrnn.design import Ladder, input_time_constants
+from analogrnn.design import input_time_constants
 from analogrnn.figures.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, legend_above, picture
 from analogrnn.kernels.waveform import ladder_waveform
 from analogrnn.network import DigitalRun
@@ -64,7 +64,7 @@ def draw_ladder(
     start = wave.schedule.first_frame * wave.schedule.timing.period
     # show the stage that changes most often
     stage = int(np.argmax((np.diff(wave.stages.astype(int), axis=0) != 0).sum(axis=0)))
-    sources = [_behavioural(wave, ladder, stage, start)]
+    sources = [_behavioural(wave, view, stage, start)]
     if spice is not None:
         sources.append(_ngspice(*spice, view, stage, start))
     with picture(path, (10, 7.5)) as figure:
@@ -76,8 +76,8 @@ def draw_ladder(
         for one, style in zip(sources, _STYLES, strict=False):
             middle.plot(one.time * _MS, one.level, label=one.label, **style)
             bottom.plot(one.time * _MS, one.current * _NA, label=one.label, **style)
-        middle.set(ylabel="level k", ylim=(ladder.k_min - 0.4, ladder.k_max + 0.4))
-        for level in range(ladder.k_min, ladder.k_max + 1):
+        middle.set(ylabel="level k", ylim=(ladder.k_min[cell] - 0.4, ladder.k_max[cell] + 0.4))
+        for level in range(ladder.k_min[cell], ladder.k_max[cell] + 1):
             middle.axhline(level, color=FAINT, lw=0.8, zorder=0)
         legend_above(middle)
         bottom.axhspan(window[0] * _NA, window[1] * _NA, color=FAINT, label="window: holds")
@@ -111,9 +111,11 @@ def draw_hysteresis(view: View, others: list[Chip], path: Path) -> None:
 def draw_levels(view: View, others: list[Chip], path: Path) -> None:
     """Over which candidates each level of a ladder holds; thresholds of mismatched chips. Raises OutputError."""
     layer, cell = view.layer, view.cell
-    levels, up, down = layer.ladder.levels, layer.up[cell], layer.down[cell]
-    up_of_chips = np.stack([view.on(chip).layer.up[cell] for chip in others])
-    down_of_chips = np.stack([view.on(chip).layer.down[cell] for chip in others])
+    stages = layer.ladder.counts[cell]
+    levels = layer.ladder.levels[cell, : stages + 1]
+    up, down = layer.up[cell, :stages], layer.down[cell, :stages]
+    up_of_chips = np.stack([view.on(chip).layer.up[cell, :stages] for chip in others])
+    down_of_chips = np.stack([view.on(chip).layer.down[cell, :stages] for chip in others])
     reach = 1.35 * max(float(np.abs(np.concatenate([up, down])).max()), float(np.quantile(np.abs(up_of_chips), 0.99)))
     with picture(path, (8, 5.2)) as figure:
         axes = figure.subplots()
@@ -157,15 +159,16 @@ def _digital(axes: Axes, states: np.ndarray, initial: float, schedule: Schedule)
     return end
 
 
-def _behavioural(wave: Waveform, ladder: Ladder, stage: int, start: float) -> _Traces:
-    level = ladder.k_min + ladder.level_step * wave.on.sum(axis=1, dtype=int)
+def _behavioural(wave: Waveform, view: View, stage: int, start: float) -> _Traces:
+    ladder = view.layer.ladder
+    level = ladder.k_min[view.cell] + ladder.level_step * wave.on.sum(axis=1, dtype=int)
     return _Traces("behavioural", wave.time - start, level, wave.i_in[:, stage])
 
 
 def _ngspice(deck: ProbedDeck, waves: Waveforms, view: View, stage: int, start: float) -> _Traces:
     probe, ladder = deck.probes[view.layer.name, view.cell], view.layer.ladder
     states = np.stack([waves[node] for node in probe.states])
-    level = ladder.k_min + ladder.level_step * (states < 0.5 * deck.supply).sum(axis=0)
+    level = ladder.k_min[view.cell] + ladder.level_step * (states < 0.5 * deck.supply).sum(axis=0)
     current = waves[f"v({probe.instance}.n{stage + 1})"] / RUNIT
     return _Traces("ngspice, ideal cells", waves.axis - start, level, current)
 

@@ -9,10 +9,11 @@ import numpy as np
 from analogrnn.design import Design, FeedForward, Geometry, Ladder, Sizing, Timing, input_time_constants
 from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
-from analogrnn.mapping.ladders import map_ladder, map_synapses
+from analogrnn.mapping.lowering import lower
 from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
-from analogrnn.network import INPUT, FirstQuadrantBmru, Linear, Network, Pooling, ReLU
+from analogrnn.network import Network
 from analogrnn.technology import Technology
+from analogrnn.wiring import Wiring
 
 
 def map_network(
@@ -35,51 +36,20 @@ def map_network(
     options = chosen_options(options, stage, changes)
     geometry = Geometry(options.cell_w, options.cell_l)
     synapse = Geometry(options.synapse_w or options.cell_w, options.synapse_l or options.cell_l)
-    offset = np.full(network.inputs, _input_bound(network, options))
-    layers: list[FeedForward | Ladder] = []
-    pooling = ""
-    for position, layer in enumerate(network.layers):
-        before = network.layers[position - 1].name if position else INPUT
-        if network.sources(layer.name) != (before,):
-            raise MappingError(f"{layer.name} reads other layers than the one before it, which has no circuit yet.")
-        match layer:
-            case Linear():
-                rectifier = _rectifier_after(network, position)
-                layers.append(FeedForward(map_synapses(layer, np.ones(layer.width), offset, technology), rectifier))
-                offset = np.zeros(layer.width)
-            case ReLU():
-                if position == 0 or not isinstance(network.layers[position - 1], Linear):
-                    raise MappingError(
-                        f"{layer.name} doesn't follow a Linear layer; a rectifier needs signed currents."
-                    )
-            case Pooling():
-                if layer.mode != "last":
-                    raise MappingError(
-                        f"{layer.name}.mode = {layer.mode!r} needs an averaging circuit, which is not there yet: "
-                        "train with pooling 'last'."
-                    )
-                pooling = layer.name
-            case _:
-                if isinstance(layer, FirstQuadrantBmru) and any(isinstance(before, Ladder) for before in layers):
-                    raise MappingError(
-                        f"{layer.name} has no clock, so it would latch what the layer before does in its pulses: "
-                        "train a cmru with eps 0 instead."
-                    )
-                ladder = map_ladder(layer, offset, technology, options)
-                layers.append(ladder)
-                offset = -ladder.alpha * ladder.k_min
-    ladders = [layer for layer in layers if isinstance(layer, Ladder)]
+    lowered = lower(network, technology, options, _input_bound(network, options))
+    ladders = [layer for layer in lowered.layers if isinstance(layer, Ladder)]
     if not ladders:
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")
-    timing = _timing(ladders, geometry, technology, options)
+    timing = _timing(ladders, Wiring.of(lowered.layers), geometry, technology, options)
     design = Design(
         name=network.name,
         technology=technology,
         unit_current=options.unit_current,
         sizing=Sizing(geometry, synapse),
         timing=timing,
-        layers=tuple(_with_gain(layer, timing, technology) for layer in layers),
-        pooling=pooling,
+        layers=tuple(_with_gain(layer, timing, technology) for layer in lowered.layers),
+        pooling=lowered.pooling,
+        pooling_mode=lowered.pooling_mode,
         encoding=network.encoding,
         metadata=dict(network.metadata),
     )
@@ -98,20 +68,9 @@ def _input_bound(network: Network, options: MappingOptions) -> float:
     return network.encoding.clip
 
 
-def _rectifier_after(network: Network, position: int) -> str | None:
-    behind = network.layers[position + 1 :]
-    if behind and isinstance(behind[0], ReLU):
-        return behind[0].name
-    if any(not isinstance(layer, Pooling) for layer in behind):
-        name = network.layers[position].name
-        raise MappingError(
-            f"{name} feeds another layer without a ReLU, but currents in mirrors have one sign: "
-            "multiply the two matrices into one."
-        )
-    return None
-
-
-def _timing(ladders: list[Ladder], cell: Geometry, technology: Technology, options: MappingOptions) -> Timing:
+def _timing(
+    ladders: list[Ladder], wiring: Wiring, cell: Geometry, technology: Technology, options: MappingOptions
+) -> Timing:
     slowest = max(float(input_time_constants(ladder, cell, technology).max()) for ladder in ladders)
     pulse = options.pulse or options.pulse_settle * slowest
     tau = pulse / options.pulse_ratio
@@ -129,7 +88,8 @@ def _timing(ladders: list[Ladder], cell: Geometry, technology: Technology, optio
     stages = max(lad.stages for lad in ladders)
     decay = stages * math.log(1.0 / min(max(decayed, 1e-3), 0.9)) + options.settle
     # layers follow one another within a step, each after its own lead
-    lead = options.lead * period / max(1, sum(lad.return_to_zero for lad in ladders))
+    phases = 1 + max(wiring.phase[lad.name] for lad in ladders)
+    lead = options.lead * period / phases
     return replace(draft, period=period, lead=lead, reset_steps=1 + math.ceil(decay * tau / period))
 
 

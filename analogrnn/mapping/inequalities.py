@@ -49,7 +49,8 @@ def ladder_margins(design: Design) -> dict[str, float]:
     )
     margins["pulse"] = timing.pulse / slowest - LEAST_PULSE
     if pulsed:
-        last = len(pulsed) * (timing.lead + timing.pulse)  # one layer after the other
+        phases = 1 + max(design.wiring.phase[ladder.name] for ladder in pulsed)
+        last = phases * (timing.lead + timing.pulse)  # ladders behind other ladders follow them
         margins["read"] = (READ_AT * timing.period - last) / timing.pulse - LEAST_READ
     if chained:
         margins["recovery"] = min(_recovery(design, ladder) for ladder in chained)

@@ -51,12 +51,15 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
             f"{layer.name}.eps = {layer.eps:g} has no circuit: the state leaves the ladder. Train with eps 1 (CMRU) "
             "or 0 (BMRU)."
         )
-    k_min, k_max, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
-    if isinstance(k_min, np.ndarray) or isinstance(k_max, np.ndarray):
-        raise MappingError(f"{layer.name} has ladders of different lengths, which have no circuit yet.")
-    if k_min is None or k_max is None:
-        raise MappingError(f"{layer.name} has no k_min and k_max: a ladder is finite. Train with both ends.")
-    stages = (k_max - k_min) // step
+    low, high, step = (layer.k_min, layer.k_max, 1) if layer.eps == 1.0 else (-1, 1, 2)
+    if low is None or high is None:
+        raise MappingError(
+            f"{layer.name} has no k_min and k_max: a ladder is finite. Choose both ends from data with "
+            "`analogrnn convert --ladder-from`, or train with both ends."
+        )
+    k_min, k_max = (np.broadcast_to(np.asarray(k, dtype=np.int64), (layer.width,)) for k in (low, high))
+    counts = (k_max - k_min) // step
+    stages = int(counts.max())
     if stages > MAX_STAGES:
         raise MappingError(f"{layer.name} has {stages} stages, above {MAX_STAGES}; train with fewer levels.")
     _check_levels(layer, k_min, k_max, step)
@@ -71,7 +74,7 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
         # a soft threshold inverts, so the rows in front of it have negated weights
         synapses=map_synapses(layer, -scale if gated else scale, offset, technology),
         gate=_gate(layer, scale, offset, technology, options) if gated else None,
-        stages=stages,
+        counts=counts,
         k_min=k_min,
         level_step=step,
         initial=layer.initial,
@@ -129,15 +132,14 @@ def _first_quadrant(
             f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
             "distinguished from one that holds; train with b_lo > 0."
         )
-    _check_alpha(layer)
     scale = _octave_scale(f"{layer.name}.threshold", (layer.b_hi - layer.b_lo) / 2.0)
     unit = scale * options.unit_current
     assert layer.initial is not None
     zero = np.zeros(layer.width)
     return Ladder(
         synapses=map_synapses(layer, scale, offset, technology),
-        stages=1,
-        k_min=0,
+        counts=np.ones(layer.width, dtype=np.int64),
+        k_min=np.zeros(layer.width, dtype=np.int64),
         level_step=1,
         initial=layer.initial,
         threshold=np.stack([layer.b_lo, layer.b_hi], axis=1),
@@ -165,25 +167,13 @@ def _octave_scale(name: str, half_width: np.ndarray) -> np.ndarray:
     return np.exp2(1 - np.frexp(size)[1])  # exact, where log2 may round up to the next octave
 
 
-def _check_levels(layer: Cmru, k_min: int, k_max: int, step: int) -> None:
+def _check_levels(layer: Cmru, k_min: np.ndarray, k_max: np.ndarray, step: int) -> None:
     assert layer.initial is not None
-    allowed = np.arange(k_min, k_max + 1, step)
-    bad = np.flatnonzero(~np.isin(layer.initial, allowed))
+    on = (layer.initial - k_min) / step
+    bad = np.flatnonzero((on != np.rint(on)) | (layer.initial < k_min) | (layer.initial > k_max))
     if len(bad):
         i = int(bad[0])
         raise MappingError(
             f"{layer.name}.initial[{i}] = {float(layer.initial[i])!r} is not exactly a level of the ladder "
-            f"{allowed.tolist()}; round it, as with np.rint(initial)."
+            f"{np.arange(k_min[i], k_max[i] + 1, step).tolist()}; round it, as with np.rint(initial)."
         )
-    _check_alpha(layer)
-
-
-def _check_alpha(layer: Cmru | FirstQuadrantBmru) -> None:
-    if np.any(layer.alpha <= 0):
-        i = int(np.argmin(layer.alpha))
-        way_out = (
-            "fold its sign into the weights of the next layer"
-            if layer.alpha[i] < 0
-            else "give it alpha = 1, and zero in its column of the next layer's weights"
-        )
-        raise MappingError(f"{layer.name}.alpha[{i}] = {layer.alpha[i]:g} is not positive: {way_out}.")

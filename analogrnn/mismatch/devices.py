@@ -250,6 +250,33 @@ def draw_synapses(design: Design, synapses: Synapses, seed: int, chip: int) -> d
     return _one(synapse_types(design, synapses, seed), chip)
 
 
+def draw_layers(design: Design, seed: int, chip: int) -> dict[str, dict[str, DeviceDraw]]:
+    """Name of rows -> draws of their mirrors for chip number `chip`; layers that read one source share its diodes."""
+    diodes: dict[str, DeviceDraw] = {}
+    found = {}
+    for layer in design.layers:
+        drawn = draw_synapses(design, layer.synapses, seed, chip)
+        drawn["input"] = diodes[layer.name] = shared_diodes(design, layer.name, drawn["input"], diodes)
+        found[layer.name] = drawn
+        if isinstance(layer, Ladder) and layer.gate is not None:  # its rows hang on the same diodes
+            found[layer.gate.name] = {**draw_synapses(design, layer.gate, seed, chip), "input": drawn["input"]}
+    return found
+
+
+def shared_diodes(design: Design, layer: str, own: DeviceDraw, diodes: Mapping[str, DeviceDraw]) -> DeviceDraw:
+    """The draw (..., D) of the diodes that a layer reads: its `own`, or that of the layer which reads a source first.
+
+    diodes  layer -> this function's result, of the layers before it
+    """
+    for source, first in design.wiring.borrowed(layer):
+        there = slice(first.start, first.start + source.stop - source.start)
+        parts = [(getattr(own, name).copy(), getattr(diodes[first.name], name)) for name in ("vth", "beta", "delta")]
+        for mine, theirs in parts:
+            mine[..., source.columns] = theirs[..., there]
+        own = DeviceDraw(*(mine for mine, _ in parts))
+    return own
+
+
 def _device_current(design: Design, ladder: Ladder, name: str) -> np.ndarray:
     if name == "i_unit":
         return np.full(ladder.width, SOURCE_DENSITY * design.unit_current)

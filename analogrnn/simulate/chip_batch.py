@@ -16,6 +16,7 @@ from analogrnn.kernels.readout import readout_classes
 from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.noise import candidate_noise
 from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate
+from analogrnn.wiring import INPUT
 
 _TIE = (
     1e-11  # if two logits differ by less than this fraction of the sum of their terms' magnitudes, `simulate` decides
@@ -59,8 +60,16 @@ class ChipBatch:
         # the kernel has constant thresholds; with input-dependent ones every chip takes the general path
         self._soft = any(ladder.gate is not None for ladder in design.ladders)
         readout = design.layers[-1]
-        self._is_linear = len(design.layers) == 2 and isinstance(readout, FeedForward) and readout.rectifier is None
+        # all chips share the inputs of a ladder layer that only the inputs drive
+        self._is_alone = self._lanes is not None and self._ladders == [0] and self._reads_last()
+        self._is_linear = (
+            self._is_alone and len(design.layers) == 2 and isinstance(readout, FeedForward) and not readout.rectifier
+        )
         self._noise = seed if noise else None
+
+    def _reads_last(self) -> bool:
+        """Whether the outputs follow from the last layer of ladders at the last step alone."""
+        return self._design.wiring.is_chain and self._design.pooling_mode == "last"
 
     def classes(self, numbers: np.ndarray) -> np.ndarray:
         """(C, S) int64 classes of the samples on chips `numbers` (C,) uint64."""
@@ -70,7 +79,7 @@ class ChipBatch:
         found = np.empty((len(numbers), self._value.shape[1]), dtype=np.int64)
         doubtful = np.zeros(len(numbers), dtype=np.bool_)
         first = None
-        if self._lanes is not None and self._ladders == [0]:  # all chips share the inputs of their only ladder layer
+        if self._lanes is not None and self._is_alone:
             first = self._run(0, self._lanes, tables[0], numbers, doubtful, every=False)
         if first is not None and self._is_linear:
             _classify(first, tables, found, doubtful)
@@ -91,25 +100,32 @@ class ChipBatch:
         self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray
     ) -> np.ndarray:
         """(S,) classes of one chip; `value`: outputs (S, d) of its only ladder layer at the last step, if known."""
+        design, wiring = self._design, self._design.wiring
         start = 0 if value is None else 1
-        value = self._value if value is None else value
-        sum_of_magnitudes = np.abs(value)
+        values = {INPUT: self._value} if value is None else {design.layers[0].name: value}
+        sizes = {name: np.abs(known) for name, known in values.items()}
         for j in range(start, len(tables)):
-            layer, table = self._design.layers[j], tables[j]
+            layer, table = design.layers[j], tables[j]
+            value = wiring.gather(layer.name, values)
             if isinstance(layer, FeedForward):
-                sum_of_magnitudes = np.abs(value) @ np.abs(table.weight[0]).T + np.abs(table.bias[0])
+                sizes[layer.name] = np.abs(value) @ np.abs(table.weight[0]).T + np.abs(table.bias[0])
                 value = value @ table.weight[0].T + table.bias[0]
-                value = np.maximum(value, 0.0) if layer.rectifier is not None else value
+                values[layer.name] = np.maximum(value, 0.0) if layer.rectifier is not None else value
                 continue
-            last = j == self._ladders[-1]
+            last = j == self._ladders[-1] and self._reads_last()
             lanes = self._lanes if j == 0 and self._lanes is not None else PackedInputs.of(value)
-            value = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
-            sum_of_magnitudes = np.abs(value)
-        value, bound = (v[-1] if v.ndim == 3 else v for v in (value, sum_of_magnitudes))
-        if value.shape[1] > 1:
-            best = np.partition(value, -2, axis=1)[:, -2:]
-            doubtful |= np.any(best[:, 1] - best[:, 0] <= _TIE * bound.max(axis=1))
-        return np.asarray(np.argmax(value, axis=1))
+            values[layer.name] = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
+            sizes[layer.name] = np.abs(values[layer.name])
+        return self._choose(values[wiring.last], sizes[wiring.last], doubtful)
+
+    def _choose(self, value: np.ndarray, size: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
+        """(S,) classes from outputs (S, classes) or (T, S, classes), each a sum of terms of magnitudes `size`."""
+        pooled = self._design.pooled(value) if value.ndim == 3 else value
+        if self._design.pooling_mode == "vote":  # votes are counted without rounding
+            doubtful |= _tied(value, size)
+        else:
+            doubtful |= _tied(pooled, size.max(axis=0) if size.ndim == 3 else size)
+        return np.asarray(np.argmax(pooled, axis=1))
 
     def _run(
         self, j: int, lanes: PackedInputs, table: ChipTables, numbers: np.ndarray, doubtful: np.ndarray, *, every: bool
@@ -139,6 +155,14 @@ class ChipBatch:
             doubtful,
         )
         return each if every else last
+
+
+def _tied(value: np.ndarray, size: np.ndarray) -> bool:
+    """Whether two of the largest values (..., classes) differ by so little that rounding could have decided."""
+    if value.shape[-1] == 1:
+        return False
+    best = np.partition(value, -2, axis=-1)[..., -2:]
+    return bool(np.any(best[..., 1] - best[..., 0] <= _TIE * size.max(axis=-1)))
 
 
 def _row(table: ChipTables, row: int) -> ChipTables:

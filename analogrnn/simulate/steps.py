@@ -10,6 +10,7 @@ from analogrnn.kernels import plain
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.soft_threshold import soft_candidates
 from analogrnn.streams import NO_CHIP, stream_key
+from analogrnn.wiring import INPUT
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,10 +52,12 @@ def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> Ste
     value = chip.design.layers[0].synapses.checked(x, samples=True)
     candidates: dict[str, np.ndarray] = {}
     levels: dict[str, np.ndarray] = {}
+    wiring, values = chip.design.wiring, {INPUT: value}
     for layer in chip.layers:
+        value = wiring.gather(layer.name, values)
         signal = value @ layer.synapses.weight.T + layer.synapses.bias
         if isinstance(layer, ChipFeedForward):
-            value = np.maximum(signal, 0.0) if layer.rectified else signal
+            values[layer.name] = np.maximum(signal, 0.0) if layer.rectified else signal
             continue
         if layer.gate is not None:
             threshold = value @ layer.gate.weight.T + layer.gate.bias
@@ -65,9 +68,9 @@ def simulate(chip: Chip, x: np.ndarray, *, noise_seed: int | None = None) -> Ste
         if noise_seed is not None:
             signal = signal + layer.noise * noise_draws(noise_seed, layer.name, chip.index, signal.shape)
         stages_on = run_ladder(layer, signal)
-        levels[layer.name] = layer.ladder.levels[stages_on]
-        value = layer.output[np.arange(layer.ladder.width), stages_on]
-    return StepRun(candidates, levels, value[-1] if chip.design.pooling and value.ndim == 3 else value)
+        levels[layer.name] = layer.ladder.level_of(stages_on)
+        values[layer.name] = layer.output[np.arange(layer.ladder.width), stages_on]
+    return StepRun(candidates, levels, chip.design.pooled(values[wiring.last]))
 
 
 def noise_keys(seed: int, layer: str) -> np.ndarray:

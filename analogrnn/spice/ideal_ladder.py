@@ -72,7 +72,8 @@ def trained_line(ladder: Ladder, cell: int) -> str:
     low, high = ladder.threshold[cell]
     return (
         f"* trained: thresholds {number(low)} {number(high)}, alpha {number(ladder.alpha[cell])}; "
-        f"candidate scale {number(abs(ladder.synapses.scale[cell]))}; levels {ladder.k_min} to {ladder.k_max}"
+        f"candidate scale {number(abs(ladder.synapses.scale[cell]))}; "
+        f"levels {ladder.k_min[cell]} to {ladder.k_max[cell]}"
     )
 
 
@@ -140,14 +141,14 @@ def stage_statement(
         f" rfloor={number(timing.i_floor * (ratio - 1.0))} setv={number(vslope * math.log(start.d * (ratio - 1.0)))}"
     )
     below = "dump" if stage == 1 or control == "forward_only" else f"n{stage - 1}"
-    above = f"n{stage + 1}" if stage < ladder.stages else "dump"
+    above = f"n{stage + 1}" if stage < ladder.counts[cell] else "dump"
     nodes = f"n{stage} a{stage} {below} {above} hout bu bth bhyst bon balpha btau bgain vdd vss"
     return f"Xs{stage} {nodes} ladder_stage\n+ {own}"
 
 
 def _stages(design: Design, ladder: Ladder, cell: int, control: Control) -> list[str]:
     start = StageStart(True, 1.0) if control == "no_reset" else StageStart(False, design.timing.i_floor)
-    stages = [stage_statement(design, ladder, cell, j, start, control) for j in range(1, ladder.stages + 1)]
+    stages = [stage_statement(design, ladder, cell, j, start, control) for j in range(1, int(ladder.counts[cell]) + 1)]
     if not ladder.has_dpi:
         return stages
     return [f"Ishift vdd n1 DC {number(ladder.i_shift[cell])}", *stages, f"Rdump dump vss {number(RUNIT)}"]

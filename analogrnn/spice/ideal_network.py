@@ -13,6 +13,7 @@ from analogrnn.spice.deck import Deck, Element, Subcircuit, Tran, number
 from analogrnn.spice.ideal_ladder import RUNIT, ladder_subcircuit, synapse_lines
 from analogrnn.spice.reading import Cell, LadderProbe, ProbedDeck
 from analogrnn.spice.sources import piecewise_linear, steps_waveform
+from analogrnn.wiring import INPUT
 
 LIBRARY = ("bmru_cell", "dpi", "ladder_stage", "ladder_line", "synapse", "rectifier")
 SOFT = "soft_threshold"  # included where a threshold depends on the input
@@ -54,20 +55,20 @@ class _Sources:
         design = self.design
         subcircuits: list[Element] = []
         top: list[Element] = [*self._inputs(design.layers[0].synapses, x)]
-        gates = [f"in_{j}" for j in range(x.shape[1])]
+        lines = {INPUT: [f"in_{j}" for j in range(x.shape[1])]}
         ladders: dict[Cell, LadderProbe] = {}
-        phase = 0
         for layer in design.layers:
             name = identifier("Layer.name", layer.name)
+            gates, phase = design.wiring.lines(layer.name, lines), design.wiring.phase[layer.name]
             if isinstance(layer, Ladder):
                 top += self._clock(layer, phase)
                 outputs = [f"h_{name}_{i}" for i in range(layer.width)]
                 for i, out in enumerate(outputs):
                     subcircuits.append(self._subcircuit(layer, i, phase))
-                    ladders[layer.name, i] = _probe(layer, f"xladder_{name}_{i}", out)
+                    ladders[layer.name, i] = _probe(layer, i, f"xladder_{name}_{i}", out)
                     top.append(f"Xladder_{name}_{i} {' '.join(gates)} clk_{name} {out} vdd vss ladder_{name}_{i}")
                     top.append(f"Xd_{out} {out} vss input_diode")
-                gates, phase = outputs, phase + 1
+                lines[layer.name] = outputs
                 continue
             last = layer is design.layers[-1]
             nodes = [f"out_{i}" if last else f"s_{name}_{i}" for i in range(layer.synapses.width)]
@@ -80,7 +81,7 @@ class _Sources:
                     if layer.rectifier
                     else f"R{node} {node} vss {number(RUNIT)}"
                 )
-            gates = [f"g_{name}_{i}" for i in range(layer.synapses.width)]
+            lines[layer.name] = [f"g_{name}_{i}" for i in range(layer.synapses.width)]
         return subcircuits + top, isinstance(design.layers[-1], FeedForward), ladders
 
     def slice(self, ladder: Ladder, cell: int, x: np.ndarray) -> tuple[list[Element], dict[Cell, LadderProbe]]:
@@ -94,14 +95,10 @@ class _Sources:
             f"Xladder_{name} {gates} clk_{ladder.name} h_{name} vdd vss ladder_{name}",
             f"Xd_{name} h_{name} vss input_diode",
         ]
-        return lines, {(ladder.name, cell): _probe(ladder, f"xladder_{name}", f"h_{name}")}
+        return lines, {(ladder.name, cell): _probe(ladder, cell, f"xladder_{name}", f"h_{name}")}
 
     def _subcircuit(self, ladder: Ladder, cell: int, phase: int) -> Subcircuit:
-        return ladder_subcircuit(self.design, ladder, cell, self.schedule, self._lead(phase), self.control)
-
-    def _lead(self, phase: int) -> float:
-        # the pulse of a later layer follows after the outputs of the previous layer have changed
-        return self.schedule.lead + 2.0 * phase * self.schedule.timing.pulse
+        return ladder_subcircuit(self.design, ladder, cell, self.schedule, self.schedule.lead_of(phase), self.control)
 
     def _inputs(self, synapses: Synapses, x: np.ndarray) -> list[str]:
         """Input currents, offset into the first quadrant; the first frame also holds during reset and presets."""
@@ -117,10 +114,10 @@ class _Sources:
         schedule, timing = self.schedule, self.design.timing
         start, edge = schedule.first_frame * timing.period, timing.pulse / 100.0
         if self.control == "no_return_to_zero" or not ladder.return_to_zero:
-            at = start + self._lead(phase) * (ladder.return_to_zero)
+            at = start + self.schedule.lead_of(phase) * (ladder.return_to_zero)
             wave = piecewise_linear([(0.0, 0.0), (at, 0.0), (at + edge, 1.0)]) if at > 0 else "DC 1"
         else:
-            shape = (start + self._lead(phase), edge, edge, timing.pulse - edge, timing.period)
+            shape = (start + self.schedule.lead_of(phase), edge, edge, timing.pulse - edge, timing.period)
             wave = f"PULSE(0 1 {' '.join(number(value) for value in shape)})"
         return [f"Vclk_{ladder.name} clk_{ladder.name} vss {wave}"]
 
@@ -130,8 +127,9 @@ def _blocks(design: Design) -> tuple[str, ...]:
     return (*LIBRARY, SOFT) if any(ladder.gate is not None for ladder in design.ladders) else LIBRARY
 
 
-def _probe(ladder: Ladder, instance: str, output: str) -> LadderProbe:
-    return LadderProbe(instance.lower(), ladder.stages, f"v({instance}.cand)".lower(), f"v({output})".lower())
+def _probe(ladder: Ladder, cell: int, instance: str, output: str) -> LadderProbe:
+    stages = int(ladder.counts[cell])
+    return LadderProbe(instance.lower(), stages, f"v({instance}.cand)".lower(), f"v({output})".lower())
 
 
 def _finish(

@@ -7,10 +7,9 @@ it takes 16 to 19 iterations and finds the same point. The guess is the reset st
 from analogrnn.design import Ladder
 
 
-def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool, positive: bool) -> dict[str, float]:
-    """Node -> V for the named nodes of one ladder, whose `instance` is in lower case.
+def coarse_nodesets(instance: str, ladder: Ladder, cell: int, supply: float, *, positive: bool) -> dict[str, float]:
+    """Node -> V for the named nodes of ladder `cell`, whose `instance` is in lower case.
 
-    rail      the row has positive weights
     positive  the first candidate is positive, so that the dummy branch of the line carries it
     """
     dummy = 0.4 if positive else 0.0
@@ -40,7 +39,7 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
             "bshift": supply - 0.7,
         }
     nodes = line | biases
-    for j in range(1, ladder.stages + 1):
+    for j in range(1, int(ladder.counts[cell]) + 1):
         nodes |= {
             f"n{j}": 0.5 if j == 1 else 0.1,
             f"a{j}": supply,
@@ -62,7 +61,7 @@ def coarse_nodesets(instance: str, ladder: Ladder, supply: float, *, rail: bool,
             "xsoft.q": supply - 0.5,
         }
     named = {f"{instance}.{node}": value for node, value in nodes.items()}
-    return named | (rail_nodesets(instance, supply) if rail else {})
+    return named | (rail_nodesets(instance, supply) if ladder.synapses.has_rail(cell) else {})
 
 
 def soft_bias_nodesets(supply: float) -> dict[str, float]:

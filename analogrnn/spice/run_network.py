@@ -61,7 +61,7 @@ class NetworkRun:
     """The results by layer; NaN, and False in `ran`, where a deck failed.
 
     stages, decided (T, S, d, N) bool; candidates (T, S, d) in trained units; outputs (T, S, d) A, sum of the stages;
-    ran (S, d) bool; logits (S, classes) in units at the last step, NaN where unknown
+    ran (S, d) bool; logits (S, classes) in units, pooled or at the last step, NaN where unknown
     """
 
     stages: dict[str, np.ndarray]
@@ -88,8 +88,9 @@ class _Task:
 
 
 def sliced(design: Design, *, flat: bool) -> bool:
-    """Whether a network runs as slices: its one recurrent layer is fed by the inputs themselves."""
-    return isinstance(design.layers[0], Ladder) and len(design.ladders) == 1 and not flat
+    """Whether a network runs as slices: a chain whose one recurrent layer is fed by the inputs themselves."""
+    first = isinstance(design.layers[0], Ladder) and len(design.ladders) == 1
+    return first and design.wiring.is_chain and not flat
 
 
 def run_network(
@@ -241,29 +242,31 @@ class _Runner:
                 self.outputs[ladder.name][at] = result.outputs[key]
                 self.ran[ladder.name][task.clip, cell] = True
         if result.series.shape[1]:
-            self.logits[task.clip] = result.logits
+            self.logits[task.clip] = self.design.pooled(result.series) if self.design.pooling else result.logits
 
     def _failed(self, task: _Task, error: SpiceError) -> None:
         self.failures.append(f"{task.what}: {error}")
         self.logs.append(error.log)
 
     def read_out(self) -> None:
-        """Run the readout on the slices' output currents of the last step, one clip per step."""
+        """Run the readout on the slices' output currents: of the last step of each clip, or of all if it pools them."""
         if not isinstance(self.design.layers[-1], FeedForward) or self.pdk is None:
             return
         assert self.simulation.setup is not None
-        currents = self.outputs[self.design.ladders[-1].name][-1]
-        complete = np.flatnonzero(np.isfinite(currents).all(axis=1))
+        currents = self.outputs[self.design.ladders[-1].name][0 if self.design.pooling_mode != "last" else -1 :]
+        complete = np.flatnonzero(np.isfinite(currents).all(axis=(0, 2)))
         if not len(complete):
             return
         # a negative current is leakage, which must not drive the diode
-        given = np.maximum(currents[complete], 0.0)
-        task = _Task(-1, "readout", partial(readout_deck, self.design, given, *self._where()))
+        given = np.maximum(currents[:, complete], 0.0)
+        steps = given.reshape(-1, given.shape[-1])
+        task = _Task(-1, "readout", partial(readout_deck, self.design, steps, *self._where()))
         for _, result in self.run([task]):
             if isinstance(result, SpiceError):
                 self._failed(task, result)
             else:
-                self.logits[complete] = result.series
+                series = result.series.reshape(*given.shape[:2], -1)
+                self.logits[complete] = self.design.pooled(series) if self.design.pooling else series[-1]
 
     def _where(self) -> tuple[Pdk, TransistorSetup]:
         assert self.pdk is not None

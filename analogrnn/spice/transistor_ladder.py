@@ -83,9 +83,9 @@ def ladder_transistors(
     name = f"{identifier('Ladder.name', ladder.name)}_{cell}"
     instance = f"x{name}".lower()
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    probe = LadderProbe(instance, ladder.stages, f"i(v.{instance}.vcand)", "i(vh)")
+    probe = LadderProbe(instance, int(ladder.counts[cell]), f"i(v.{instance}.vcand)", "i(vh)")
     deck = Deck(
-        f"{name}: {ladder.stages} stages in transistors, {schedule}",
+        f"{name}: {ladder.counts[cell]} stages in transistors, {schedule}",
         (
             ladder_block(design, ladder, cell, options),
             "* supply, one reference current, clock lines, inputs; the output is held by the next block's input diode",
@@ -105,7 +105,7 @@ def ladder_transistors(
         blocks=library_blocks(design),
         options=(*OPTIONS, f"xmu={number(options.damping)}"),
         saves=(
-            *(f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.stages)),
+            *(f"v({instance}.{kind}{j + 1})" for kind in ("a", "n") for j in range(ladder.counts[cell])),
             *("i(vdd)", f"i(v.{instance}.vstages)", f"v({instance}.cand)", f"v({instance}.bu)"),
             *(probe.output, probe.candidate),
         ),
@@ -164,7 +164,7 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
     """
     size, draws = _size(design.sizing.cell), options.draws
     gates = " ".join(f"in_{j}" for j in range(ladder.synapses.inputs))
-    drive = options.drive or line_drive(ladder)
+    drive = options.drive or line_drive(ladder, cell)
     units: dict[str, int] = {}
     for line, (p, k) in bias_units(design, ladder, cell, options.maps).items():
         # without its capacitor a DPI still has parasitic capacitance; twenty times the current makes it follow at once
@@ -202,9 +202,9 @@ def ladder_block(design: Design, ladder: Ladder, cell: int, options: TransistorO
         lines.append(_instance("Xs1 n1 a1 hout bu bth bhyst balpha vdds vss bare_stage", size, stage))
         return Subcircuit(name, ports, tuple(lines))
     lines.append(_instance("Xend n1 dump bshift vdds vss ladder_end", size, _deviations(own, ("d0",), (cell,))))
-    for j in range(1, ladder.stages + 1):
+    for j in range(1, int(ladder.counts[cell]) + 1):
         below = "dump" if j == 1 or options.control == "forward_only" else f"n{j - 1}"
-        above = f"n{j + 1}" if j < ladder.stages else "dump"
+        above = f"n{j + 1}" if j < ladder.counts[cell] else "dump"
         nodes = f"n{j} a{j} {below} {above} hout bu bth bhyst bon balpha btau bgain vdds vss"
         lines.append(
             _instance(

@@ -7,15 +7,15 @@ same block with the clock high at all times after the reset, and it must start O
 Not modelled: wiring, clock drivers, the reference; spread of capacitors and of the cascode devices.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from analogrnn.biases import soft_bias_units
-from analogrnn.design import Design, FeedForward, Ladder, Synapses
+from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.errors import MappingError, ParameterError, identifier
-from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_synapses
+from analogrnn.mismatch import DeviceDraw, draw_ladder, draw_layers
 from analogrnn.schedule import Schedule, build_schedule
 from analogrnn.spice.deck import Deck, Subcircuit, Tran, number
 from analogrnn.spice.nodesets import coarse_nodesets, rail_nodesets, soft_bias_nodesets
@@ -34,6 +34,7 @@ from analogrnn.spice.transistor_ladder import (
     reference_ports,
     row_lines,
 )
+from analogrnn.wiring import INPUT, Reader
 
 # with Gear a DPI overshoots; the trapezoidal rule rings in currents of 0 V sources, which xmu damps
 SETTINGS = ("gmin=1e-16", "abstol=1e-15", "chgtol=1e-17", "reltol=1e-3", "trtol=5", "method=trap", "xmu=0.4")
@@ -51,7 +52,7 @@ class TransistorSetup:
 
     options   corner, temperature, supply, maps, control; its draws are ignored
     ladders   layer -> draws of `mismatch.draw_ladder`; no entry: nominal
-    synapses  layer -> draws of `mismatch.draw_synapses`
+    synapses  layer -> draws of `mismatch.draw_layers`
     """
 
     options: TransistorOptions = field(default_factory=TransistorOptions)
@@ -85,11 +86,7 @@ def chip_setup(
     return TransistorSetup(
         options or TransistorOptions(),
         {ladder.name: scaled(draw_ladder(design, ladder, seed, chip)) for ladder in design.ladders},
-        {
-            rows.name: scaled(draw_synapses(design, rows, seed, chip))
-            for layer in design.layers
-            for rows in (layer.rows if isinstance(layer, Ladder) else (layer.synapses,))
-        },
+        {name: scaled(draws) for name, draws in draw_layers(design, seed, chip).items()},
     )
 
 
@@ -100,12 +97,13 @@ def network_transistors(design: Design, x: np.ndarray, pdk: Pdk, setup: Transist
     first-quadrant cell that does not start OFF.
     """
     writer = _Writer(design, x, setup or TransistorSetup())
-    gates = writer.inputs(design.layers[0])
+    lines = {INPUT: writer.inputs(design.layers[0])}
     for layer in design.layers:
+        gates = design.wiring.lines(layer.name, lines)
         if isinstance(layer, Ladder):
-            gates = writer.ladders(layer, range(layer.width), gates, _following(design, layer))
+            lines[layer.name] = writer.ladders(layer, range(layer.width), gates)
         else:
-            gates = writer.rows(layer, gates, last=layer is design.layers[-1])
+            lines[layer.name] = writer.rows(layer, gates, last=layer is design.layers[-1])
     return writer.deck(pdk)
 
 
@@ -122,7 +120,7 @@ def ladder_slice(
             f"{ladder.name} is fed by another layer, not by the inputs; run the whole network in one deck."
         )
     writer = _Writer(design, x, setup or TransistorSetup())
-    writer.ladders(ladder, cells, writer.inputs(ladder), _following(design, ladder))
+    writer.ladders(ladder, cells, writer.inputs(ladder))
     return writer.deck(pdk)
 
 
@@ -143,12 +141,6 @@ def readout_deck(design: Design, currents: np.ndarray, pdk: Pdk, setup: Transist
         assert isinstance(layer, FeedForward)
         gates = writer.rows(layer, gates, last=layer is behind[-1])
     return writer.deck(pdk)
-
-
-def _following(design: Design, ladder: Ladder) -> Synapses | None:
-    """The synapses that a ladder feeds, whose input diodes its outputs drive; None for the last layer."""
-    at = next(i for i, layer in enumerate(design.layers) if layer is ladder)
-    return design.layers[at + 1].synapses if at + 1 < len(design.layers) else None
 
 
 class _Writer:
@@ -182,24 +174,24 @@ class _Writer:
     def inputs(self, layer: FeedForward | Ladder) -> list[str]:
         """Add sources and diodes of the first layer's inputs; return their gate lines."""
         self.top += input_sources(layer.synapses, self.x, self.schedule, self.design)
-        return self._diodes([f"in_{j}" for j in range(layer.synapses.inputs)], layer.synapses)
+        nodes = [f"in_{j}" for j in range(layer.synapses.inputs)]
+        return self._diodes(nodes, Reader(layer.name, 0), range(len(nodes)))
 
-    def _diodes(self, nodes: Sequence[str], synapses: Synapses | None, which: Sequence[int] | None = None) -> list[str]:
-        draws = self.setup.synapses.get(synapses.name, {}) if synapses else {}
-        numbers = range(len(nodes)) if which is None else which
-        self.top += [diode_line(self.design, node, draws, j) for node, j in zip(nodes, numbers, strict=True)]
+    def _diodes(self, nodes: Sequence[str], reader: Reader | None, which: Sequence[int]) -> list[str]:
+        """Add the diodes `which` of a source, with the draws of the layer that reads it first, if any does."""
+        draws, start = (self.setup.synapses.get(reader.name, {}), reader.start) if reader else ({}, 0)
+        self.top += [diode_line(self.design, node, draws, start + j) for node, j in zip(nodes, which, strict=True)]
         self.nodes |= dict.fromkeys(nodes, 0.5)
         return list(nodes)
 
-    def ladders(self, ladder: Ladder, cells: Iterable[int], gates: Sequence[str], fed: Synapses | None) -> list[str]:
+    def ladders(self, ladder: Ladder, cells: Sequence[int], gates: Sequence[str]) -> list[str]:
         """Add ladders of a layer with their output diodes; return the lines of their outputs."""
         name = identifier("Layer.name", ladder.name)
         if not ladder.return_to_zero and np.any(ladder.preset_pulses):
             raise MappingError(
                 f"{ladder.name} has no clock and therefore no preset pulse; train it to start from zero."
             )
-        phase = len(self.leads)
-        self.leads[name] = lead = self.schedule.lead + phase * (self.schedule.lead + self.schedule.timing.pulse)
+        self.leads[name] = lead = self.schedule.lead_of(self.design.wiring.phase[name])
         self.top.append(f"Vclk_{name} clk_{name} vss {self._clock(ladder, lead)}")
         outputs: list[str] = []
         for cell in cells:
@@ -211,26 +203,21 @@ class _Writer:
             ports = f"{' '.join(gates)} clk_{name} run {preset} {reference_ports(ladder)} o_{out} vdd vss"
             self.top.append(f"Xladder_{name}_{cell} {ports} {block_name(ladder, cell)}")
             self.top.append(f"V{out} o_{out} {out} DC 0")
-            probe = LadderProbe(instance, ladder.stages, f"i(v.{instance}.vcand)", f"i(v{out})".lower())
+            probe = LadderProbe(instance, int(ladder.counts[cell]), f"i(v.{instance}.vcand)", f"i(v{out})".lower())
             self.probes[ladder.name, cell] = probe
-            self.saved += [f"v({instance}.{kind}{j + 1})" for kind in "an" for j in range(ladder.stages)]
+            self.saved += [f"v({instance}.{kind}{j + 1})" for kind in "an" for j in range(probe.stages)]
             self.saved += [probe.candidate, probe.output, f"v({instance}.bu)"]
-            self.nodes |= coarse_nodesets(
-                instance,
-                ladder,
-                self.supply,
-                rail=ladder.synapses.has_rail(cell),
-                positive=self._positive(ladder, cell),
-            )
-        self._diodes(outputs, fed, list(cells) if fed else None)
+            self.nodes |= coarse_nodesets(instance, ladder, cell, self.supply, positive=self._positive(ladder, cell))
+        self._diodes(outputs, self.design.wiring.first_reader(name), cells)
         self.nodes |= dict.fromkeys(outputs, 0.0)  # all stages are OFF
         return outputs
 
     def _positive(self, ladder: Ladder, cell: int) -> bool:
         """Whether a ladder's first candidate is positive; layers before it deliver no current at the start."""
         synapses, total = ladder.synapses, float(ladder.synapses.bias[cell])
-        if ladder is self.design.layers[0]:
-            total += float(synapses.ratio[cell] @ (self.x[0] + synapses.offset))
+        for source in self.design.wiring.sources[ladder.name]:
+            if source.name == INPUT:
+                total += float(synapses.ratio[cell, source.columns] @ (self.x[0] + synapses.offset[source.columns]))
         return (total > 0.0) == (ladder.gate is None)  # a soft threshold inverts
 
     def rows(self, layer: FeedForward, gates: Sequence[str], *, last: bool) -> list[str]:
@@ -247,14 +234,13 @@ class _Writer:
             if synapses.has_rail(i):
                 self.nodes |= rail_nodesets(f"xrow_{name}_{i}".lower(), self.supply)
         if not last:
-            following = self.design.layers[next(i for i, b in enumerate(self.design.layers) if b is layer) + 1]
-            return self._diodes(ends, following.synapses)
+            return self._diodes(ends, self.design.wiring.first_reader(name), range(len(ends)))
         hold = ends if layer.rectifier else ["vload"] * len(ends)
         self.top += [f"V{end} r_{end} {node} DC 0" for end, node in zip(ends, hold, strict=True)]
         self.top += [f"Vload vload vss DC {number(VLOAD)}"] if not layer.rectifier else []
         self.logits = tuple(f"i(v{end})" for end in ends)
         self.saved += self.logits
-        return self._diodes(ends, None) if layer.rectifier else ends
+        return self._diodes(ends, None, range(len(ends))) if layer.rectifier else ends
 
     def _clock(self, ladder: Ladder, lead: float) -> str:
         schedule, timing = self.schedule, self.schedule.timing

@@ -143,7 +143,7 @@ class StepDevice:
 
     def _waves(self, layer: ChipLadder, active: np.ndarray, signal: np.ndarray) -> np.ndarray:
         """The same by the waveform level, without presets."""
-        ladder = replace(layer.ladder, initial=np.full(layer.ladder.width, float(layer.ladder.k_min)))
+        ladder = replace(layer.ladder, initial=layer.ladder.k_min.astype(float))
         design = replace(self._chip.design, layers=(ladder, *self._chip.design.layers[1:]))
         chip, bare = replace(self._chip, design=design), replace(layer, ladder=ladder)
         out = np.empty(signal.shape, dtype=np.int64)

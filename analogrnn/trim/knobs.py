@@ -144,6 +144,8 @@ def plan_trim(design: Design, options: TrimOptions | None = None) -> TrimPlan:
             )
     if not ladder.return_to_zero:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; trim needs one to stop.")
+    if np.ptp(ladder.counts):
+        raise ParameterError(f"{ladder.name} has ladders of different lengths; trim measures ladders of one length.")
     if last.rectifier:
         raise ParameterError(f"{last.name} is rectified: it hides half of what the ladders do; trim needs it linear.")
     halves = (
@@ -192,5 +194,5 @@ def _offset_reach(design: Design, synapses: Synapses, level: np.ndarray | None =
 
 def _output_reach(design: Design, ladder: Ladder, synapses: Synapses) -> np.ndarray:
     """The ladders at typical output currents; twice, for the spread of their own output mirrors and moved levels."""
-    middle = ladder.alpha * np.abs(ladder.levels).mean()
+    middle = ladder.alpha * np.abs(ladder.levels).mean(axis=1)
     return _offset_reach(design, synapses, np.maximum(middle, 1e-3)) * 2.0

@@ -86,7 +86,7 @@ def test_a_run_reports_candidates_and_levels_of_every_ladder(kind):
     assert set(run.levels) == set(run.candidates) == {ladder.name for ladder in design.ladders}
     for ladder in design.ladders:
         assert run.levels[ladder.name].shape == run.candidates[ladder.name].shape == (7, 4, ladder.width)
-        assert set(np.unique(run.levels[ladder.name])) <= set(ladder.levels)
+        assert set(np.unique(run.levels[ladder.name])) <= set(ladder.levels.ravel())
     assert run.logits.shape[-2] == 4
     assert run.logits.ndim == (2 if design.pooling else 3)
     assert_array_equal(run.classes, run.logits.argmax(axis=-1))
@@ -133,7 +133,7 @@ def test_presets_climb_to_the_initial_levels_and_end_together():
     assert_array_equal(pulses > 0.0, np.arange(5)[:, None] >= 5 - np.array([0, 2, 5]))
     # twice the threshold, so that every preset moves a level
     assert_array_equal(pulses[-1], [0.0, *(2.0 * cell.threshold[1:])])
-    assert_array_equal(layer.ladder.levels[run_ladder(layer, np.zeros((1, 1, 3)))[0, 0]], cell.initial)
+    assert_array_equal(layer.ladder.level_of(run_ladder(layer, np.zeros((1, 1, 3)))[0, 0]), cell.initial)
 
 
 def test_no_preset_is_needed_for_a_ladder_that_starts_all_off():

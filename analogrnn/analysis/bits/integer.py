@@ -49,7 +49,7 @@ class IntegerLayer:
     stuck: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
     preset: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     output: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-    levels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    levels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
     @property
     def is_ladder(self) -> bool:
@@ -160,7 +160,7 @@ def run_integer(network: IntegerNetwork, codes: np.ndarray) -> IntegerRun:
         value = accumulators[layer.name] = out.reshape(shape)
         if layer.is_ladder:
             stages_on = _run_ladder(layer, value)
-            levels[layer.name] = layer.levels[stages_on]
+            levels[layer.name] = layer.levels[np.arange(len(layer.bias)), stages_on]
             value = layer.output[np.arange(len(layer.bias)), stages_on]
     return IntegerRun(accumulators, levels, value[-1] if network.pooled and value.ndim == 3 else value)
 

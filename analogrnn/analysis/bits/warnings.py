@@ -43,7 +43,7 @@ def warnings_of(quantised: Quantised, x: np.ndarray) -> tuple[str, ...]:
             for end, level in (("bottom", layer.k_min), ("top", layer.k_max)):
                 if was.leaves[end][i] and now.visits[end][i] and not now.leaves[end][i]:
                     found.append(
-                        f"{label} is saturated at the {end}, level {level}: it never leaves this level, but "
+                        f"{label} is saturated at the {end}, level {level[i]}: it never leaves this level, but "
                         f"left {was.leaves[end][i]} times as trained"
                     )
     return tuple(found)

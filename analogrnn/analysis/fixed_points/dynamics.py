@@ -58,7 +58,8 @@ def waveform_ladder(chip: Chip, layer: ChipLadder, cell: int) -> WaveformLadder:
     in_range("cell", cell, 0, layer.ladder.width - 1, hint=f"{layer.name} has {layer.ladder.width} cells")
     c, timing = layer.currents, chip.design.timing
     t_in = input_time_constants(layer.ladder, chip.design.sizing.cell, chip.design.technology)[cell]
-    stage = np.stack([c.i_hi[cell], c.i_lo[cell], c.copy[cell], c.left[cell], c.right[cell]])
+    own = cell, slice(int(layer.ladder.counts[cell]))
+    stage = np.stack([c.i_hi[own], c.i_lo[own], c.copy[own], c.left[own], c.right[own]])
     scalars = np.array([t_in, timing.tau, timing.drive_ratio, timing.i_floor, 0.0])
     return WaveformLadder(
         stage,

@@ -128,16 +128,16 @@ def analyze_fixed_points(chip: Chip, layer: ChipLadder, cell: int, *, ngspice: b
     Raises ParameterError for a ladder that never rests or has more than 16 stages; with `ngspice` also SpiceError and
     MissingDependencyError.
     """
-    ladder = layer.ladder
+    ladder, stages = layer.ladder, int(layer.ladder.counts[cell])
     states, windows = rest_states(chip, layer, cell), level_windows(layer, cell)
-    model, codes = waveform_ladder(chip, layer, cell), all_codes(ladder.stages)
+    model, codes = waveform_ladder(chip, layer, cell), all_codes(stages)
     kept = np.array([(settle(model, at_rest(model, code)).on == code).all() for code in codes])
     by_spice = None
     if ngspice:
         ends = rest_by_ngspice(chip.design, ladder, cell, settled_starts(chip.design, codes))
         by_spice = codes_equal(codes[(ends == codes).all(axis=1)], states.codes)
     ratio = float(ladder.i_shift[cell] / ladder.beta[cell])
-    expected = count_rest_states(ladder.stages) if ratio > 1.0 or ladder.stages == 1 else 2**ladder.stages
+    expected = count_rest_states(stages) if ratio > 1.0 or stages == 1 else 2**stages
     return LadderFixedPoints(
         cell,
         ratio,

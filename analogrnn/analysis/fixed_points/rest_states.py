@@ -108,7 +108,7 @@ def rest_states(chip: Chip, layer: ChipLadder, cell: int) -> RestStates:
     Raises ParameterError for more than 16 stages, or a ladder that never rests (a first-quadrant cell).
     """
     _check(layer, cell)
-    codes = all_codes(layer.ladder.stages)
+    codes = all_codes(int(layer.ladder.counts[cell]))
     margin = _margins(layer, cell, codes, chip.design.timing.i_floor) / float(layer.ladder.beta[cell])
     held = margin > 0.0
     return RestStates(codes[held], is_thermometer(codes[held]), margin[held])
@@ -117,20 +117,23 @@ def rest_states(chip: Chip, layer: ChipLadder, cell: int) -> RestStates:
 def level_windows(layer: ChipLadder, cell: int) -> LevelWindows:
     """The windows of all levels of ladder `cell`: the threshold tables of the step level."""
     _check(layer, cell)
-    up = np.append(layer.up[cell], np.inf)
-    down = np.insert(layer.down[cell], 0, -np.inf)
+    stages = int(layer.ladder.counts[cell])
+    up = np.append(layer.up[cell, :stages], np.inf)
+    down = np.insert(layer.down[cell, :stages], 0, -np.inf)
     threshold = layer.ladder.threshold[cell]
-    return LevelWindows(layer.ladder.levels, layer.output[cell], down, up, float(threshold[1] - threshold[0]) / 2.0)
+    half = float(threshold[1] - threshold[0]) / 2.0
+    levels, output = layer.ladder.levels[cell, : stages + 1], layer.output[cell, : stages + 1]
+    return LevelWindows(levels, output, down, up, half)
 
 
 def _margins(layer: ChipLadder, cell: int, codes: np.ndarray, floor: float) -> np.ndarray:
     """(M,) A, least distance of any stage's settled input from the threshold that would switch it."""
-    currents = layer.currents
+    currents, own = layer.currents, (cell, slice(codes.shape[1]))
     d = np.where(codes, 1.0, floor)
     ends = np.ones((len(codes), 1))
     below, above = np.hstack([ends, d[:, :-1]]), np.hstack([d[:, 1:], 0.0 * ends])
-    i = currents.copy[cell] * currents.base[cell] + currents.left[cell] * below + currents.right[cell] * above
-    return np.asarray(np.where(codes, i - currents.i_lo[cell], currents.i_hi[cell] - i).min(axis=1))
+    i = currents.copy[own] * currents.base[cell] + currents.left[own] * below + currents.right[own] * above
+    return np.asarray(np.where(codes, i - currents.i_lo[own], currents.i_hi[own] - i).min(axis=1))
 
 
 def _check(layer: ChipLadder, cell: int) -> None:

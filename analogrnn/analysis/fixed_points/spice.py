@@ -56,14 +56,17 @@ def rest_by_ngspice(
     for index, waves in run_decks(jobs, workers, ngspice):
         if isinstance(waves, SpiceError):
             raise waves
-        out[parts[index]] = _read(waves, len(starts.on[parts[index]]), ladder.stages, design.technology.supply)
+        out[parts[index]] = _read(
+            waves, len(starts.on[parts[index]]), int(ladder.counts[cell]), design.technology.supply
+        )
     return out
 
 
 def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
     """One deck with all `starts`: ladder m is instance `xl<m>`, and its state nodes a1 .. aN are low while ON."""
     timing = design.timing
-    stop = ladder.stages * timing.rise_time(4.0) + 4.0 * timing.tau
+    stages = int(ladder.counts[cell])
+    stop = stages * timing.rise_time(4.0) + 4.0 * timing.tau
     gates = " ".join(["vss"] * ladder.synapses.inputs)
     body: list[Element] = []
     for m, (on, d) in enumerate(zip(starts.on, starts.d, strict=True)):
@@ -73,12 +76,12 @@ def rest_deck(design: Design, ladder: Ladder, cell: int, starts: Starts) -> Job:
             f"Xh{m} h{m} vss input_diode",
         ]
     deck = Deck(
-        f"rest states of a ladder of {ladder.stages} stages: {len(starts.on)} starts",
+        f"rest states of a ladder of {stages} stages: {len(starts.on)} starts",
         ("Vss vss 0 DC 0", f"Vdd vdd vss DC {number(design.technology.supply)}", *body),
         Tran(timing.tau / 5, stop, timing.tau / 2, uic=True),
         blocks=tuple(library.circuit("ideal", name).rstrip() for name in LIBRARY),
         options=OPTIONS,
-        saves=tuple(f"v(xl{m}.a{j + 1})" for m in range(len(starts.on)) for j in range(ladder.stages)),
+        saves=tuple(f"v(xl{m}.a{j + 1})" for m in range(len(starts.on)) for j in range(stages)),
     )
     return deck_job(deck)
 

@@ -144,7 +144,9 @@ def hold_times(chip: Chip, layer: ChipLadder, cell: int, *, noise_scale: float =
     in_range("noise_scale", noise_scale, 1e-6, 1e6)
     t_in = float(input_time_constants(layer.ladder, chip.design.sizing.cell, chip.design.technology)[cell])
     sigma = float(layer.noise[cell]) * noise_scale
-    seconds = math.log10(t_in)
-    up = np.array([log10_passage(u / sigma) + seconds for u in layer.up[cell]] + [math.inf])
-    down = np.array([math.inf] + [log10_passage(-d / sigma) + seconds for d in layer.down[cell]])
-    return HoldTimes(layer.ladder.levels, down, up, t_in, sigma / float(layer.ladder.threshold[cell, 1]))
+    seconds, stages = math.log10(t_in), int(layer.ladder.counts[cell])
+    up = np.array([log10_passage(u / sigma) + seconds for u in layer.up[cell, :stages]] + [math.inf])
+    down = np.array([math.inf] + [log10_passage(-d / sigma) + seconds for d in layer.down[cell, :stages]])
+    return HoldTimes(
+        layer.ladder.levels[cell, : stages + 1], down, up, t_in, sigma / float(layer.ladder.threshold[cell, 1])
+    )

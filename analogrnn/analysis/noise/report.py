@@ -106,7 +106,7 @@ def layer_noise(chip: Chip, layer: ChipLadder, candidates: np.ndarray, levels: n
         raise ParameterError(
             f"{layer.name} takes its candidates without a clock; its noise acts at all times, not once per step."
         )
-    on = ((levels - ladder.k_min) / ladder.level_step).astype(int)
+    on = ladder.stages_on(levels)
     first = np.broadcast_to(start_levels(layer), on[:1].shape)
     before = np.concatenate([first, on[:-1]])
     total, worst, clips = np.zeros(ladder.width), 0.0, on.shape[1]

@@ -68,7 +68,7 @@ def area_report(design: Design, *, density: float = MIM_DENSITY, overhead: float
     gates = dict.fromkeys(("stages", "bias lines", "input lines", "weights", "readout", "reference"), 0.0)
     for group in devices(design):
         gates[_reported(design, group)] += group.area
-    stages = sum(ladder.width * ladder.stages for ladder in design.ladders if ladder.has_dpi)
+    stages = sum(int(ladder.counts.sum()) for ladder in design.ladders if ladder.has_dpi)
     return AreaReport(gates, stages * design.timing.c_dpi / density, density, overhead)
 
 

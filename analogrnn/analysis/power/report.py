@@ -8,7 +8,7 @@ supply,
     P = V (I_stages + I_bias + I_line + I_weights + I_inputs + I_readout + I_reference)
 
     stages     mean over the clips of branch_sum(level). A move comes with the pulse, so the previous level lasts for
-               (lead + T_p) / T of the step
+               (lead + T_p) / T of the step, twice that in a ladder behind another one, and so on
     bias       sum over lines of k I_line: each of k unit diodes carries the current of a unit device on the line
     line       3 I_base (line, dummy branch, clamp) + drive I_line, for the mirror that drives the copies. The pulse, of
                length T_p in each period T, adds (drive + stages) max(c, -I_base)
@@ -32,6 +32,7 @@ from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import StepRun, simulate
 from analogrnn.supply import branch_sum
 from analogrnn.units import format_quantity
+from analogrnn.wiring import INPUT
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
 LINE_BRANCHES = 3  # branches of the standing current: into the line, into its dummy, into its clamp
@@ -136,7 +137,9 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
     blocks["inputs"] = float((value + first.offset).sum(axis=-1).mean()) * design.unit_current
     blocks["reference"] = REFERENCE_BRANCHES * design.unit_current
     ladders = []
+    values = {INPUT: value}
     for layer in design.layers:
+        value = design.wiring.gather(layer.name, values)
         plus, minus = _rows(layer.synapses, value, design.unit_current)
         if isinstance(layer, Ladder):
             ladder = _ladder(design, layer, run, plus, minus)
@@ -144,13 +147,13 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
             parts = (ladder.stages, ladder.bias, ladder.line, ladder.weights)
             for name, part in zip((*RECURRENT, "weights"), parts, strict=True):
                 blocks[name] += float(part.sum())
-            value = layer.alpha * run.levels[layer.name]
+            values[layer.name] = layer.alpha * run.levels[layer.name]
             continue
         last = layer is design.layers[-1]
         blocks["readout" if last else "weights"] += float(2.0 * plus.mean(axis=(0, 1)).sum())
         if last and not layer.rectifier:
             blocks["load"] += float(np.maximum(minus - plus, 0.0).mean(axis=(0, 1)).sum())
-        value = _forward(layer, value)
+        values[layer.name] = _forward(layer, value)
     steps = design.timing.reset_steps + design.preset_steps + len(x)
     return PowerReport(
         design.name, design.technology.supply, blocks, tuple(ladders), x.shape[1], len(x), steps, design.timing.period
@@ -158,7 +161,7 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
 
 
 def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
-    """(N + 1,) supply current, A, of the stages of one ladder at each level, with its bias lines as built."""
+    """(n + 1,) supply current, A, of the n stages of one ladder at each level, with its bias lines as built."""
     line, maps = achieved(design, ladder, cell), maps_of(design, ladder, cell)
     current = line.currents
     branches = {
@@ -170,26 +173,29 @@ def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
         "shift": line.shift[1],
         "first": line.shift[0],
     }
-    return np.asarray(design.technology.supply_stage * branch_sum(branches, ladder.stages))
+    return np.asarray(design.technology.supply_stage * branch_sum(branches, int(ladder.counts[cell])))
 
 
 def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minus: np.ndarray) -> LadderPower:
     """Currents of one recurrent layer; plus, minus (T, S, d): the positive and negative currents of its rows, A."""
-    on = (run.levels[ladder.name] - ladder.k_min) // ladder.level_step
+    on = ladder.stages_on(run.levels[ladder.name])
     before = np.concatenate([np.broadcast_to(ladder.preset_pulses, (1, *on.shape[1:])), on[:-1]])
-    late = (design.timing.lead + design.timing.pulse) / design.timing.period
+    late = ((design.wiring.phase[ladder.name] + 1) * (design.timing.lead + design.timing.pulse)) / design.timing.period
     occupancy = np.stack(
         [((1.0 - late) * (on == n) + late * (before == n)).mean(axis=(0, 1)) for n in range(ladder.stages + 1)], axis=1
     )
-    by_level = np.stack([stage_currents(design, ladder, cell) for cell in range(ladder.width)])
+    by_level = np.zeros((ladder.width, ladder.stages + 1))
+    for cell, count in enumerate(ladder.counts):
+        by_level[cell, : count + 1] = stage_currents(design, ladder, cell)
     bias, standing, base = (np.empty(ladder.width) for _ in range(3))
-    drive, duty = line_drive(ladder), design.timing.pulse / design.timing.period
+    duty = design.timing.pulse / design.timing.period
+    drive = np.array([line_drive(ladder, cell) for cell in range(ladder.width)])
     for cell in range(ladder.width):
         lines = achieved(design, ladder, cell)
         bias[cell] = sum(lines.currents[name] * k for name, (_, k) in bias_units(design, ladder, cell).items())
         base[cell] = lines.base
-        standing[cell] = (LINE_BRANCHES + drive) * lines.base
-    pulses = np.maximum(plus - minus, -base).mean(axis=(0, 1)) * duty * (drive + ladder.stages)
+        standing[cell] = (LINE_BRANCHES + drive[cell]) * lines.base
+    pulses = np.maximum(plus - minus, -base).mean(axis=(0, 1)) * duty * (drive + ladder.counts)
     return LadderPower(
         ladder.name,
         by_level,

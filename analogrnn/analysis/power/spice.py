@@ -60,7 +60,7 @@ def slice_power(
         window = (deck.schedule.first_frame * design.timing.period, deck.schedule.duration)
         alone = analyze_power(_alone(design, ladder, cell), x[:, None])
         blocks, states = alone.blocks, read_deck(deck, waves, strict=True).stages[deck.cell].sum(axis=1)
-        expected = (levels[:, cell] - ladder.k_min) // ladder.level_step
+        expected = ladder.stages_on(levels)[:, cell]
         found[index] = SlicePower(
             cell,
             mean_current(waves, f"i(v.{deck.probe.instance}.vstages)", window),
@@ -99,7 +99,20 @@ def mean_current(waves: Waveforms, name: str, window: tuple[float, float]) -> fl
 
 def _alone(design: Design, ladder: Ladder, cell: int) -> Design:
     """A Design of one ladder with all inputs."""
-    per_cell = ("initial", "threshold", "alpha", "i_th", "i_hyst", "i_base", "i_shift", "i_gain", "i_alpha", "i_preset")
+    per_cell = (
+        "counts",
+        "k_min",
+        "initial",
+        "threshold",
+        "alpha",
+        "i_th",
+        "i_hyst",
+        "i_base",
+        "i_shift",
+        "i_gain",
+        "i_alpha",
+        "i_preset",
+    )
     rows = {name: getattr(ladder, name)[cell : cell + 1] for name in per_cell}
     s = ladder.synapses
     one = slice(cell, cell + 1)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     layer = chip.ladders[names.index(args.layer or names[0])]
     in_range("--cell", args.cell, 0, layer.ladder.width - 1)
     found = analyze_fixed_points(chip, layer, args.cell, ngspice=args.ngspice)
-    ends = (layer.ladder.k_min, layer.ladder.k_max)
+    ends = (int(layer.ladder.k_min[args.cell]), int(layer.ladder.k_max[args.cell]))
     recurrence = [recurrence_states(eps, bounds=ends if eps == 1.0 else (None, None)) for eps in values]
     title = f"{network.name}: {layer.name}[{args.cell}], {'nominal' if args.chip is None else f'chip {args.chip}'}"
     answer = {"network": network.name, "layer": layer.name, "chip": args.chip, "seed": args.seed, **found.as_dict()}
