@@ -28,7 +28,7 @@ def recover_network(design: Design) -> Network:
         if len(sources) > 1:
             if isinstance(layer, Ladder) and layer.gate is not None:
                 raise ParameterError(
-                    f"{layer.name} has input-dependent thresholds and several sources, which no layer of a network adds "
+                    f"{layer.name} has input-dependent thresholds and several sources, which no layer adds "
                     "up; recover the layers apart."
                 )
             parts = _parts(design, layer, weight, sources)
