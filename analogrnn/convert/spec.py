@@ -22,7 +22,7 @@ A field that the spec doesn't give is looked up as `<prefix>.<field>`, also unde
 import fnmatch
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,7 @@ def _layer(given: Mapping[str, Any], taken: Fields) -> Layer:
 
 
 def _required(item: Any) -> bool:
-    return item.default.__class__.__name__ == "_MISSING_TYPE"
+    return bool(item.default is MISSING)
 
 
 def _encoding(given: Mapping[str, Any], taken: Fields) -> InputEncoding:

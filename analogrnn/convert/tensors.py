@@ -9,7 +9,7 @@ import numpy as np
 from analogrnn.convert.checkpoint import Checkpoint
 from analogrnn.convert.expressions import evaluate
 from analogrnn.errors import NetworkFormatError
-from analogrnn.network import Scale
+from analogrnn.network import LayerNorm, Scale
 
 # names of a field in other frameworks, after its own
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -34,7 +34,6 @@ BATCH_NORM = {
     "var": ("running_var", "var", "moving_variance"),
     "count": ("num_batches_tracked",),
 }
-_OPTIONAL_ZERO = ("bias",)  # what a layer without a bias has
 _SHOWN = 12
 
 
@@ -76,30 +75,33 @@ class Fields:
 
     def of_layer(self, cls: type, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the fields of a layer of type `cls`, from the spec `given` and from tensors."""
-        prefix = text_of(name, given)
         values: dict[str, Any] = {"name": name, "sources": tuple(given.get("sources", ()))}
-        threshold = given.get("threshold_prefix")
         for item in fields(cls):
             if item.name in values:
                 continue
-            array = "ndarray" in str(item.type)
-            if isinstance(threshold, str) and item.name in ("threshold", "threshold_weight"):
-                part = "weight" if item.name.endswith("weight") else "bias"
-                value = self._tensor(name, item.name, threshold, (part, *ALIASES[part]))
+            if isinstance(given.get(item.name), str) and "ndarray" in str(item.type):
+                value: Any = self.evaluate(name, item.name, given[item.name])
             else:
-                names = (item.name, *ALIASES.get(item.name, ()))
-                if cls.__name__ in ("LayerNorm", "Scale"):
-                    names = (item.name, *NORM_ALIASES.get(item.name, ()))
-                value = self._tensor(name, item.name, prefix, names)
-                if value is None and item.name in DERIVED:
-                    leaf, function = DERIVED[item.name]
-                    if self.checkpoint.find(f"{prefix}.{leaf}") is not None:
-                        value = self.evaluate(name, item.name, f"{function}({prefix}.{leaf})")
-            if item.name in given:
-                value = self._given(name, item.name, given[item.name], value, array)
+                value = self._stored(cls, item.name, name, given)
+                if item.name in given:
+                    value = self._given(name, item.name, given[item.name], value)
             if value is not None:
                 values[item.name] = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
         return self._filled(cls, name, values)
+
+    def _stored(self, cls: type, field: str, name: str, given: Mapping[str, Any]) -> np.ndarray | None:
+        """The value of a field from the tensors of the layer's prefix; None if there is none."""
+        prefix, threshold = text_of(name, given), given.get("threshold_prefix")
+        if isinstance(threshold, str) and field in ("threshold", "threshold_weight"):
+            part = "weight" if field == "threshold_weight" else "bias"
+            return self._tensor(name, field, threshold, (part, *ALIASES[part]))
+        aliases = NORM_ALIASES if cls in (LayerNorm, Scale) else ALIASES
+        value = self._tensor(name, field, prefix, (field, *aliases.get(field, ())))
+        if value is None and field in DERIVED:
+            leaf, function = DERIVED[field]
+            if self.checkpoint.find(f"{prefix}.{leaf}") is not None:
+                return self.evaluate(name, field, f"{function}({prefix}.{leaf})")
+        return value
 
     def _tensor(self, owner: str, name: str, prefix: str, leaves: tuple[str, ...]) -> np.ndarray | None:
         """The tensor of a field under one of the names `leaves`; None if there is none."""
@@ -108,10 +110,8 @@ class Fields:
             raise NetworkFormatError(f"layer {owner!r} has both a {there[0]} and a {there[1]}; name one in the spec.")
         return self.evaluate(owner, name, f"{prefix}.{there[0]}") if there else None
 
-    def _given(self, owner: str, name: str, given: Any, tensor: np.ndarray | None, array: bool) -> Any:
-        """The value that the spec gives; it must be that of a tensor of the field's own name, if there is one."""
-        if array and isinstance(given, str):
-            return self.evaluate(owner, name, given)
+    def _given(self, owner: str, name: str, given: Any, tensor: np.ndarray | None) -> Any:
+        """The value that the spec gives; it must be that of the tensor of the field's own name, if there is one."""
         if tensor is not None and not (np.ndim(given) == tensor.ndim and np.array_equal(tensor, given)):
             raise NetworkFormatError(
                 f"{owner}.{name} = {given!r} in the spec, but a tensor has other values; drop one of the two."
