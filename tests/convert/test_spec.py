@@ -1,4 +1,4 @@
-"""Specs: which tensors make up which layer, in the names of every framework; and every bad spec with one clear error."""
+"""Specs: which tensors make up which layer, in the names of each framework; and one clear error for every bad spec."""
 
 import numpy as np
 import pytest
