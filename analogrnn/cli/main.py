@@ -16,6 +16,8 @@ from analogrnn import __version__
 
 VERBS = {
     "demo": "the main job on a shipped network and real test clips",
+    "import": "a checkpoint of another framework as a network, and its conversions",
+    "convert": "a network as one that circuits hold: exact conversions, and others with their measured error",
     "map": "a network as a circuit: currents, ratios, times, bill of materials",
     "simulate": "run clips on one chip at the step level",
     "mc": "accuracy over mismatched chips",

@@ -5,30 +5,51 @@ inputs x (T, S, D) through the network before and after it.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from analogrnn.convert.graph import Graph
 from analogrnn.convert.records import Change, Converted, Effect, units
 from analogrnn.errors import MappingError, ParameterError, in_range
-from analogrnn.network import AlphaCmru, Cmru, DigitalRun, Linear, Network, Recurrent, evaluate, forward
+from analogrnn.network import (
+    AlphaCmru,
+    Cmru,
+    DigitalRun,
+    FirstQuadrantBmru,
+    Linear,
+    Network,
+    Recurrent,
+    evaluate,
+    forward,
+)
 
 
 def measure(before: Network, after: Network, x: np.ndarray) -> Effect:
     """The effect of a conversion on inputs x (T, S, D).
 
-    Steps are equal where the cells that both networks have give the same output, to rounding.
+    Steps are compared where both networks have a cell of the same name and width, by its output without that of its
+    initial state and up to the sign of alpha: exact conversions hand both over to the readers of the cell.
     """
     old, new = forward(before, x), forward(after, x)
-    equal = [
-        np.isclose(new.outputs[name], output, rtol=1e-9, atol=1e-12).ravel()
-        for name, output in old.outputs.items()
-        if name in new.outputs and new.outputs[name].shape == output.shape
+    pairs = [
+        (_moved(before, name, old), _moved(after, name, new))
+        for name in old.outputs
+        if name in new.outputs and new.outputs[name].shape == old.outputs[name].shape
     ]
+    # whole steps of a state differ by rounding where it starts at a real number
+    equal = [np.isclose(one, other, rtol=1e-9, atol=1e-12).ravel() for one, other in pairs]
     steps = float(np.concatenate(equal).mean()) if equal else 1.0
     error = float(np.abs(new.logits - old.logits).max())
     return Effect(steps, float(np.mean(new.classes == old.classes)), error)
+
+
+def _moved(network: Network, name: str, run: DigitalRun) -> np.ndarray:
+    """What a cell's output has moved from that of its initial state (T, S, d), with alpha taken as positive."""
+    layer = network.layer(name)
+    if isinstance(layer, Cmru | FirstQuadrantBmru):
+        assert layer.initial is not None
+        return np.asarray(np.abs(layer.alpha) * (run.states[name] - layer.initial))
+    return run.outputs[name]
 
 
 def ladder_from_data(network: Network, x: np.ndarray, quantile: float = 1.0) -> Converted:
@@ -92,6 +113,7 @@ def _span(levels: np.ndarray) -> str:
 
 def _saturated(layer: Cmru, run: DigitalRun, network: Network, x: np.ndarray) -> float:
     """Share of the unit-steps at which an update finds no further level."""
+    assert layer.initial is not None
     states, candidates = run.states[layer.name], run.candidates[layer.name]
     initial = np.broadcast_to(layer.initial, states.shape[1:])[None]
     before = np.concatenate([initial, states[:-1]])
@@ -203,9 +225,3 @@ def _measured(name: str, before: Network, after: Network, texts: Mapping[str, st
         return Converted(before)
     effect = measure(before, after, x)
     return Converted(after, tuple(Change(name, layer, text, False, effect) for layer, text in texts.items()))
-
-
-def with_outputs_per_step(network: Network) -> Network:
-    """`network` without its pooling, if that is the last layer: its outputs at each step."""
-    last = network.layers[-1]
-    return replace(network, layers=network.layers[:-1]) if last.kind == "pooling" and len(network.layers) > 1 else network

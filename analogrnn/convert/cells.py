@@ -4,7 +4,7 @@ Each is a pure function Network -> Converted. Where a cell's output changes, h =
 behind it gives h to its readers; `folding` then moves it into their weights and biases.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -67,25 +67,23 @@ def drop_silent(network: Network, layers: Names = None) -> Converted:
         silent = layer.alpha == 0.0
         if not silent.any():
             continue
-        kept = np.flatnonzero(~silent)
-        embedding = np.eye(layer.width)[:, kept]
-        if not len(kept):  # a layer has at least one unit: one that nothing listens to
-            kept, embedding = np.array([0]), np.zeros((layer.width, 1))
-        graph.put(replace(_taken(layer, kept), sources=graph[layer.name].sources))
-        name = graph.fresh(f"{layer.name}_kept")
-        graph.insert_after(layer.name, Linear(name, embedding, np.zeros(layer.width)))
+        sources, none = graph[layer.name].sources, np.zeros(layer.width)
+        if silent.all():
+            graph.put(Linear(layer.name, np.zeros_like(layer.weight), none, sources=sources))
+        else:
+            kept = np.flatnonzero(~silent)
+            graph.put(replace(_taken(layer, kept), sources=sources))
+            name = graph.fresh(f"{layer.name}_kept")
+            graph.insert_after(layer.name, Linear(name, np.eye(layer.width)[:, kept], none))
         changes.append(Change("silent", layer.name, f"{units(silent)} dropped, alpha = 0"))
     return _done(network, graph, changes)
 
 
 def _taken(layer: Cmru, kept: np.ndarray) -> Cmru:
-    """The units `kept` of a layer; alpha is 1 in place of 0."""
+    """The units `kept` of a layer."""
 
-    names = ("weight", "bias", "threshold", "k_min", "k_max", "initial", "threshold_weight", "threshold_floor")
-    alpha = layer.alpha[kept]
-    given: dict[str, Any] = {name: getattr(layer, name) for name in names}
-    changed = {name: value[kept] if isinstance(value, np.ndarray) else value for name, value in given.items()}
-    return replace(layer, **changed, alpha=np.where(alpha == 0.0, 1.0, alpha))
+    given: dict[str, Any] = {item.name: getattr(layer, item.name) for item in fields(layer)}
+    return replace(layer, **{name: value[kept] for name, value in given.items() if isinstance(value, np.ndarray)})
 
 
 def positive_alpha(network: Network, layers: Names = None) -> Converted:

@@ -62,8 +62,11 @@ def fold_scale(network: Network, layers: Names = None) -> Converted:
 
 def _forward(graph: Graph, own: Scale) -> str:
     """Fold into all readers that take it; say where, or "" if none does."""
-    done = [reader.name for reader in graph.readers(own.name) if _take(graph, own, reader.name)]
-    return f"folded into {', '.join(done)}" if done else ""
+    done = []
+    for reader in graph.readers(own.name):
+        if _take(graph, own, reader.name):
+            done.append(f"{'moved behind' if isinstance(reader, Pooling) else 'folded into'} {reader.name}")
+    return ", ".join(done)
 
 
 def _take(graph: Graph, own: Scale, name: str) -> bool:

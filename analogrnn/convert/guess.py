@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def guess_spec(checkpoint: Checkpoint) -> Guess:
     layers = [group for group in groups.values() if group.kind]
     doubts: list[str] = []
     order = _ordered(layers, doubts)
-    lines = _listing(checkpoint) + [""]
+    lines = [*_listing(checkpoint), ""]
     taken: set[str] = set()
     for at, group in enumerate(order):
         lines += _lines(group, taken, doubts)
@@ -70,12 +71,14 @@ def guess_spec(checkpoint: Checkpoint) -> Guess:
             doubts.append("the pooling is not in the checkpoint: last, mean or vote, or none for outputs per step")
             lines += ["[[layer]]", 'kind = "pooling"', f'name = "{_name("pool", taken)}"', 'mode = "last"  # ?', ""]
         elif group.kind == "linear" and after is not None and after.kind in ("linear", "cmru", "first_quadrant_bmru"):
-            doubts.append(f"what stands between {_printable(group.prefix)} and {_printable(after.prefix)} is not in the checkpoint")
+            names = f"{_printable(group.prefix)} and {_printable(after.prefix)}"
+            doubts.append(f"what stands between {names} is not in the checkpoint")
             lines += ["# ? a relu, an activation (gelu, gelu_tanh, sigmoid, silu, tanh), a glu, or nothing here:"]
             lines += ["# [[layer]]", '# kind = "relu"', f'# name = "relu_{at}"', ""]
     for group in groups.values():
         if not group.kind:
-            doubts.append(f"not recognised: {_printable(', '.join(f'{group.prefix}.{leaf}' for leaf in group.shapes))}")
+            names = ", ".join(f"{group.prefix}.{leaf}".lstrip(".") for leaf in group.shapes)
+            doubts.append(f"not recognised: {_printable(names)}")
     if not layers:
         doubts.append("no layer was recognised: write one [[layer]] each, with its prefix")
     return Guess("\n".join([*lines, *(f"# ? {doubt}" for doubt in doubts)]) + "\n", tuple(doubts))
@@ -126,7 +129,10 @@ def _join_thresholds(groups: dict[str, _Group]) -> None:
         elif holder is not None and holder.has("alpha") and holder.matrix is None and len(siblings) == 1:
             holder.kind = "cmru"
             leaf = next(leaf for leaf in ("weight", *ALIASES["weight"]) if leaf in siblings[0].shapes)
-            holder.extra += [f"weight = {_quoted(siblings[0].prefix + '.' + leaf)}", f"threshold_prefix = {_quoted(name)}"]
+            holder.extra += [
+                f"weight = {_quoted(siblings[0].prefix + '.' + leaf)}",
+                f"threshold_prefix = {_quoted(name)}",
+            ]
             if "bias" in siblings[0].shapes:
                 holder.extra.append(f"bias = {_quoted(siblings[0].prefix + '.bias')}")
             holder.shapes["weight"] = siblings[0].matrix or ()
@@ -176,7 +182,7 @@ def _ordered(layers: list[_Group], doubts: list[str]) -> list[_Group]:
 
 
 def _chains(layers: list[_Group]) -> bool:
-    return all(_width(a)[1] == _width(b)[0] for a, b in zip(layers, layers[1:], strict=False))
+    return all(_width(a)[1] == _width(b)[0] for a, b in pairwise(layers))
 
 
 def _orders(layers: list[_Group]) -> Iterator[list[_Group]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from analogrnn.errors import ParameterError
 from analogrnn.network.kinds import Layer
-from analogrnn.network.layers import INPUT, Activation, Glu, LayerNorm, Linear, Pooling
+from analogrnn.network.layers import INPUT, Activation, Deviation, Glu, LayerNorm, Linear, Pooling
 from analogrnn.network.model import Network
 from analogrnn.network.recurrent import AlphaCmru, Cmru, FirstQuadrantBmru
 
@@ -35,7 +35,7 @@ class Part:
 def is_digital(layer: Layer) -> bool:
     """Whether no circuit computes this layer, so that it runs in floating point."""
     match layer:
-        case LayerNorm() | Activation() | Glu() | AlphaCmru():
+        case LayerNorm() | Deviation() | Activation() | Glu() | AlphaCmru():
             return True
         case Cmru():
             return layer.eps not in (0.0, 1.0)

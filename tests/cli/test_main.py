@@ -105,7 +105,7 @@ def test_every_command_lists_its_arguments(call, verb):
 
 
 def test_there_is_a_module_for_every_verb_and_no_other_verb():
-    helpers = {"__init__", "main", "arguments", "conditions", "flags", "numbers", "ui"}
+    helpers = {"__init__", "main", "arguments", "conditions", "conversions", "flags", "numbers", "ui"}
     folder = Path(cli.__file__).parent
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}
     assert set(VERBS) == ({path.stem for path in folder.glob("*.py")} | packages) - helpers
@@ -309,8 +309,8 @@ def tampered(target: Path, version: str = "1", *, levels: tuple[int, int] | None
 
 
 def test_a_network_of_a_later_format_is_refused(call, tmp_path):
-    path = tampered(tmp_path / "later.safetensors", version="2")
-    call("map", path).refused(2, "format version '2' is unknown", "update analogrnn")
+    path = tampered(tmp_path / "later.safetensors", version="3")
+    call("map", path).refused(2, "format version '3' is unknown", "update analogrnn")
 
 
 @pytest.mark.parametrize("name", ["x\n.control\nshell id\n.endc", "x\n.include /etc/passwd", "../../x", "a" * 65])
