@@ -349,6 +349,15 @@ class Design(Shown):
         if not self.pooling:
             raise ParameterError(f"{self.name} has no pooling, so a clip has no class; add pooling 'last'.")
 
+    def check_constant_thresholds(self, what: str) -> None:
+        """Raise ParameterError for an input-dependent threshold, in the name of an analysis that has no model of it."""
+        for ladder in self.ladders:
+            if ladder.gate is not None:
+                raise ParameterError(
+                    f"{ladder.name} has input-dependent thresholds, which {what} does not treat yet; use a network of "
+                    "constant thresholds."
+                )
+
     @property
     def stages(self) -> int:
         """Memory stages in all ladders."""

@@ -38,6 +38,18 @@ def cmru(name="cell", d=2, inputs=3, *, ladder=(-2, 2), eps=1.0, seed=1, **chang
     )
 
 
+def gated(name="cell", d=2, inputs=3, *, seed=1, **changes):
+    """A CMRU whose thresholds depend on its inputs, with levels from zero and floors below most of its thresholds."""
+    draw = stream(seed, "test", "gated", name, d, inputs)
+    own = {
+        "threshold": draw.uniform(0.5, 1.0, d),
+        "threshold_weight": 0.1 * mirrors(draw, d, inputs),
+        "threshold_floor": draw.uniform(0.4, 0.6, d),
+        "initial": np.zeros(d),
+    }
+    return cmru(name, d, inputs, ladder=(0, 3), seed=seed, **own | changes)
+
+
 def first_quadrant(name="cell", d=2, inputs=3, *, seed=1, **changes):
     """A random first-quadrant BMRU that starts OFF."""
     draw = stream(seed, "test", name, d, inputs)
@@ -79,6 +91,7 @@ def kinds():
         "offset": network(cmru(ladder=(-1, 4))),
         "bmru": network(cmru(eps=0.0, ladder=(-1, 1))),
         "first_quadrant": network(first_quadrant()),
+        "input_dependent": network(gated()),
         "stacked": network(cmru("low", 2, 3), cmru("high", 2, 2, ladder=(0, 3))),
         "rectified": network(linear("front", 4, 3), ReLU("relu"), cmru("cell", 2, 4)),
         "not_pooled": network(cmru(), readout=False),

@@ -62,6 +62,12 @@ def cmru(inputs):
     )
 
 
+def soft(inputs):
+    """The CMRU with thresholds that depend on its inputs."""
+    given = vars(cmru(inputs)) | {"threshold_weight": weights(7, 4, inputs), "threshold_floor": np.full(4, 0.4)}
+    return Cmru(**given)
+
+
 def bmru(inputs):
     return Cmru(
         "Cell_B",
@@ -81,6 +87,7 @@ def first_quadrant(inputs):
 
 NETWORKS = {
     "cmru": (cmru(INPUTS), Pooling("pool"), readout(4)),
+    "input-dependent thresholds": (soft(INPUTS), Pooling("pool"), readout(4)),
     "bmru": (bmru(INPUTS), Pooling("pool"), readout(3)),
     "first quadrant": (first_quadrant(INPUTS), Pooling("pool"), readout(2)),
     "cmru behind a rectified layer": (
@@ -164,7 +171,8 @@ def test_there_is_one_row_for_each_trained_parameter(network, design):
     assert set(names) == set(expected)
     for part in parts:
         # mirrored thresholds: the sign of b plays no part in H(|c| - |b|)
-        trained_value = abs(expected[part.parameter]) if ".threshold[" in part.parameter else expected[part.parameter]
+        mirrored = ".threshold[" in part.parameter and part.quantity != "bias current"
+        trained_value = abs(expected[part.parameter]) if mirrored else expected[part.parameter]
         assert part.trained == trained_value, part.parameter
 
 
@@ -172,21 +180,27 @@ def test_the_trained_numbers_follow_from_the_values_of_the_circuit(network, desi
     """By the meaning of each quantity: a mirror's ratio, a bias over the unit current, half a hysteresis."""
     parts = {part.parameter: part for part in bill_of_materials(design)}
     unit = design.unit_current
-    for layer in design.layers:
-        synapses, name = layer.synapses, layer.name
+    for layer, synapses in rows_of(design):
+        name, own = layer.name, synapses is layer.synapses
         for i in range(synapses.width):
-            ratios = [parts[f"{name}.weight[{i},{j}]"] for j in range(synapses.inputs)]
+            array = "weight" if own else "threshold_weight"
+            ratios = [parts[f"{name}.{array}[{i},{j}]"] for j in range(synapses.inputs)]
             signed = [-p.value if p.quantity.endswith("negative rail") else p.value for p in ratios]
             rtol = 8 * np.finfo(float).eps  # a few roundings
             assert_allclose(signed, [p.trained * synapses.scale[i] for p in ratios], rtol=rtol)
             # the standing currents of the inputs, which the bias takes away again
             standing = math.fsum(w * o for w, o in zip(signed, synapses.offset, strict=True))
-            bias = parts[f"{name}.bias[{i}]"]
+            bias = parts[f"{name}.{'bias' if own else 'threshold'}[{i}]"]
             size = abs(bias.value / unit) + sum(abs(w * o) for w, o in zip(signed, synapses.offset, strict=True))
             assert_allclose((bias.value / unit + standing) / synapses.scale[i], bias.trained, rtol=0, atol=rtol * size)
-            if isinstance(layer, Ladder):
-                check_ladder_row(parts, layer, i, unit * synapses.scale[i], unit)
+            if isinstance(layer, Ladder) and own:
+                check_ladder_row(parts, layer, i, unit * abs(synapses.scale[i]), unit)
     assert len(parts) == len(trained(network))
+
+
+def rows_of(design):
+    """Each layer with each of its sets of rows."""
+    return [(layer, rows) for layer in design.layers for rows in getattr(layer, "rows", (layer.synapses,))]
 
 
 def check_ladder_row(parts, ladder, i, scaled_unit, unit):
@@ -196,7 +210,7 @@ def check_ladder_row(parts, ladder, i, scaled_unit, unit):
     initial = parts[f"{name}.initial[{i}]"]
     assert ladder.k_min[i] + ladder.level_step * initial.value == initial.trained
     if ladder.return_to_zero:
-        threshold = parts[f"{name}.threshold[{i}]"]
+        threshold = parts[f"{name}.threshold{'' if ladder.gate is None else '_floor'}[{i}]"]
         assert_allclose(threshold.value / (2.0 * scaled_unit), threshold.trained, rtol=rtol)
     else:
         b_hi, b_lo = parts[f"{name}.b_hi[{i}]"], parts[f"{name}.b_lo[{i}]"]
@@ -240,7 +254,8 @@ def test_the_elements_of_the_deck_of_transistors_carry_the_values(design):
         rows = [part for part in bill_of_materials(design) if part.parameter.startswith(f"{layer.name}.")]
         for part in (part for part in rows if part.transistor_element != "none"):
             words, row = deck[part.transistor_element], int(re.search(r"\[(\d+)", part.parameter)[1])
-            gain = rail_gain(design, layer.synapses, row)
+            of_b = ".threshold" in part.parameter and getattr(layer, "gate", None) is not None
+            gain = rail_gain(design, layer.gate if of_b else layer.synapses, row)
             if "mirror ratio" in part.quantity:
                 positive = "positive" in part.quantity
                 assert f"synapse_{'positive' if positive else 'negative'}_cascode" in words
@@ -264,7 +279,7 @@ def test_the_elements_of_the_deck_of_transistors_carry_the_values(design):
 
 def test_a_weight_of_zero_places_no_device(network, design):
     none = {part.parameter for part in bill_of_materials(design) if part.ideal_element == "none"}
-    assert none == {name for name, value in trained(network).items() if ".weight[" in name and value == 0.0}
+    assert none == {name for name, value in trained(network).items() if "weight[" in name and value == 0.0}
     assert none
     for part in bill_of_materials(design):
         if part.parameter in none:
@@ -282,12 +297,12 @@ def test_no_two_parameters_share_an_element(design):
 
 def test_every_mirror_and_bias_of_the_deck_is_in_the_bill(design):
     deck = elements(network_deck(design, np.zeros((2, INPUTS))).text)
-    placed = {name for name in deck if re.search(r"(^|\.)(xw_\d|ib_\d)[^.]*$", name)}
+    placed = {name for name in deck if re.search(r"(^|\.)(xwb?_\d|ibb?_\d)[^.]*$", name)}
     named = {part.ideal_element for part in bill_of_materials(design)}
     assert placed <= named
-    placed = {name for name in transistor_elements(design) if re.search(r"\.(xw_\d+|xbrow)$", name)}
+    placed = {name for name in transistor_elements(design) if re.search(r"\.(xwb?_\d+|xbrowb?)$", name)}
     assert placed == {
-        p.transistor_element for p in bill_of_materials(design) if re.search("weight|bias", p.parameter)
+        p.transistor_element for p in bill_of_materials(design) if re.search("mirror|bias current", p.quantity)
     } - {"none"}
 
 

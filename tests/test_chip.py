@@ -54,7 +54,8 @@ def test_the_nominal_chip_computes_what_was_trained_to_the_last_bit(kind):
     assert_array_equal(analog.classes, digital.classes)
     for name, states in digital.states.items():
         assert_array_equal(analog.levels[name], states)
-        assert_array_equal(analog.candidates[name], digital.candidates[name])
+        if name not in digital.thresholds:  # behind a soft threshold the candidate is another
+            assert_array_equal(analog.candidates[name], digital.candidates[name])
 
 
 @every_kind

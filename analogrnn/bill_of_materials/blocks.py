@@ -114,6 +114,24 @@ BLOCKS: Mapping[str, tuple[Transistor, ...]] = {
         Transistor("p", "p", "long"),
         Transistor("n", "n", "long"),
     ),
+    "absolute": (
+        *_each("mp d2 o2", "p", "cell"),
+        *_each("mn d", "n", "cell"),
+        *_each("cd2 co2", "p", "cascode"),
+        Transistor("cd", "n", "cascode"),
+    ),
+    "soft_threshold": (
+        *_each("mp e3 e4 d2 o2", "p", "cell"),
+        *_each("mn e1 d1 o1 e2", "n", "cell"),
+        *_each("ce3 ce4 cd2 co2", "p", "cascode"),
+        *_each("ce1 ce2", "n", "cascode"),
+    ),
+    "soft_bias": (
+        *_each("v1 v2 v3 v4", "p", "long"),
+        *_each("r1 r2", "n", "source", "units"),
+        *_each("pd po p", "p", "cell", "units"),
+        Transistor("n", "n", "cell", "units"),
+    ),
 }
 # of ladder_line: gates of the candidate to the line and to its dummy branch, which carries the standing current too
 PULSE_SHAPER = frozenset({"n1", "p1", "sn", "sp", "dn", "dp", "md", "rd", "du"})

@@ -10,12 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from analogrnn.biases import REFERENCE_UNITS, bias_units, line_drive, row_units
+from analogrnn.biases import REFERENCE_UNITS, bias_units, delta_units, line_drive, row_units, soft_bias_units
 from analogrnn.bill_of_materials.blocks import BLOCKS, PULSE_SHAPER, Kind, channel
-from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.design import Design, Ladder, Synapses
 
 LINES = ("ladder_bias", "bare_bias", "ladder_line", "ladder_end")
-REFERENCE = ("bias_reference_cascode", "cascode_bias")
+REFERENCE = ("bias_reference_cascode", "cascode_bias", "soft_bias")
+SOFT = ("absolute", "soft_threshold")
 STAGES = ("ladder_stage", "bare_stage")
 
 
@@ -73,7 +74,8 @@ def transistors(design: Design) -> dict[str, int]:
         if placed.block == "ladder_line":
             shaper = len(PULSE_SHAPER)
             count["pulse shapers"] += placed.count * shaper
-        count[_reported(placed.block)] += placed.count * (size - shaper)
+        name = _reported(placed.block)
+        count[name] = count.get(name, 0) + placed.count * (size - shaper)
     return count
 
 
@@ -82,6 +84,8 @@ def _reported(block: str) -> str:
         return "memory stages"
     if block in LINES:
         return "ladder bias and input lines"
+    if block in SOFT:
+        return "soft thresholds"
     return "reference" if block in REFERENCE else "weights and biases"
 
 
@@ -98,9 +102,11 @@ class _Placement:
 def _placements(design: Design) -> Iterator[_Placement]:
     yield _Placement("", "bias_reference_cascode", 1, partial(dict, q=REFERENCE_UNITS))
     yield _Placement("", "cascode_bias", 1, partial(dict, p=REFERENCE_UNITS))
+    if soft := soft_bias_units(design):
+        yield _Placement("", "soft_bias", 1, partial(dict, units=soft))
     for layer in design.layers:
         for row in range(layer.synapses.width):
-            yield from _row(design, layer, row)
+            yield from _row(design, layer.name, layer.synapses, row)
         # diodes count with the layer that reads them first; outputs of the last layer have their own, signed ones none
         ends = layer is design.layers[-1] and (isinstance(layer, Ladder) or layer.rectifier)
         read_before = sum(source.stop - source.start for source, _ in design.wiring.borrowed(layer.name))
@@ -110,18 +116,24 @@ def _placements(design: Design) -> Iterator[_Placement]:
             yield from _ladder(design, layer)
 
 
-def _row(design: Design, layer: FeedForward | Ladder, row: int) -> Iterator[_Placement]:
-    units = row_units(design, layer.synapses, row)
+def _row(design: Design, layer: str, synapses: Synapses, row: int) -> Iterator[_Placement]:
+    units = row_units(design, synapses, row)
     for ratio in units.weights[np.nonzero(units.weights)]:
         block = "synapse_positive_cascode" if ratio > 0 else "synapse_negative_cascode"
-        yield _Placement(layer.name, block, 1, partial(dict, ratio=abs(float(ratio))))
-    if layer.synapses.has_rail(row):
-        yield _Placement(layer.name, "row_rail_cascode", 1)
+        yield _Placement(layer, block, 1, partial(dict, ratio=abs(float(ratio))))
+    if synapses.has_rail(row):
+        yield _Placement(layer, "row_rail_cascode", 1)
     if units.bias:
-        yield _Placement(layer.name, "bias_sink_cascode", 1, partial(dict, p=abs(units.bias)))
+        yield _Placement(layer, "bias_sink_cascode", 1, partial(dict, p=abs(units.bias)))
 
 
 def _ladder(design: Design, ladder: Ladder) -> Iterator[_Placement]:
+    if ladder.gate is not None:
+        yield _Placement(ladder.name, "absolute", ladder.width)
+        yield _Placement(ladder.name, "soft_threshold", ladder.width)
+        for cell in range(ladder.width):
+            yield from _row(design, ladder.name, ladder.gate, cell)
+            yield _Placement(ladder.name, "bias_sink_cascode", 1, partial(dict, p=delta_units(design, ladder, cell)))
     dpi = ladder.has_dpi
     yield _Placement(ladder.name, "ladder_stage" if dpi else "bare_stage", int(ladder.counts.sum()))
     drives, ladders = np.unique([line_drive(ladder, cell) for cell in range(ladder.width)], return_counts=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import OutputError
 
 NONE = "none"  # in place of an element: the value needs no device
@@ -25,7 +25,8 @@ class Part:
     ideal_element       in the deck of ideal subcircuits
     transistor_element  in the deck of transistors. Of a bias line, the programmed source r*, whose unit devices the
                         diode b* of the same line divides; of an initial level, the clock line that all ladders with the
-                        same number of preset pulses share
+                        same number of preset pulses share; of a floor, the hysteresis line, half of whose current the
+                        soft threshold's sink (xdelta) takes too
     quantity            what the value is
     value, unit         of the Design; a unit of "1" is a number. A transistor deck makes up for known deviations of the
                         blocks, see `biases`, so that its unit devices differ from the value by some per cent
@@ -75,16 +76,25 @@ def write_parts(parts: Iterable[Part], file: Any) -> int:
 
 
 def _synapse_parts(design: Design, layer: FeedForward | Ladder) -> Iterator[Part]:
-    synapses, name = layer.synapses, layer.name
+    yield from _row_parts(design, layer, layer.synapses, ("weight", "bias"))
+    if isinstance(layer, Ladder) and layer.gate is not None:
+        yield from _row_parts(design, layer, layer.gate, ("threshold_weight", "threshold"), "b")
+
+
+def _row_parts(
+    design: Design, layer: FeedForward | Ladder, synapses: Synapses, arrays: tuple[str, str], mark: str = ""
+) -> Iterator[Part]:
+    """The parts of all rows of a layer's synapses, whose weights and biases are `arrays` of the trained layer."""
+    name, (weights, biases) = layer.name, arrays
     for i in range(synapses.width):
         for j in range(synapses.inputs):
             ratio, trained = float(synapses.ratio[i, j]), float(synapses.weight[i, j])
-            names = _row_elements(layer, i, f"xw_{i}_{j}", f"xw_{j}") if ratio else (NONE, NONE)
+            names = _row_elements(layer, i, f"xw{mark}_{i}_{j}", f"xw{mark}_{j}") if ratio else (NONE, NONE)
             kind = "mirror ratio, negative rail" if ratio < 0 else "mirror ratio, positive rail"
-            yield Part(f"{name}.weight[{i},{j}]", trained, *names, kind if ratio else "no device", abs(ratio), "1")
+            yield Part(f"{name}.{weights}[{i},{j}]", trained, *names, kind if ratio else "no device", abs(ratio), "1")
         bias, trained = float(synapses.bias[i]) * design.unit_current, float(synapses.trained_bias[i])
-        ideal, transistor = _row_elements(layer, i, f"ib_{i}", "xbrow")
-        yield Part(f"{name}.bias[{i}]", trained, ideal, transistor if bias else NONE, "bias current", bias, "A")
+        ideal, transistor = _row_elements(layer, i, f"ib{mark}_{i}", f"xbrow{mark}")
+        yield Part(f"{name}.{biases}[{i}]", trained, ideal, transistor if bias else NONE, "bias current", bias, "A")
 
 
 def _row_elements(layer: FeedForward | Ladder, row: int, ideal: str, transistor: str) -> tuple[str, str]:
@@ -103,7 +113,9 @@ def _ladder_parts(ladder: Ladder) -> Iterator[Part]:
     name = ladder.name
     for i in range(ladder.width):
         low, high = (float(value) for value in ladder.threshold[i])
-        if ladder.return_to_zero:
+        if ladder.gate is not None:
+            yield _line_part(ladder, i, ("threshold_floor", high), "hyst", "hysteresis current")
+        elif ladder.return_to_zero:
             yield _line_part(ladder, i, ("threshold", high), "hyst", "hysteresis current")
         else:
             yield _line_part(ladder, i, ("b_hi", high), "th", "threshold current")

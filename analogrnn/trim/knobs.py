@@ -130,9 +130,10 @@ class TrimPlan:
 def plan_trim(design: Design, options: TrimOptions | None = None) -> TrimPlan:
     """The DACs of a Design, their ranges from the predicted spread (Pelgrom).
 
-    Raises ParameterError for a design whose ladders are not driven by its inputs and read by one linear readout, and
-    for ladders without a clock: their thresholds can't be measured from outside.
+    Raises ParameterError for a design whose ladders are not driven by its inputs and read by one linear readout, for
+    ladders without a clock, whose thresholds can't be measured from outside, and for input-dependent thresholds.
     """
+    design.check_constant_thresholds("trim")
     options = options or TrimOptions()
     match design.layers:
         case (Ladder() as ladder, FeedForward() as last):

@@ -270,6 +270,11 @@ def test_ladders_that_can_not_be_seen_from_outside_are_refused(kind):
         plan_trim(mapped(kinds()[kind]))
 
 
+def test_input_dependent_thresholds_are_refused():
+    with pytest.raises(ParameterError, match="cell has input-dependent thresholds, which trim does not treat yet; use"):
+        plan_trim(mapped(kinds()["input_dependent"]))
+
+
 def test_cells_without_a_clock_are_refused():
     with pytest.raises(ParameterError, match="takes its candidates without a clock; trim needs one to stop"):
         plan_trim(mapped(network(first_quadrant())))

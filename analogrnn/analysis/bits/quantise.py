@@ -158,9 +158,10 @@ def to_codes(
 def quantise(design: Design, word_lengths: WordLengths, convention: Convention | None = None) -> Quantised:
     """Return `design` with each group of `word_lengths` rounded to that number of bits.
 
-    Raises ParameterError for an unknown group, a word length out of range, or a window that rounds to width zero: a
-    cell without hysteresis does not hold its state.
+    Raises ParameterError for an unknown group, a word length out of range, an input-dependent threshold, or a window
+    that rounds to width zero: a cell without hysteresis does not hold its state.
     """
+    design.check_constant_thresholds("quantisation")
     convention = convention or Convention()
     checked = _checked_word_lengths(design, word_lengths)
     first = design.layers[0].synapses

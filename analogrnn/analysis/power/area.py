@@ -26,6 +26,9 @@ REPORTED = {
     "ladder_end": "input lines",
     "bias_reference_cascode": "reference",
     "cascode_bias": "reference",
+    "soft_bias": "reference",
+    "absolute": "soft thresholds",
+    "soft_threshold": "soft thresholds",
 }
 
 
@@ -67,7 +70,8 @@ def area_report(design: Design, *, density: float = MIM_DENSITY, overhead: float
     in_range("area_report.overhead", overhead, 1.0, 100.0)
     gates = dict.fromkeys(("stages", "bias lines", "input lines", "weights", "readout", "reference"), 0.0)
     for group in devices(design):
-        gates[_reported(design, group)] += group.area
+        block = _reported(design, group)
+        gates[block] = gates.get(block, 0.0) + group.area
     stages = sum(int(ladder.counts.sum()) for ladder in design.ladders if ladder.has_dpi)
     return AreaReport(gates, stages * design.timing.c_dpi / density, density, overhead)
 

@@ -12,7 +12,7 @@ import numpy as np
 from analogrnn.chip import ChipFactory
 from analogrnn.design import Design, Ladder
 from analogrnn.errors import ParameterError
-from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, DeviceTypes
+from analogrnn.mismatch import LADDER_DEVICES, SOFT_DEVICES, STAGE_DEVICES, DeviceTypes
 from analogrnn.streams import stream_key
 
 GROUPS = {
@@ -25,6 +25,7 @@ GROUPS = {
     "line": "input line u1, u2, u3 and its copies mu",
     "output": "output devices m9",
     "bias lines": "programmed sources and bias diodes",
+    "soft thresholds": "all mirrors of input-dependent thresholds",
     "readout": "all mirrors of the feed-forward layers",
 }
 _STAGE = {"m1": "threshold", "m2": "threshold", "m3": "threshold", "m4": "hysteresis", "mu": "line", "m9": "output"}
@@ -66,6 +67,10 @@ def device_groups(design: Design) -> dict[str, str]:
             for device in (*LADDER_DEVICES, *STAGE_DEVICES):
                 if layer.has_dpi or not _in_dpi(device):
                     found[f"{layer.name}.{device}"] = _group(device)
+        if isinstance(layer, Ladder) and layer.gate is not None:
+            # the input diodes are those of the candidate's rows
+            rows = [f"{layer.gate.name}.{device}" for device in _SYNAPSE if device != "input"]
+            found |= dict.fromkeys([*rows, *(f"{layer.name}.{device}" for device in SOFT_DEVICES)], "soft thresholds")
     return found
 
 
@@ -74,18 +79,21 @@ def group_areas(design: Design) -> dict[str, float]:
     areas = dict.fromkeys(groups_of(design), 0.0)
     groups = device_groups(design)
     for layer in design.layers:
-        synapses = layer.synapses
-        counts = {
-            "weight": int(np.count_nonzero(synapses.ratio)),
-            "bias": int(np.count_nonzero(synapses.bias)),
-            "input": synapses.inputs,
-            "rail_in": synapses.width,
-            "rail_out": synapses.width,
-        }
-        for device, count in counts.items():
-            areas[groups[f"{layer.name}.{device}"]] += count * design.sizing.synapse.area
+        for synapses in layer.rows if isinstance(layer, Ladder) else (layer.synapses,):
+            counts = {
+                "weight": int(np.count_nonzero(synapses.ratio)),
+                "bias": int(np.count_nonzero(synapses.bias)),
+                "input": synapses.inputs,
+                "rail_in": synapses.width,
+                "rail_out": synapses.width,
+            }
+            for device, count in counts.items():
+                group = groups.get(f"{synapses.name}.{device}")
+                if group is not None:
+                    areas[group] += count * design.sizing.synapse.area
         if isinstance(layer, Ladder):
-            for table, count in ((LADDER_DEVICES, layer.width), (STAGE_DEVICES, layer.width * layer.stages)):
+            stages = layer.width * layer.stages
+            for table, count in ((LADDER_DEVICES, layer.width), (STAGE_DEVICES, stages), (SOFT_DEVICES, layer.width)):
                 for device in table:
                     group = groups.get(f"{layer.name}.{device}")
                     if group is not None:
@@ -133,8 +141,11 @@ def _in_dpi(device: str) -> bool:
 
 
 def _mask(cell: tuple[str, int], layer: str, device: str, shape: tuple[int, ...]) -> np.ndarray:
-    """1 for the elements of the cell, else 0, flattened; input diodes serve all cells, so they are 0."""
+    """1 for the elements of the cell, else 0, flattened; input diodes serve all cells, so they are 0.
+
+    The rows of an input-dependent threshold have the name of their layer with `_b`.
+    """
     mask = np.zeros(shape)
-    if layer == cell[0] and device != "input":
+    if layer in (cell[0], f"{cell[0]}_b") and device != "input":
         mask[cell[1]] = 1.0
     return mask.ravel()

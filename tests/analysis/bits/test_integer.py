@@ -42,7 +42,13 @@ def assert_equal_runs(quantised, x):
     return model, run
 
 
-@pytest.mark.parametrize("kind", kinds())
+def test_input_dependent_thresholds_are_not_quantised():
+    design = mapped(kinds()["input_dependent"])
+    with pytest.raises(ParameterError, match="cell has input-dependent thresholds, which quantisation does not treat"):
+        quantise(design, same_length_for_all(design, 8))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind != "input_dependent"])
 @pytest.mark.parametrize(
     "convention",
     [Convention(), Convention(reference="row", bias="trained"), Convention(compensate=False)],
