@@ -33,6 +33,25 @@ def with_skip(*, pooling="last", seed=1):
     )
 
 
+def small_skip(*, seed=1):
+    """The least network with all of it: two cells of one unit, a ReLU row between them, and two skips."""
+    return Network(
+        (
+            cmru("low", 1, 2, ladder=(-1, 1), seed=seed),
+            rows("middle", 1, 1, seed=seed),
+            ReLU("relu"),
+            rows("up", 1, 1, seed=seed),
+            rows("across", 1, 2, sources=("input",), seed=seed),
+            cmru("high", 1, 1, ladder=(-1, 1), seed=seed, sources=("up", "across")),
+            rows("readout", 2, 1, sources=("high",), seed=seed),
+            rows("skip", 2, 1, sources=("low",), seed=seed),
+            Scale("sum", np.ones(2), np.zeros(2), sources=("readout", "skip")),
+            Pooling("pool", "mean"),
+        ),
+        metadata={"name": "small"},
+    )
+
+
 def random_graph(seed):
     """A random graph of cells, ReLU and linear layers: every layer reads one to three values before it."""
     draw = stream(seed, "test", "random graph")

@@ -234,8 +234,10 @@ class _Runner:
                 if key not in result.stages:
                     continue
                 at = (slice(None), task.clip, cell)
-                self.stages[ladder.name][at] = result.stages[key]
-                self.decided[ladder.name][at] = result.decided[key]
+                own = (*at, slice(int(ladder.counts[cell])))
+                self.stages[ladder.name][own] = result.stages[key]
+                self.decided[ladder.name][at] = True  # stages that it doesn't have are OFF
+                self.decided[ladder.name][own] = result.decided[key]
                 found = result.candidates[key] / unit[cell]
                 # the node is not rectified, but the candidate of the cell is
                 self.candidates[ladder.name][at] = found if ladder.return_to_zero else np.maximum(found, 0.0)
