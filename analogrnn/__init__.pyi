@@ -19,6 +19,9 @@ from .chip import nominal_chip as nominal_chip
 from .datasets import LabelledClips as LabelledClips
 from .design import Design as Design
 from .errors import AnalogrnnError as AnalogrnnError
+from .hybrid import HybridDesign as HybridDesign
+from .hybrid import map_hybrid as map_hybrid
+from .hybrid import simulate_hybrid as simulate_hybrid
 from .mapping.circuit import map_network as map_network
 from .mapping.options import MappingOptions as MappingOptions
 from .montecarlo.score import Variability as Variability

@@ -26,7 +26,7 @@ PAGES = [
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 ROOMS = [path.stem for path in (ROOT / "analogrnn").iterdir() if not path.name.startswith("_")]
-FILES = (".py", ".md", ".json", ".ngspice")
+FILES = (".py", ".md", ".json", ".ngspice", ".cir")
 MODULE = re.compile(r"`(analogrnn(?:\.\w+)+)")
 IN_PACKAGE = re.compile(
     rf"`((?:{'|'.join(ROOMS)})(?:\.[A-Za-z]\w*)+)(?=[`(])"

@@ -49,6 +49,7 @@ def world(tmp_path_factory):
         "labels": labels,
         "study": ar.run_monte_carlo(design, x, labels, chips=2),
         "model": Model(),
+        "hybrid": ar.map_hybrid(network, ar.load_technology("gf180mcu"), x),
         "folder": tmp_path_factory.mktemp("front_door"),
     }
 
