@@ -358,6 +358,11 @@ class Design(Shown):
                     "constant thresholds."
                 )
 
+    def output_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        """Shape of the outputs for clips x (T, S, D): (S, O), or (T, S, O) without pooling."""
+        width = self.layers[-1].synapses.width
+        return (x.shape[1], width) if self.pooling else (x.shape[0], x.shape[1], width)
+
     @property
     def stages(self) -> int:
         """Memory stages in all ladders."""

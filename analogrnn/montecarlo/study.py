@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
-from analogrnn.datasets import class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range, plain_array
-from analogrnn.montecarlo.score import Variability, score_chips
+from analogrnn.metrics import ACCURACY, Metric, find_metric
+from analogrnn.montecarlo.score import Variability, reduce_chips, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
 
 LEVELS = ("step", "transistor")
@@ -32,23 +32,48 @@ class StepScorer:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
-    """Chips `index` (n,) of one design on encoded clips x (T, S, D) with labels (S,).
+class MetricScorer:
+    """The work of a campaign with any metric: chip numbers (m,) -> classes (m, S) if it has classes, else scores (m, S)."""
 
+    design: Design
+    x: np.ndarray
+    variability: Variability
+    metric: Metric
+    truth: np.ndarray
+    threads: int = 1
+
+    def __call__(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        work = self.design, self.x, numbers.tolist(), self.variability
+        if self.metric.has_classes:
+            found = reduce_chips(*work, self.metric.classes, threads=self.threads)
+            return {"classes": found.astype(np.int16)}
+        return {"scores": reduce_chips(*work, self._scores, threads=self.threads)}
+
+    def _scores(self, outputs: np.ndarray) -> np.ndarray:
+        return self.metric.per_clip(outputs, self.truth)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Chips `index` (n,) of one design on encoded clips x (T, S, D) with labels (S,), or with what the metric needs.
+
+    truth    labels or targets, as the metric takes them
     name     of its part of the checkpoint
     threads  that one chunk may use, in its process; changes no result
     level    "step", or "transistor": every chip in ngspice on foundry models, clip by clip; a chip whose simulation
              fails is recorded with its log, and the others go on
+    metric   how a chip is scored: a name or a record of `analogrnn.metrics`
     """
 
     name: str
     design: Design
     x: np.ndarray
-    labels: np.ndarray
+    truth: np.ndarray
     index: np.ndarray
     variability: Variability
     threads: int = 1
     level: str = "step"
+    metric: Metric = field(default=ACCURACY)
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -61,8 +86,11 @@ class Study:
             object.__setattr__(self, "x", plain_array("x", self.x))
         if self.x.ndim != 3:
             raise ParameterError(f"x has shape {self.x.shape}; give x (T, S, D).")
-        labels = class_labels(self.labels, self.x.shape[1], self.design.classes)
-        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "metric", find_metric(self.metric))
+        if self.metric == ACCURACY:
+            self.design.check_pooling()
+        shape = self.design.output_shape(self.x)
+        object.__setattr__(self, "truth", self.metric.checked(self.truth, shape, len(self.x)))
 
     def series(self) -> Series:
         """The campaign of this study. Raises MissingDependencyError for transistors without ngspice or their models."""
@@ -77,6 +105,10 @@ class Study:
             "level": self.level,
             "analogrnn": __version__,
         }
+        if self.metric != ACCURACY:  # the classes of accuracy depend on no label
+            depends_on["metric"] = self.metric.name
+        if not self.metric.has_classes:
+            depends_on["truth"] = self.truth
         if self.level == "transistor":
             from analogrnn.spice.engine import find_ngspice  # noqa: PLC0415 (a small campaign starts without SPICE)
             from analogrnn.spice.pdk import find_pdk  # noqa: PLC0415
@@ -86,8 +118,11 @@ class Study:
             depends_on |= {"ngspice": ngspice.version, "models": pdk.sha256}
             chips = TransistorChips(self.design, self.x, self.variability.seed, self.variability.scale)
             return Series(self.name, self.index, chips, depends_on, recorded=(SpiceError,))
-        work = StepScorer(self.design, self.x, self.variability, self.threads)
-        return Series(self.name, self.index, work, depends_on)
+        if self.metric == ACCURACY:
+            work = StepScorer(self.design, self.x, self.variability, self.threads)
+            return Series(self.name, self.index, work, depends_on)
+        scorer = MetricScorer(self.design, self.x, self.variability, self.metric, self.truth, self.threads)
+        return Series(self.name, self.index, scorer, depends_on)
 
 
 def run_studies(studies: Sequence[Study], options: Options | None = None) -> list[MonteCarlo]:
@@ -103,34 +138,41 @@ def run_studies(studies: Sequence[Study], options: Options | None = None) -> lis
             raise WorkerError(
                 f"{study.name}: all {len(part.items)} chips failed; chip {first.item} said: {first.message}"
             )
-        found.append(MonteCarlo(part.items, part.arrays["classes"], study.labels, study.variability, part.failures))
+        answers = part.arrays["classes" if study.metric.has_classes else "scores"]
+        found.append(
+            MonteCarlo(part.items, answers, study.truth, study.variability, part.failures, metric=study.metric)
+        )
     return found
 
 
 def run_monte_carlo(
     design: Design,
     x: np.ndarray,
-    labels: np.ndarray,
+    truth: np.ndarray,
     chips: int | Iterable[int] = 100,
     variability: Variability | None = None,
     *,
+    metric: str | Metric = ACCURACY,
     progress: Callable[[int, int], None] | None = None,
 ) -> MonteCarlo:
     """Score chips 0..chips-1, or the chip numbers given, on encoded clips x (T, S, D) with labels (S,).
 
     >>> study = ar.run_monte_carlo(design, x, labels, chips=8)
 
+    `truth` are the labels, or what another metric takes: `metric="mae"` with real targets (S, O) or (T, S, O).
     In this process, without a checkpoint; `run_studies` does the rest.
-    Raises ParameterError if a label is not the number of a class, the design has no pooling, or no chip is asked for.
+    Raises ParameterError if a label is not the number of a class, the design has no pooling and the metric needs it, or
+    no chip is asked for.
     """
     study = Study(
         "chips",
         design,
         x,
-        labels,
+        truth,
         chip_numbers("run_monte_carlo.chips", chips),
         variability or Variability(),
         threads=cpus(),
+        metric=find_metric(metric),
     )
     return run_studies([study], Options(progress=progress))[0]
 
