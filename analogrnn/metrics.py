@@ -66,14 +66,14 @@ class Metric:
         if self.name == "accuracy":
             if not pooled:
                 raise ParameterError(
-                    "accuracy needs one class per clip, but without pooling there is one per step: add pooling, or choose "
-                    "the metric vote or step_accuracy."
+                    "accuracy needs one class per clip, but without pooling there is one per step: add pooling, or "
+                    "choose the metric vote or step_accuracy."
                 )
             return class_labels(truth, clips, width, owner=labels)
         if pooled:
             raise ParameterError(
-                f"{self.name} needs outputs at every step, but the network pools them: leave the pooling out, or choose "
-                "the metric accuracy."
+                f"{self.name} needs outputs at every step, but the network pools them: leave the pooling out, or "
+                "choose the metric accuracy."
             )
         if self.name == "step_accuracy" and np.ndim(truth) == 2:
             return step_labels(truth, steps, clips, width, owner=labels)
@@ -145,6 +145,25 @@ VOTE = Metric("vote", "accuracy by vote", "share")
 MAE = Metric("mae", "mean absolute error", "error")
 MSE = Metric("mse", "mean squared error", "error")
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (ACCURACY, STEP_ACCURACY, VOTE, MAE, MSE)}
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What the outputs of clips are compared with, and how: labels or targets, and a metric or its name.
+
+    >>> goal = ar.metrics.Goal(targets, "mae")
+    """
+
+    truth: np.ndarray
+    metric: Metric = ACCURACY
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metric", find_metric(self.metric))
+
+    @classmethod
+    def of(cls, truth: "ArrayLike | Goal") -> "Goal":
+        """`truth` as it is, or labels with the metric accuracy."""
+        return truth if isinstance(truth, Goal) else cls(truth)  # type: ignore[arg-type] # checked by the metric
 
 
 def find_metric(metric: "str | Metric") -> Metric:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from analogrnn.agreement import LEVELS, Agreement, AgreementSetup, check_agreement
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
+from analogrnn.cli.data import add_inputs, inputs_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import Clips

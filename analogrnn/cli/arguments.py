@@ -2,20 +2,16 @@
 
 import argparse
 from dataclasses import fields, replace
-from pathlib import Path
 
-import numpy as np
-
-from analogrnn import datasets
+from analogrnn.cli.data import with_encoding
 from analogrnn.cli.numbers import number, whole
-from analogrnn.datasets import Clips, LabelledClips, class_labels
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
 from analogrnn.mapping import STAGES, MappingOptions, map_network, stage_options
 from analogrnn.network import Network
 from analogrnn.network.files import load_network
 from analogrnn.technology import load_technology
-from analogrnn.units import format_quantity, parse, whole_number
+from analogrnn.units import format_quantity, parse
 
 _QUANTITIES = {
     "unit_current": ("A", "current that represents 1 in the trained network"),
@@ -59,25 +55,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar="X", help=text)
 
 
-def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
-    """Which inputs to run."""
-    parser.add_argument(
-        "--inputs",
-        type=Path,
-        metavar="FILE.npz",
-        help="encoded inputs x (T, S, D), optionally labels (S,); default: the network's test clips",
-    )
-    parser.add_argument(
-        "--clips",
-        default=clips,
-        metavar="N|all|I,J,..",
-        help=f"how many clips, or which ones with a comma (default {clips})",
-    )
-
-
 def network_of(args: argparse.Namespace) -> Network:
-    """Load the network that the arguments name."""
-    return load_network(str(args.network))
+    """The network that the arguments name, with the encoding that they fit, if any."""
+    return with_encoding(args, load_network(str(args.network)))
 
 
 def design_of(args: argparse.Namespace, network: Network) -> Design:
@@ -139,60 +119,3 @@ def device_size(text: str, owner: str) -> tuple[float, float]:
 
 def _typed(value: float, unit: str) -> str:
     return format_quantity(value, unit, 11).replace(" ", "") if unit else f"{value:.11g}"
-
-
-def inputs_of(args: argparse.Namespace, network: Network) -> Clips:
-    """The clips that the arguments name, encoded: LabelledClips if they have labels.
-
-    Raises ParameterError, or MissingDependencyError without the data.
-    """
-    if args.inputs is not None:
-        clips = _read_inputs(args.inputs, network.outputs)
-    elif network.metadata.get("task") == "spoken_digits" and network.encoding is not None:
-        digits = datasets.spoken_digits("test")
-        clips = LabelledClips(network.encoding(digits.features), digits.labels)
-    else:
-        raise ParameterError(f"{network.name} names no task with a data set; give --inputs FILE.npz.")
-    return clips.take(_chosen(str(args.clips), len(clips)))
-
-
-def labelled_inputs_of(args: argparse.Namespace, network: Network) -> LabelledClips:
-    """`inputs_of`, for a verb that computes an accuracy. Raises ParameterError for clips without labels."""
-    clips = inputs_of(args, network)
-    if not isinstance(clips, LabelledClips):
-        raise ParameterError("--inputs has no labels, so there is no accuracy; add an array labels (S,).")
-    return clips
-
-
-def _read_inputs(path: Path, classes: int) -> Clips:
-    try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as data:
-            x, labels = data["x"], data.get("labels")
-    except Exception as error:  # whatever is wrong with the file, numpy, zipfile and zlib each say it in their own way
-        raise ParameterError(f"--inputs {path}: {error}; give an .npz file with an array x (T, S, D).") from error
-    if not isinstance(x, np.ndarray) or not isinstance(labels, np.ndarray | None):  # numpy hands over what is no .npy
-        raise ParameterError(f"--inputs {path}: x or labels is no array; write the file with numpy.savez.")
-    if x.ndim != 3:
-        raise ParameterError(f"--inputs {path}: x has shape {x.shape}; expected (T, S, D).")
-    if x.shape[1] == 0:
-        raise ParameterError(f"--inputs {path}: x holds no clip; give at least one.")
-    if labels is None:
-        return Clips(x)
-    return LabelledClips(x, class_labels(labels, x.shape[1], classes, owner=f"--inputs {path}: labels"))
-
-
-def _chosen(text: str, available: int) -> np.ndarray:
-    if text == "all":
-        return np.arange(available)
-    try:
-        numbers = [whole_number(word) for word in text.split(",") if word]
-    except ParameterError:
-        raise ParameterError(
-            f"--clips = {text!r}: give a number of clips, 'all', or clip numbers such as 3,7."
-        ) from None
-    if len(numbers) == 1 and "," not in text and numbers[0] > 0:
-        return np.linspace(0, available - 1, min(numbers[0], available)).astype(int)
-    index = np.array(numbers, dtype=int)
-    if "," not in text or len(index) == 0 or index.min() < 0 or index.max() >= available:
-        raise ParameterError(f"--clips = {text!r} names no clip among the {available} there are.")
-    return index

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import analogrnn as ar
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
+from analogrnn.cli.data import add_inputs, inputs_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.design import Design, Ladder

@@ -11,32 +11,40 @@ from typing import Any
 import numpy as np
 
 from analogrnn.campaign import Checkpoint, Options, Workers, dask_cluster, fingerprint, processes, serial
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, labelled_inputs_of, mapping_options, network_of
+from analogrnn.cli.arguments import add_common, add_network, mapping_options, network_of
+from analogrnn.cli.data import add_inputs, add_metric, scored_inputs_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
-from analogrnn.datasets import LabelledClips
+from analogrnn.datasets import Clips
 from analogrnn.design import Design
 from analogrnn.errors import CheckpointError, OutputError, ParameterError, in_range
 from analogrnn.mapping import map_network
+from analogrnn.metrics import ACCURACY, Goal, Metric
 from analogrnn.montecarlo import MonteCarlo, Study, Variability, class_effects, run_studies, yield_above
 from analogrnn.montecarlo.study import LEVELS, chip_numbers, cpus
 from analogrnn.network import Network, forward
 from analogrnn.outputs.files import can_write, make_folder, write_json, write_text
 from analogrnn.technology import load_technology
 
+TOLERATED = 1.5  # error of a good chip over that of the digital network, unless --threshold says otherwise
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of mismatch, in the picture over it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
+    add_metric(parser)
     add_common(parser)
     parser.add_argument("--chips", type=whole, default=100, help="number of chips (default 100)")
     parser.add_argument("--noise", choices=("on", "off"), help="noise of each cell (default on)")
     parser.add_argument("--mismatch", choices=("on", "off"), default="on", help="device mismatch (default on)")
     parser.add_argument("--sizes", metavar="W,W,..", help="device sizes to compare, as in 4um,10um")
     parser.add_argument(
-        "--threshold", type=number, default=0.9, metavar="A", help="accuracy that a good chip reaches (default 0.9)"
+        "--threshold",
+        type=number,
+        metavar="A",
+        help="score that a good chip reaches: at least this accuracy (default 0.9), at most this error (default: 1.5 "
+        "times that of the digital network)",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write results, pictures and the checkpoint here")
     parser.add_argument(
@@ -72,14 +80,27 @@ class _Job:
 
     args: argparse.Namespace
     network: Network
-    inputs: LabelledClips
-    digital: np.ndarray
+    inputs: Clips
+    goal: Goal
+    digital: np.ndarray  # outputs of the digital network
     sizes: list[Study]
     sweep: list[Study]
 
     @property
-    def accuracy_digital(self) -> float:
-        return float(np.mean(self.digital == self.inputs.labels))
+    def metric(self) -> Metric:
+        return self.goal.metric
+
+    @property
+    def score_digital(self) -> float:
+        return self.metric.score(self.digital, self.goal.truth)
+
+    @property
+    def threshold(self) -> float:
+        """The score that a good chip reaches."""
+        typed = self.args.threshold
+        if typed is not None:
+            return float(typed)
+        return 0.9 if self.metric.kind == "share" else TOLERATED * self.score_digital
 
     @property
     def title(self) -> str:
@@ -111,11 +132,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace) -> _Job:
-    in_range("--threshold", args.threshold, 0.0, 1.0, hint="an accuracy such as 0.9")
     in_range("--sweep", args.sweep, 0, 10**6)
     index = chip_numbers("--chips", args.chips)
     network = network_of(args)
-    inputs = labelled_inputs_of(args, network)
+    inputs, goal = scored_inputs_of(args, network)
+    if args.threshold is not None:
+        goal.metric.checked_threshold("--threshold", args.threshold)
     typed: list[str | None] = [size.strip() for size in (args.sizes or "").split(",") if size.strip()]
     if args.sizes is not None and not typed:
         raise ParameterError(f"--sizes = {args.sizes!r} names no device size; write them as in 4um,10um.")
@@ -127,7 +149,9 @@ def _prepare(args: argparse.Namespace) -> _Job:
     asked = Variability(args.seed, noise=args.noise == "on", scale=1.0 if args.mismatch == "on" else 0.0)
     designs = (map_network(network, technology, mapping_options(args, size)) for size in typed)
     sizes = {
-        (name := _size_name(design)): Study(name, design, inputs.x, inputs.labels, index, asked, threads, args.level)
+        (name := _size_name(design)): Study(
+            name, design, inputs.x, goal.truth, index, asked, threads, args.level, goal.metric
+        )
         for design in designs
     }
     sweep = []
@@ -140,8 +164,8 @@ def _prepare(args: argparse.Namespace) -> _Job:
                 point = Variability(args.seed, noise=noise == "on", scale=scale)
                 name = f"{largest.name}-mismatch-{scale:g}-noise-{noise}"
                 sweep.append(replace(largest, name=name, index=index[: args.sweep], variability=point))
-    digital = forward(network, inputs.x).classes
-    return _Job(args, network, inputs, digital, list(sizes.values()), sweep)
+    digital = forward(network, inputs.x).logits
+    return _Job(args, network, inputs, goal, digital, list(sizes.values()), sweep)
 
 
 def _size_name(design: Design) -> str:
@@ -198,37 +222,49 @@ def _cached(job: _Job) -> Path:
 
 def _answer(job: _Job, results: Sequence[MonteCarlo]) -> dict[str, Any]:
     by_size: dict[str, Any] = {}
+    name = "accuracy" if job.metric.has_classes else job.metric.name
     for study, result in zip(job.sizes, results, strict=True):
-        width = study.design.layers[-1].synapses.width
         by_size[study.name] = result.statistics() | {
-            "yield": asdict(yield_above(result, job.args.threshold)),
-            "worst_chips": [{"chip": chip, "accuracy": accuracy} for chip, accuracy in result.worst(5)],
-            "classes": [asdict(effect) for effect in class_effects(result, job.digital, width)],
+            "yield": asdict(yield_above(result, job.threshold)),
+            "worst_chips": [{"chip": chip, name: score} for chip, score in result.worst(5)],
+            "classes": _effects(job, study, result),
             "failures": [{"chip": failure.item, "message": failure.message} for failure in result.failures],
-            "accuracy": [None if np.isnan(a) else float(a) for a in result.accuracy],
+            name: [None if np.isnan(a) else float(a) for a in result.score],
         }
-    return {
+    answer = {
         "network": job.network.name,
         "clips": len(job.inputs.indices),
         "seed": job.args.seed,
-        "accuracy_digital": job.accuracy_digital,
+        f"{name}_digital": job.score_digital,
         "sizes": by_size,
     }
+    return answer if job.metric == ACCURACY else answer | {"metric": job.metric.name}
+
+
+def _effects(job: _Job, study: Study, result: MonteCarlo) -> list[dict[str, Any]]:
+    """What variability does to the clips of each class; empty for a metric that gives clips no class."""
+    if not job.metric.has_classes:
+        return []
+    digital = job.metric.classes(job.digital)
+    return [asdict(effect) for effect in class_effects(result, digital, study.design.layers[-1].synapses.width)]
 
 
 def _tell(ui: Ui, job: _Job, answer: dict[str, Any]) -> None:
-    rows, effects = [], []
+    metric, rows, effects = job.metric, [], []
+    tail = ("p05", "min") if metric.higher_is_better else ("p95", "max")
     for size, s in answer["sizes"].items():
         good = s["yield"]
         rows.append(
             (
                 size,
-                *(f"{100 * s[key]:.1f} %" for key in ("mean", "std", "p05", "min")),
+                *(metric.text(s[key]) for key in ("mean", "std", *tail)),
                 f"{100 * good['share']:.2f} %",
                 f"{100 * good['low']:.2f} to {100 * good['high']:.2f}",
                 " ".join(str(worst["chip"]) for worst in s["worst_chips"][:3]),
             )
         )
+        if not s["classes"]:
+            continue
         hit = max(s["classes"], key=lambda effect: effect["digital"] - effect["mean"])
         effects.append(
             (
@@ -240,18 +276,13 @@ def _tell(ui: Ui, job: _Job, answer: dict[str, Any]) -> None:
                 f"{hit['taken_for']} ({100 * hit['taken']:.1f} %)",
             )
         )
-    header = (
-        "devices",
-        "mean",
-        "std",
-        "5 %",
-        "worst",
-        f">= {100 * job.args.threshold:g} %",
-        "95 % interval",
-        "worst chips",
-    )
-    ui.columns(f"{job.title}, {answer['clips']} clips, digital {100 * answer['accuracy_digital']:.1f} %", header, rows)
-    ui.columns("The class that loses most", ("devices", "class", "digital", "mean", "5 %", "taken for"), effects)
+    reached = f">= {100 * job.threshold:g} %" if metric.higher_is_better else f"<= {job.threshold:.4g}"
+    percentile = "5 %" if metric.higher_is_better else "95 %"
+    header = ("devices", "mean", "std", percentile, "worst", reached, "95 % interval", "worst chips")
+    scored = "" if metric == ACCURACY else f"{metric.title}, "
+    ui.columns(f"{job.title}, {answer['clips']} clips, {scored}digital {metric.text(job.score_digital)}", header, rows)
+    if effects:
+        ui.columns("The class that loses most", ("devices", "class", "digital", "mean", "5 %", "taken for"), effects)
     for size, s in answer["sizes"].items():
         for failure in s["failures"]:
             ui.say(f"{size}: chip {failure['chip']} failed: {failure['message']}")
@@ -283,10 +314,11 @@ def _write(job: _Job, sizes: Sequence[MonteCarlo], answer: dict[str, Any]) -> No
             "input_bound",
         )
     }
+    metric = job.metric
     conditions = Conditions(
         job.inputs.indices,
-        job.digital,
-        job.sizes[0].design.layers[-1].synapses.width,
+        metric.classes(job.digital) if metric.has_classes else metric.per_clip(job.digital, job.goal.truth),
+        job.sizes[0].design.layers[-1].synapses.width if metric.has_classes else 0,
         {name: value for name, value in typed.items() if value is not None},
     )
     save_campaign(campaign_dataset(job.sizes, sizes, conditions), out / "monte_carlo.nc")
@@ -300,10 +332,10 @@ def _write(job: _Job, sizes: Sequence[MonteCarlo], answer: dict[str, Any]) -> No
 def _draw(job: _Job, sizes: Sequence[MonteCarlo], sweep: Sequence[MonteCarlo]) -> None:
     from analogrnn.figures import montecarlo as figures  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
-    out, digital = job.args.out, job.accuracy_digital
-    scores = {f"{s.name} devices": r.accuracy[r.done] for s, r in zip(job.sizes, sizes, strict=True)}
-    figures.draw_accuracy_over_chips(scores, digital, job.title, out / "accuracy_over_chips.png")
-    figures.draw_yield(job.sizes, sizes, job.args.threshold, job.title, out / "yield.png")
+    out, digital, metric = job.args.out, job.score_digital, job.metric
+    scores = {f"{s.name} devices": r.score[r.done] for s, r in zip(job.sizes, sizes, strict=True)}
+    figures.draw_accuracy_over_chips(scores, digital, job.title, out / "accuracy_over_chips.png", metric)
+    figures.draw_yield(job.sizes, sizes, job.threshold, job.title, out / "yield.png")
     if job.sweep:
         title = f"{job.network.name}: {len(sweep[0].index)} chips per point, {job.sweep[0].name.split('-')[0]} devices"
         figures.draw_accuracy_over_mismatch(sweep, digital, title, out / "accuracy_over_mismatch.png")

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 import analogrnn as ar
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
-from analogrnn.datasets import LabelledClips
 from analogrnn.errors import in_range
+from analogrnn.metrics import ACCURACY, Goal
 from analogrnn.streams import MOST_CHIP
 
 NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
@@ -19,6 +20,7 @@ NO_POOLING = "the network has no pooling, so a clip has no class and there is no
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
+    add_metric(parser)
     add_common(parser)
     parser.add_argument("--chip", type=whole, metavar="K", help="mismatched chip number K; default: the nominal chip")
     parser.add_argument("--noise", choices=("on", "off"), default="off", help="noise of each cell (default off)")
@@ -29,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
+    goal = goal_of(args, network, inputs)
     if args.chip is not None:
         in_range("--chip", args.chip, 0, MOST_CHIP)
     chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
@@ -44,16 +47,17 @@ def run(args: argparse.Namespace) -> int:
             name: float(np.mean(levels == digital.states[name])) for name, levels in result.levels.items()
         },
     }
+    scores = _scores(result.logits, digital.logits, goal)
     if design.pooling:
         answer["classes"] = result.classes.tolist()
         answer["same_class_as_digital"] = int((result.classes == digital.classes).sum())
-        if isinstance(inputs, LabelledClips):
-            answer["accuracy"] = float(np.mean(result.classes == inputs.labels))
-            answer["accuracy_digital"] = float(np.mean(digital.classes == inputs.labels))
-    else:
+    elif not scores:
         answer["note"] = NO_POOLING
-    shown = {key: value for key, value in answer.items() if key not in ("clips", "classes")}
-    ui.table("", [(key.replace("_", " "), _text(value)) for key, value in shown.items()])
+    answer |= scores
+    shown = {key: _text(value) for key, value in answer.items() if key not in ("clips", "classes")}
+    if goal is not None:
+        shown |= {key: goal.metric.text(value, 2) for key, value in scores.items()}
+    ui.table("", [(key.replace("_", " "), value) for key, value in shown.items()])
     if args.out is not None:
         from analogrnn.outputs.netcdf import save_dataset, step_dataset  # noqa: PLC0415 (xarray costs 0.3 s)
 
@@ -68,6 +72,14 @@ def run(args: argparse.Namespace) -> int:
         save_dataset(dataset, args.out)
     ui.result(answer)
     return 0
+
+
+def _scores(outputs: np.ndarray, digital: np.ndarray, goal: Goal | None) -> dict[str, float]:
+    """The score of the chip and that of the digital network; empty without a goal, or if each clip has no class."""
+    if goal is None or (goal.metric == ACCURACY and outputs.ndim == 3):
+        return {}
+    name, score = goal.metric.name, goal.metric.score
+    return {name: score(outputs, goal.truth), f"{name}_digital": score(digital, goal.truth)}
 
 
 def _text(value: object) -> str:

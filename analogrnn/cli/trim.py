@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analogrnn import datasets
 from analogrnn.chip import draw_chip
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, labelled_inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.data import add_inputs, flag_of, labelled_inputs_of, validation_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole,
         default=40,
         metavar="N",
-        help="clips that set the readout's biases; with --inputs, the first N, which are then not scored (default 40)",
+        help="clips that set the readout's biases; of a data file the first N, which are then not scored (default 40)",
     )
     parser.add_argument(
         "--accept",
@@ -87,15 +87,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _clips(args: argparse.Namespace, network: Network) -> TrimClips:
     inputs = labelled_inputs_of(args, network)
-    if args.inputs is None:
-        assert network.encoding is not None
-        clips = datasets.spoken_digits("validation")
-        step = max(1, len(clips) // args.calibration_clips)
-        return TrimClips(network.encoding(clips.features[::step]), inputs)
+    other = validation_of(args, network)
+    if other is not None:
+        step = max(1, len(other) // args.calibration_clips)
+        return TrimClips(other.x[:, ::step], inputs)
     n = args.calibration_clips
     if len(inputs) <= n:
         raise ParameterError(
-            f"--inputs holds {len(inputs)} clips, and {n} of them calibrate: give more clips, "
+            f"{flag_of(args)} holds {len(inputs)} clips, and {n} of them calibrate: give more clips, "
             "or fewer --calibration-clips."
         )
     return TrimClips(inputs.x[:, :n], inputs.take(slice(n, None)))

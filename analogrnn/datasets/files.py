@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogrnn.datasets.labels import class_labels
+from analogrnn.datasets.labels import class_labels, step_labels
 from analogrnn.datasets.records import Clips, LabelledClips, Sequences, TargetClips
 from analogrnn.errors import ParameterError, plain_array
 
@@ -22,8 +22,11 @@ NAMES = ("x", "features", "lengths", "labels", "targets")
 MAX_BYTES = 1 << 32
 
 
-def read_data(path: Path, owner: str) -> Sequences | Clips:
-    """Read a data file. Raises ParameterError, which begins with `owner`, for what is no such file."""
+def read_data(path: Path, owner: str, classes: int | None = None) -> Sequences | Clips:
+    """Read a data file; labels are below `classes`, if given.
+
+    Raises ParameterError, which begins with `owner`, for what is no such file.
+    """
     given = _read_arrays(path, owner)
     if "labels" in given and "targets" in given:
         raise ParameterError(f"{owner}: the file has labels and targets; leave one of them out.")
@@ -31,14 +34,14 @@ def read_data(path: Path, owner: str) -> Sequences | Clips:
         extra = [name for name in ("features", "lengths") if name in given]
         if extra:
             raise ParameterError(f"{owner}: the file has x and {extra[0]}; give encoded x, or features and lengths.")
-        return _encoded(given, owner)
+        return _encoded(given, owner, classes)
     if "features" not in given or "lengths" not in given:
         raise ParameterError(
             f"{owner}: x is not a file in the archive; give an .npz file with an array x (T, S, D), or with features "
             "(frames, F) and lengths (S,)."
         )
     try:
-        return _sequences(given)
+        return _sequences(given, classes)
     except ParameterError as error:
         raise ParameterError(f"{owner}: {error}") from error
 
@@ -61,7 +64,7 @@ def _read_arrays(path: Path, owner: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _encoded(given: dict[str, np.ndarray], owner: str) -> Clips:
+def _encoded(given: dict[str, np.ndarray], owner: str, classes: int | None) -> Clips:
     x = given["x"]
     if x.ndim != 3:
         raise ParameterError(f"{owner}: x has shape {x.shape}; expected (T, S, D).")
@@ -71,13 +74,16 @@ def _encoded(given: dict[str, np.ndarray], owner: str) -> Clips:
         if "targets" in given:
             return TargetClips(x, given["targets"])
         if "labels" in given:
-            return LabelledClips(x, given["labels"])
+            labels, shape = given["labels"], x.shape[:2]
+            if labels.shape == shape:
+                return LabelledClips(x, step_labels(labels, shape[0], shape[1], classes))
+            return LabelledClips(x, class_labels(labels, shape[1], classes))
         return Clips(x)
     except ParameterError as error:
         raise ParameterError(f"{owner}: {error}") from error
 
 
-def _sequences(given: dict[str, np.ndarray]) -> Sequences:
+def _sequences(given: dict[str, np.ndarray], classes: int | None) -> Sequences:
     features = plain_array("features", given["features"])
     if features.ndim != 2 or not features.size:
         raise ParameterError(f"features has shape {features.shape}; expected all frames of all sequences, (frames, F).")
@@ -93,7 +99,7 @@ def _sequences(given: dict[str, np.ndarray]) -> Sequences:
     if "labels" in given:
         labels = given["labels"]
         per_frame = labels.shape == (len(features),)
-        return Sequences(parts, class_labels(labels, len(features) if per_frame else len(lengths)))
+        return Sequences(parts, class_labels(labels, len(features) if per_frame else len(lengths), classes))
     if "targets" in given:
         return Sequences(parts, targets=_targets(given["targets"], len(lengths), len(features)))
     return Sequences(parts)

@@ -100,9 +100,9 @@ class MonteCarlo(Shown):
         return ("p05", "min") if self.metric.higher_is_better else ("p95", "max")
 
     def statistics(self) -> dict[str, float | int]:
-        """Mean, standard deviation (n - 1), the worst, the percentile of poor chips and median over those that answered.
+        """Mean, standard deviation (n - 1), least, 5th percentile and median over the chips that answered.
 
-        The worst is `min` and the percentile `p05`; for an error they are `max` and `p95`.
+        For an error, of which less is better, the largest and the 95th percentile: `max` and `p95`.
         """
         a = self.score[self.done]
         percentile, worst = self.tail

@@ -11,7 +11,7 @@ from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range, plain_array
-from analogrnn.metrics import ACCURACY, Metric, find_metric
+from analogrnn.metrics import ACCURACY, Goal, Metric, find_metric
 from analogrnn.montecarlo.score import Variability, reduce_chips, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
 
@@ -33,7 +33,7 @@ class StepScorer:
 
 @dataclass(frozen=True, eq=False)
 class MetricScorer:
-    """The work of a campaign with any metric: chip numbers (m,) -> classes (m, S) if it has classes, else scores (m, S)."""
+    """The work of a campaign with another metric: chip numbers (m,) -> classes (m, S) or scores of clips (m, S)."""
 
     design: Design
     x: np.ndarray
@@ -116,7 +116,9 @@ class Study:
 
             ngspice, pdk = find_ngspice(), find_pdk()
             depends_on |= {"ngspice": ngspice.version, "models": pdk.sha256}
-            chips = TransistorChips(self.design, self.x, self.variability.seed, self.variability.scale)
+            chips = TransistorChips(
+                self.design, self.x, self.variability.seed, self.variability.scale, metric=self.metric, truth=self.truth
+            )
             return Series(self.name, self.index, chips, depends_on, recorded=(SpiceError,))
         if self.metric == ACCURACY:
             work = StepScorer(self.design, self.x, self.variability, self.threads)
@@ -148,31 +150,31 @@ def run_studies(studies: Sequence[Study], options: Options | None = None) -> lis
 def run_monte_carlo(
     design: Design,
     x: np.ndarray,
-    truth: np.ndarray,
+    truth: np.ndarray | Goal,
     chips: int | Iterable[int] = 100,
     variability: Variability | None = None,
     *,
-    metric: str | Metric = ACCURACY,
     progress: Callable[[int, int], None] | None = None,
 ) -> MonteCarlo:
     """Score chips 0..chips-1, or the chip numbers given, on encoded clips x (T, S, D) with labels (S,).
 
     >>> study = ar.run_monte_carlo(design, x, labels, chips=8)
 
-    `truth` are the labels, or what another metric takes: `metric="mae"` with real targets (S, O) or (T, S, O).
+    `truth` are the labels; or with another metric a `metrics.Goal`, as in Goal(targets, "mae").
     In this process, without a checkpoint; `run_studies` does the rest.
     Raises ParameterError if a label is not the number of a class, the design has no pooling and the metric needs it, or
     no chip is asked for.
     """
+    goal = Goal.of(truth)
     study = Study(
         "chips",
         design,
         x,
-        truth,
+        goal.truth,
         chip_numbers("run_monte_carlo.chips", chips),
         variability or Variability(),
         threads=cpus(),
-        metric=find_metric(metric),
+        metric=goal.metric,
     )
     return run_studies([study], Options(progress=progress))[0]
 

@@ -38,6 +38,22 @@ class InputEncoding:
         if not isinstance(self.ramp, bool):
             raise ParameterError(f"encoding.ramp = {self.ramp!r} is neither true nor false.")
 
+    @classmethod
+    def fitted(
+        cls, sequences: Sequence[np.ndarray], *, frames: int = 32, clip: float = 3.0, ramp: bool = True
+    ) -> "InputEncoding":
+        """The encoding with the mean and the standard deviation of all frames of training sequences (L_s, F).
+
+        A feature that is constant keeps a scale of 1. Raises ParameterError for another option, or for no sequence.
+        """
+        if not len(sequences):
+            raise ParameterError("sequences is empty; give at least one to fit an encoding.")
+        every_frame = np.concatenate(sequences)
+        spread = every_frame.std(axis=0)
+        # the rounding of a mean gives a constant feature a deviation of some units in the last place
+        constant = spread <= 1e-12 * np.abs(every_frame).max(axis=0)
+        return cls(every_frame.mean(axis=0), np.where(constant, 1.0, spread), clip, frames, ramp)
+
     @property
     def width(self) -> int:
         """Number of inputs after encoding."""

@@ -18,7 +18,7 @@ def step_dataset(
 ) -> xr.Dataset:
     """Axes step (s), sample, cell_<layer> and class; variables level_<layer>, candidate_<layer> and logits.
 
-    levels and candidates map a layer to (T, S, d); logits is (S, classes).
+    levels and candidates map a layer to (T, S, d); logits is (S, classes), or (T, S, classes) without pooling.
     """
     variables: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {}
     steps = 0
@@ -31,7 +31,8 @@ def step_dataset(
         )
         variables[f"candidate_{name}"] = (dims, candidates[name], {"units": "unit_current", "long_name": "candidate"})
         steps = len(levels[name])
-    variables["logits"] = (("sample", "class"), logits, {"units": "unit_current", "long_name": "output current"})
+    axes = ("sample", "class") if logits.ndim == 2 else ("step", "sample", "class")
+    variables["logits"] = (axes, logits, {"units": "unit_current", "long_name": "output current"})
     time = ("step", period * np.arange(steps), {"units": "s", "long_name": "start of the step"})
     return xr.Dataset(variables, coords={"time": time}, attrs=dict(attributes))
 

@@ -161,7 +161,7 @@ def study(chips=24, **changes):
         "name": "a",
         "design": DESIGN,
         "x": X,
-        "labels": LABELS,
+        "truth": LABELS,
         "index": np.arange(chips),
         "variability": Variability(),
     }
@@ -216,7 +216,7 @@ def test_labels_may_change_without_a_chip_scored_again(tmp_path):
     with Checkpoint(tmp_path) as checkpoint:
         first = run_studies([study(4)], Options(checkpoint=checkpoint))[0]
     with Checkpoint(tmp_path, resume=True) as checkpoint:
-        again = run_studies([study(4, labels=(LABELS + 1) % 3)], Options(checkpoint=checkpoint))[0]
+        again = run_studies([study(4, truth=(LABELS + 1) % 3)], Options(checkpoint=checkpoint))[0]
     assert_array_equal(again.classes, first.classes)
     assert again.accuracy.mean() < first.accuracy.mean()
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, labelled_inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.data import add_inputs, flag_of, labelled_inputs_of, validation_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
@@ -104,16 +105,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[LabelledClips, LabelledClips]":
-    """Validation clips and test clips: the task's two sets, or the even and the odd clips of --inputs."""
-    from analogrnn import datasets  # noqa: PLC0415
-
-    inputs = labelled_inputs_of(args, network)
-    if args.inputs is not None:
-        if len(inputs) < 2:
-            raise ParameterError("--inputs holds one clip; give at least two, one for validation and one for test.")
-        return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2))
-    assert network.encoding is not None
-    return datasets.spoken_digits("validation").encoded(network.encoding), inputs
+    """Validation clips and test clips: two parts of the data set, or the even and the odd clips of a data file."""
+    inputs, other = labelled_inputs_of(args, network), validation_of(args, network)
+    if other is not None:
+        assert isinstance(other, type(inputs))
+        return other, inputs
+    if len(inputs) < 2:
+        raise ParameterError(f"{flag_of(args)} holds one clip; give at least two, one for validation and one for test.")
+    return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2))
 
 
 def _word_lengths(text: str, groups: tuple[str, ...]) -> dict[str, int]:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, inputs_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.data import add_inputs, inputs_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.simulate import NO_POOLING
 from analogrnn.cli.ui import Ui

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analogrnn.cli.arguments import (
-    add_common,
-    add_inputs,
-    add_network,
-    design_of,
-    inputs_of,
-    mapping_options,
-    network_of,
-)
+from analogrnn.cli.arguments import add_common, add_network, design_of, mapping_options, network_of
+from analogrnn.cli.data import add_inputs, inputs_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogrnn.cli.analyze.bits import examples_of
-from analogrnn.cli.arguments import add_common, add_inputs, add_network, design_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.data import add_inputs
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.outputs.files import make_folder, write_json
