@@ -107,6 +107,14 @@ class Metric:
         """By how much `value` is worse than `reference`; negative if it is better."""
         return reference - value if self.higher_is_better else value - reference
 
+    def gain(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """By how much scores `after` are better than `before`, element by element."""
+        return np.asarray(after - before if self.higher_is_better else before - after)
+
+    def worse_by(self, value: float, loss: float) -> float:
+        """The score that is worse than `value` by `loss`."""
+        return value - loss if self.higher_is_better else value + loss
+
     def reaches(self, scores: np.ndarray, threshold: float, count: int = 0) -> np.ndarray:
         """Which scores are at least as good as `threshold`.
 
@@ -116,7 +124,7 @@ class Metric:
             return np.asarray(scores <= threshold)
         if count:
             return np.asarray(np.round(scores * count) >= threshold * count - 1e-9)
-        return np.asarray(scores >= threshold - 1e-12)
+        return np.asarray(scores >= threshold)
 
     def checked_threshold(self, owner: str, value: float) -> float:
         """Return a threshold in the range of the metric. Raises ParameterError."""

@@ -1,4 +1,4 @@
-"""Statistics: the interval of a proportion, and the comparison of two classifiers on the same clips."""
+"""Statistics: the interval of a proportion, and the comparison of two networks on the same clips."""
 
 import math
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ FEW = 50  # trials whose binomial probabilities are summed sooner than scipy loa
 
 @dataclass(frozen=True)
 class Paired:
-    """Comparison of a changed classifier with the original one on the same clips.
+    """Comparison of a changed network with the original one on the same clips.
 
-    accuracy    of the changed classifier
-    difference  its accuracy less that of the original
+    accuracy    of the changed network; with another metric, its score
+    difference  its accuracy, or score, less that of the original
     error       standard error of the difference
-    p_value     of McNemar's exact test
+    p_value     of McNemar's exact test; for scores, of the paired t-test
     clips       number of clips
 
     Source  McNemar 1947, Psychometrika 12(2):153
@@ -39,6 +39,18 @@ def paired(before: np.ndarray, after: np.ndarray) -> Paired:
     # both tails of the binomial distribution with probability 1/2
     p_value = min(1.0, 2.0 * float(bdtr(min(won, lost), won + lost, 0.5)))
     return Paired(float(after.mean()), (won - lost) / n, error, p_value, n)
+
+
+def paired_scores(before: np.ndarray, after: np.ndarray) -> Paired:
+    """Compare two networks by their scores (S,) of the same clips; before, after are real numbers."""
+    from scipy.special import stdtr  # noqa: PLC0415 (scipy costs 0.3 s)
+
+    n, change = len(before), after - before
+    difference = float(change.mean())
+    error = float(change.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    # both tails of Student's distribution
+    p_value = 2.0 * float(stdtr(n - 1, -abs(difference) / error)) if error > 0.0 else 1.0
+    return Paired(float(after.mean()), difference, error, p_value, n)
 
 
 def proportion_interval(good: int, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -106,9 +106,9 @@ def _indices(name: str) -> None:
         test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
         options = SensitivityOptions(chips=24 if quick else 300)
         scorer, groups = ChipScorer(design, test, options.seed), groups_of(design)
-        plain = scorer.accuracy(Change(), options.chips)
-        other = scorer.accuracy(Change(swapped=frozenset(groups)), options.chips)
-        mixed = np.stack([scorer.accuracy(Change(swapped=frozenset({group})), options.chips) for group in groups])
+        plain = scorer.scores(Change(), options.chips)
+        other = scorer.scores(Change(swapped=frozenset(groups)), options.chips)
+        mixed = np.stack([scorer.scores(Change(swapped=frozenset({group})), options.chips) for group in groups])
         found = sobol_indices("accuracy", groups, plain, other, mixed, options)
         order = np.argsort(-found.total)
         table = {
@@ -141,7 +141,7 @@ def cells(quick: bool) -> Measured:
     test = LabelledClips(clips["test"].x[:, ::5], clips["test"].labels[::5]) if quick else clips["test"]
     scorer, chips = ChipScorer(design, test, 1), 6 if quick else 100
     ladder = design.ladders[0]
-    scores = [scorer.accuracy(Change(cell=(ladder.name, i)), chips) for i in range(ladder.width)]
+    scores = [scorer.scores(Change(cell=(ladder.name, i)), chips) for i in range(ladder.width)]
     found = losses([f"{ladder.name}[{i}]" for i in range(ladder.width)], scores, scorer.nominal)
     ranked = found.ranked()
     share = sum(loss for _, loss, _ in ranked[:4]) / sum(max(loss, 0.0) for _, loss, _ in ranked)

@@ -217,7 +217,8 @@ def waveform_level(quick: bool) -> Measured:
     _, clips = _network()
     same = checked = right = untrimmed = 0
     chips = campaign.chips[: 2 if quick else 10]
-    x, labels = clips.test.x[:, ::30], clips.test.labels[::30]
+    assert clips.test.truth is not None
+    x, labels = clips.test.x[:, ::30], clips.test.truth[::30]
     for score in chips:
         trimmed = chip_trimmed(campaign.plan, campaign.seed, score)
         for chip in (trimmed, draw_chip(campaign.plan.design, campaign.seed, score.index)):
@@ -295,7 +296,7 @@ def what_remains(quick: bool) -> Measured:
         )
         for name, variant in zip(scores, variants, strict=True):
             scores[name].append(
-                float(np.mean(simulate(variant, clips.test.x, noise_seed=1).classes == clips.test.labels))
+                float(np.mean(simulate(variant, clips.test.x, noise_seed=1).classes == clips.test.truth))
             )
     means = {name: float(np.mean(values)) for name, values in scores.items()}
     return Measured(

@@ -8,10 +8,11 @@ import numpy as np
 
 from analogrnn.chip import draw_chip
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
-from analogrnn.cli.data import add_inputs, flag_of, labelled_inputs_of, validation_of
+from analogrnn.cli.data import add_inputs, add_metric, flag_of, scored_inputs_of, validation_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.metrics import Goal, Metric
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.streams import MOST_CHIP
@@ -24,6 +25,7 @@ from analogrnn.units import format_quantity
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
+    add_metric(parser)
     add_common(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--chip", type=whole, metavar="K", help="trim chip number K alone and show its codes")
@@ -48,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number,
         default=0.05,
         metavar="LOSS",
-        help="a good chip is at most this much less accurate than the digital network (default 0.05)",
+        help="a good chip is at most this much less accurate than the digital network, or has an error that is at most "
+        "this much larger (default 0.05)",
     )
     parser.add_argument(
         "--least-yield",
@@ -63,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
-    in_range("--accept", args.accept, 0.0, 1.0)
+    in_range("--accept", args.accept, 0.0, 1e300)
     in_range("--least-yield", args.least_yield, 0.0, 1.0)
     options = TrimOptions(args.bits, args.sharing, args.repeats, args.calibration_clips)
     plan = plan_trim(design_of(args, network), options)
@@ -75,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     with ui.progress(f"trimming {len(chips)} chips") as progress:
         campaign = trim_chips(plan, network, clips, chips, seed=args.seed, progress=progress)
     answer = _answer(campaign, network, args.accept)
-    ui.table(f"{network.name}: {_size(plan)} devices, {args.bits}-bit DACs, {len(chips)} chip(s)", _rows(answer, plan))
+    title = f"{network.name}: {_size(plan)} devices, {args.bits}-bit DACs, {len(chips)} chip(s)"
+    ui.table(title, _rows(answer, plan, campaign.metric))
     if args.out is not None:
         write_json(make_folder(args.out) / "trim.json", answer)
     ui.result(answer)
@@ -86,22 +90,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _clips(args: argparse.Namespace, network: Network) -> TrimClips:
-    inputs = labelled_inputs_of(args, network)
+    inputs, goal = scored_inputs_of(args, network)
     other = validation_of(args, network)
     if other is not None:
         step = max(1, len(other) // args.calibration_clips)
-        return TrimClips(other.x[:, ::step], inputs)
+        return TrimClips(other.x[:, ::step], inputs, goal)
     n = args.calibration_clips
     if len(inputs) <= n:
         raise ParameterError(
             f"{flag_of(args)} holds {len(inputs)} clips, and {n} of them calibrate: give more clips, "
             "or fewer --calibration-clips."
         )
-    return TrimClips(inputs.x[:, :n], inputs.take(slice(n, None)))
+    rest = inputs.take(slice(n, None))
+    assert rest.truth is not None
+    return TrimClips(inputs.x[:, :n], rest, Goal(rest.truth, goal.metric))
 
 
 def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str, Any]:
-    plan, good = campaign.plan, campaign.good(campaign.digital - accept)
+    plan, metric = campaign.plan, campaign.metric
+    least = metric.worse_by(campaign.digital, accept)
+    good, name = campaign.good(least), metric.name
     return {
         "network": network.name,
         "bits": plan.options.bits,
@@ -111,13 +119,13 @@ def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str
         "trim_area_m2": plan.area,
         "seconds_on_tester": campaign.seconds,
         "steps_on_tester": [chip.trimmed.steps for chip in campaign.chips],
-        "accuracy_digital": campaign.digital,
-        "good_means": f"accuracy >= {campaign.digital - accept:.4g}",
+        f"{name}_digital": campaign.digital,
+        "good_means": f"{metric.title} {'>=' if metric.higher_is_better else '<='} {least:.4g}",
         "good_before": good["before"],
         "good_after": good["after"],
         "chips": [chip.index for chip in campaign.chips],
-        "accuracy_before": campaign.before.tolist(),
-        "accuracy_after": campaign.after.tolist(),
+        f"{name}_before": campaign.before.tolist(),
+        f"{name}_after": campaign.after.tolist(),
         "threshold_error_before": [chip.error_before for chip in campaign.chips],
         "threshold_error_after": [chip.error_after for chip in campaign.chips],
         "dacs_at_their_end": [chip.trimmed.saturated for chip in campaign.chips],
@@ -128,10 +136,11 @@ def _answer(campaign: TrimCampaign, network: Network, accept: float) -> dict[str
     }
 
 
-def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
-    def accuracy(key: str) -> str:
-        values = 100.0 * np.array(answer[key])
-        return f"{values.mean():.1f} %" + (f", worst {values.min():.1f} %" if len(values) > 1 else "")
+def _rows(answer: dict[str, Any], plan: TrimPlan, metric: Metric) -> list[tuple[str, str]]:
+    def score(when: str) -> str:
+        values = np.array(answer[f"{metric.name}_{when}"])
+        worst = float(values.min() if metric.higher_is_better else values.max())
+        return metric.text(float(values.mean())) + (f", worst {metric.text(worst)}" if len(values) > 1 else "")
 
     def good(key: str) -> str:
         count, low, high = answer[key]
@@ -143,9 +152,9 @@ def _rows(answer: dict[str, Any], plan: TrimPlan) -> list[tuple[str, str]]:
         for name, dac in (("threshold", plan.threshold), ("width", plan.width), ("row", plan.row))
     )
     return [
-        ("digital accuracy", f"{100 * answer['accuracy_digital']:.1f} %"),
-        ("accuracy before", accuracy("accuracy_before")),
-        ("accuracy after", accuracy("accuracy_after")),
+        (f"digital {metric.title}", metric.text(answer[f"{metric.name}_digital"])),
+        (f"{metric.title} before", score("before")),
+        (f"{metric.title} after", score("after")),
         (f"good before ({answer['good_means']})", good("good_before")),
         ("good after", good("good_after")),
         (
@@ -173,7 +182,7 @@ def _draw(folder: Path, campaign: TrimCampaign, network: Network) -> None:
     scores = {"before": campaign.before, "after": campaign.after}
     run = f"{network.name}, {_size(plan)} devices, {plan.options.bits}-bit DACs"
     title = f"{run}: {len(campaign.chips)} chips with noise, before and after trimming"
-    draw_accuracy_over_chips(scores, campaign.digital, title, folder / "accuracy_over_chips.png")
+    draw_accuracy_over_chips(scores, campaign.digital, title, folder / "accuracy_over_chips.png", campaign.metric)
     before = draw_chip(plan.design, campaign.seed, first.index)
     after = chip_trimmed(plan, campaign.seed, first)
     draw_thresholds(before, after, f"{run}: thresholds of chip {first.index}", folder / "thresholds.png")

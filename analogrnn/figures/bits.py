@@ -24,25 +24,37 @@ def draw_accuracy_over_bits(report: BitsReport, title: str, path: Path) -> None:
                 continue
             _panel(axes, report, panels[j])
             if j % COLUMNS == 0:
-                axes.set_ylabel("accuracy (%)")
+                axes.set_ylabel(report.metric.axis)
             if j + COLUMNS >= len(panels):
                 axes.set_xlabel("bits")
                 axes.tick_params(labelbottom=True)
         longest = int(report.together.bits[-1])
-        grid[0, 0].set(xlim=(0.5, longest + 0.5), ylim=(0.0, 103.0), xticks=range(2, longest + 1, 2))
+        grid[0, 0].set(xlim=(0.5, longest + 0.5), ylim=(0.0, _top(report)), xticks=range(2, longest + 1, 2))
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
         figure.suptitle(title, color=INK)
 
 
+def _top(report: BitsReport) -> float:
+    """The upper end of the vertical axis."""
+    if report.metric.kind == "share":
+        return 103.0
+    return 1.05 * float(np.nanmax([np.r_[g.test, g.validation] for g in (*report.groups, report.together)]))
+
+
 def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
-    floor = 100 * (report.trained_test - report.within)
-    axes.axhspan(floor, 103.0, color=FAINT, lw=0, label=f"test: within {100 * report.within:g} % of trained, or above")
-    axes.plot(group.bits, 100 * group.validation, color=GREY, lw=1, marker=".", label="validation clips")
+    metric, factor = report.metric, report.metric.factor
+    bound = factor * metric.worse_by(report.trained_test, report.within)
+    if metric.kind == "share":
+        label = f"test: within {100 * report.within:g} % of trained, or above"
+        axes.axhspan(bound, 103.0, color=FAINT, lw=0, label=label)
+    else:
+        axes.axhspan(0.0, bound, color=FAINT, lw=0, label=f"test: at most {report.within:g} above trained")
+    axes.plot(group.bits, factor * group.validation, color=GREY, lw=1, marker=".", label="validation clips")
     axes.errorbar(
         group.bits,
-        100 * group.test,
-        100 * group.test_error,
+        factor * group.test,
+        factor * group.test_error,
         color=BLUE,
         lw=1.6,
         marker="o",
@@ -51,7 +63,7 @@ def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
         label="test clips, s.e. of the paired difference",
     )
     for bits in group.refused:
-        axes.plot(bits, 3.0, "x", color=ORANGE, ms=6)
+        axes.plot(bits, 0.03 * _top(report), "x", color=ORANGE, ms=6)
     axes.plot([], [], "x", color=ORANGE, ms=6, label="can't be built (breaks the ladder)")
     chosen = report.word_lengths.get(group.group)
     axes.axvline(group.minimal or np.nan, color=INK, lw=1, ls=":", label="shortest within the bound, alone")

@@ -36,22 +36,24 @@ def draw_flips(own: float, title: str, path: Path, *, farthest: float = 3.5, see
 
 
 def draw_accuracy_under_noise(curves: Mapping[str, AccuracyCurve], title: str, path: Path) -> None:
-    """Accuracy over noise, with standard errors."""
+    """Accuracy, or score, over noise, with standard errors; all curves have one metric."""
+    metric = next(iter(curves.values())).metric
+    factor = metric.factor
     with picture(path, (7.5, 4.8), dpi=90) as figure:
         axes = figure.subplots()
         for (label, curve), color in zip(curves.items(), (BLUE, ORANGE, GREEN, INK), strict=False):
             axes.errorbar(
                 curve.sigma,
-                100 * curve.accuracy,
-                yerr=200 * curve.error,
+                factor * curve.accuracy,
+                yerr=2 * factor * curve.error,
                 fmt="o-",
                 ms=4,
                 color=color,
                 capsize=2,
                 label=f"{label}: {curve.clips} clips, {curve.repeats} draws, 2 standard errors",
             )
-            axes.axhline(100 * curve.without, color=color, ls=":", lw=1.0)
-        axes.set(xscale="log", xlabel="rms noise per step and cell over $\\beta$", ylabel="accuracy (%)")
+            axes.axhline(factor * curve.without, color=color, ls=":", lw=1.0)
+        axes.set(xscale="log", xlabel="rms noise per step and cell over $\\beta$", ylabel=metric.axis)
         figure.suptitle(f"{title} (dotted: without noise)", color=INK)
         legend_above(axes, 1)
 

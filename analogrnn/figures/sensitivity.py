@@ -47,13 +47,14 @@ def draw_allocation(found: Allocation, title: str, path: Path) -> None:
         legend_above(left, 2)
         c = found.confirmed
         rank = 100 * (np.arange(c.chips) + 0.5) / c.chips
+        metric, share = c.metric, c.metric.kind == "share"
         for label, scores, colour in (("one size", c.scores[0], GREY), ("allocated", c.scores[1], BLUE)):
-            right.plot(
-                rank, 100 * np.sort(scores), color=colour, lw=2, label=f"{label}: mean {100 * scores.mean():.1f} %"
-            )
-        right.set(xlabel=f"{c.chips} fresh chips, worst to best (%)", ylabel="test accuracy (%)", xlim=(0, 100))
+            ordered = metric.factor * np.sort(scores)[:: 1 if metric.higher_is_better else -1]
+            right.plot(rank, ordered, color=colour, lw=2, label=f"{label}: mean {metric.text(float(scores.mean()))}")
+        right.set(xlabel=f"{c.chips} fresh chips, worst to best (%)", ylabel=f"test {metric.axis}", xlim=(0, 100))
+        gain = f"{100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points"
         right.set_title(
-            f"gain {100 * c.accuracy_gain:+.2f} +- {100 * c.accuracy_error:.2f} points, same chips",
+            f"gain {gain if share else f'{c.accuracy_gain:+.3g} +- {c.accuracy_error:.2g}'}, same chips",
             fontsize=9,
             color=INK,
             loc="right",
@@ -82,7 +83,8 @@ def _indices(axes: Axes, found: Sensitivity, indices: Indices) -> None:
     axes.axvline(0.0, color=INK, lw=0.8)
     axes.set_yticks(at, list(found.groups))
     axes.invert_yaxis()
-    axes.set(xlabel=f"Sobol' index of the accuracy over {found.options.chips} + {found.options.chips} chips")
+    score, chips = found.options.metric.title, found.options.chips
+    axes.set(xlabel=f"Sobol' index of the {score} over {chips} + {chips} chips")
     legend_above(axes, 2)
 
 

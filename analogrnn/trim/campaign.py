@@ -1,14 +1,15 @@
-"""Accuracy of many chips before and after trimming."""
+"""Accuracy, or another score, of many chips before and after trimming."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from analogrnn.chip import Chip, draw_chip
-from analogrnn.datasets import LabelledClips, class_labels
+from analogrnn.datasets import Clips
 from analogrnn.errors import ParameterError
-from analogrnn.network import Network, forward
+from analogrnn.metrics import ACCURACY, Goal, Metric
+from analogrnn.network import Network, Pooling, forward
 from analogrnn.simulate import simulate
 from analogrnn.statistics import proportion_interval
 from analogrnn.trim.device import StepDevice
@@ -18,15 +19,19 @@ from analogrnn.trim.procedure import Trimmed, trim_chip
 
 @dataclass(frozen=True, eq=False)
 class TrimClips:
-    """Encoded clips: `calibration` (T, S, D) that the tester runs, and other clips `test` to score with."""
+    """Encoded clips: `calibration` (T, S, D) that the tester runs, and other clips `test` to score with.
+
+    goal  how the test clips are scored; default: the accuracy of their labels
+    """
 
     calibration: np.ndarray
-    test: LabelledClips
+    test: Clips
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class TrimmedScore:
-    """One chip. Accuracies; rms errors of its thresholds over the half window, those at -inf left out."""
+    """One chip: its score; rms errors of its thresholds over the half window, those at -inf left out."""
 
     index: int
     before: float
@@ -42,6 +47,7 @@ class TrimCampaign:
     digital: float
     seed: int
     chips: tuple[TrimmedScore, ...]
+    metric: Metric = field(default=ACCURACY)
 
     @property
     def before(self) -> np.ndarray:
@@ -57,11 +63,12 @@ class TrimCampaign:
         return float(np.mean([chip.trimmed.steps for chip in self.chips])) * self.plan.design.timing.period
 
     def good(self, least: float) -> dict[str, tuple[int, float, float]]:
-        """Chips with at least this accuracy, before and after, with the 95 % Clopper-Pearson interval."""
-        return {
-            name: (int((values >= least).sum()), *proportion_interval(int((values >= least).sum()), len(values)))
+        """Chips with this score or a better one, before and after, with the 95 % Clopper-Pearson interval."""
+        counts = {
+            name: int(self.metric.reaches(values, least).sum())
             for name, values in (("before", self.before), ("after", self.after))
         }
+        return {name: (count, *proportion_interval(count, len(self.chips))) for name, count in counts.items()}
 
 
 def trim_chips(
@@ -75,15 +82,16 @@ def trim_chips(
 ) -> TrimCampaign:
     """Trim and score chips by number.
 
-    Raises ParameterError if no chip is named, a label is not the number of a class, or the design has no pooling.
+    Raises ParameterError if no chip is named, a label is not the number of a class, the clips have no labels, or the
+    design has no pooling and the metric needs it.
     """
     index, test = [int(number) for number in chips], clips.test
-    labels = class_labels(test.labels, len(test), plan.design.classes)
+    goal = _checked(plan, clips)
     if not index:
         raise ParameterError("trim_chips.chips names no chip; give at least one chip number.")
     use = clips.calibration[:, : plan.options.clips]
-    outputs = forward(network, use).logits
-    digital = float(np.mean(forward(network, test.x).classes == labels))
+    outputs = _last_outputs(network, use)
+    digital = goal.metric.score(forward(network, test.x).logits, goal.truth)
     scores = []
     for done, number in enumerate(index):
         device = StepDevice(plan, seed, number)
@@ -91,12 +99,31 @@ def trim_chips(
         # before: a chip without trim hardware, as in `montecarlo`
         before, after = draw_chip(plan.design, seed, number), device.trimmed(trimmed.codes)
         low, high = (
-            float(np.mean(simulate(chip, test.x, noise_seed=seed).classes == labels)) for chip in (before, after)
+            goal.metric.score(simulate(chip, test.x, noise_seed=seed).logits, goal.truth) for chip in (before, after)
         )
         scores.append(TrimmedScore(number, low, high, threshold_error(before), threshold_error(after), trimmed))
         if progress:
             progress(done + 1, len(index))
-    return TrimCampaign(plan, digital, seed, tuple(scores))
+    return TrimCampaign(plan, digital, seed, tuple(scores), goal.metric)
+
+
+def _checked(plan: TrimPlan, clips: TrimClips) -> Goal:
+    """The goal of the clips, with labels or targets that fit the design."""
+    goal, x = clips.goal, clips.test.x
+    if goal is None:
+        if clips.test.truth is None:
+            raise ParameterError("TrimClips.test has no labels; give LabelledClips, or a goal.")
+        goal = Goal(clips.test.truth)
+    if goal.metric == ACCURACY:
+        plan.design.check_pooling()
+    return Goal(goal.metric.checked(goal.truth, plan.design.output_shape(x), len(x)), goal.metric)
+
+
+def _last_outputs(network: Network, x: np.ndarray) -> np.ndarray:
+    """(S, O) outputs of the digital network at the last step, which the tester reads, whatever pools them later."""
+    layers = [replace(layer, mode="last") if isinstance(layer, Pooling) else layer for layer in network.layers]
+    logits = forward(replace(network, layers=tuple(layers)), x).logits
+    return logits if logits.ndim == 2 else logits[-1]
 
 
 def threshold_error(chip: Chip) -> float:

@@ -11,11 +11,14 @@ bound if the difference less 1.64 standard errors is (`sure` = 0.95). Without th
 word lengths finds those that happen to suit a few hundred clips. McNemar's exact test asks whether n01 and n10 could be
 equal.
 
+With another metric than accuracy, the scores of the clips are compared: the difference is the mean of the differences
+per clip, with their standard error, and its sign follows the metric's direction.
+
 Source  McNemar, Psychometrika 12(2), 1947 (test); the search is ours
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
@@ -23,12 +26,13 @@ from scipy import stats
 from analogrnn.analysis.bits.quantise import MAX_BITS, Convention, WordLengths, groups_of, least_bits, quantise
 from analogrnn.analysis.bits.warnings import check_margins, warnings_of
 from analogrnn.chip import nominal_chip
-from analogrnn.datasets import LabelledClips, class_labels
+from analogrnn.datasets import Clips
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.metrics import ACCURACY, Metric
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import StepRun, simulate
-from analogrnn.statistics import Paired, paired
+from analogrnn.statistics import Paired, paired, paired_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +72,27 @@ class BitsReport(Shown):
     test: Paired | None
     storage: int
     warnings: tuple[str, ...]
+    metric: Metric = field(default=ACCURACY)
 
     def shown(self) -> tuple[str, Rows]:
         """The word lengths that were chosen, and their accuracy on the test clips."""
         chosen = ", ".join(f"{group} {bits}" for group, bits in self.word_lengths.items())
         if self.test is None:
-            accuracy = f"none within {100 * self.within:.3g} % of it"
+            accuracy = f"none within {self.metric.text(self.within, 3)} of it"
+            if self.metric.kind == "share":
+                accuracy = f"none within {100 * self.within:.3g} % of it"
         else:
-            change = f"{100 * self.test.difference:+.1f} % +- {100 * self.test.error:.1f} %"
-            accuracy = f"{100 * self.test.accuracy:.1f} % ({change}), {counted(self.storage, 'bit')} of storage"
+            sign = "+" if self.test.difference >= 0.0 else "-"
+            change = f"{sign}{self.metric.text(abs(self.test.difference))} +- {self.metric.text(self.test.error)}"
+            accuracy = f"{self.metric.text(self.test.accuracy)} ({change}), {counted(self.storage, 'bit')} of storage"
         rows = [("word lengths (bits)", chosen or "none"), ("quantised", accuracy)]
-        return f"BitsReport of {self.network}: {100 * self.trained_test:.1f} % as trained", rows
+        return f"BitsReport of {self.network}: {self.metric.text(self.trained_test)} as trained", rows
 
 
 def analyze_bits(
     design: Design,
-    validation: LabelledClips,
-    test: LabelledClips,
+    validation: Clips,
+    test: Clips,
     convention: Convention | None = None,
     *,
     settings: "Settings | None" = None,
@@ -97,7 +105,7 @@ def analyze_bits(
     Raises ParameterError for a bound or a word length out of range, an unknown group, or clips of another shape.
     """
     settings, convention = settings or Settings(), convention or Convention()
-    trial = Trial(design, validation, test, convention)
+    trial = Trial(design, validation, test, convention, settings.metric)
     groups = settings.chosen(design)
     done = [0]
 
@@ -132,7 +140,11 @@ def analyze_bits(
         storage=quantised.storage() if quantised else 0,
         warnings=warnings_of(quantised, test.x)
         if quantised
-        else (f"no word lengths up to {settings.longest} bits are within {settings.within:g} of the trained accuracy",),
+        else (
+            f"no word lengths up to {settings.longest} bits are within {settings.within:g} of the trained "
+            f"{settings.metric.title}",
+        ),
+        metric=settings.metric,
     )
 
 
@@ -140,11 +152,12 @@ def analyze_bits(
 class Settings:
     """Settings of the search. Raises ParameterError for a value out of range.
 
-    within        accuracy that may be lost, as a fraction
+    within        accuracy that may be lost, as a fraction; or by how much an error may grow
     sure          one-sided confidence of staying within it on the validation clips
     longest       longest word length to try, bits
     groups        which groups to quantise; None for all
     word_lengths  if given, these are evaluated instead of a search
+    metric        how clips are scored
     """
 
     within: float = 0.01
@@ -152,9 +165,10 @@ class Settings:
     longest: int = 12
     groups: tuple[str, ...] | None = None
     word_lengths: WordLengths | None = None
+    metric: Metric = field(default=ACCURACY)
 
     def __post_init__(self) -> None:
-        in_range("Settings.within", self.within, 0.0, 1.0)
+        in_range("Settings.within", self.within, 0.0, 1.0 if self.metric.kind == "share" else 1e300)
         in_range("Settings.sure", self.sure, 0.5, 0.9999)
         if in_range("Settings.longest", self.longest, 3, MAX_BITS, "bits") != int(self.longest):
             raise ParameterError(f"Settings.longest = {self.longest!r} is not a whole number.")
@@ -187,11 +201,14 @@ def _key(word_lengths: WordLengths) -> _Key:
 class Trial:
     """Evaluates word lengths on both sets of clips, and keeps the results."""
 
-    def __init__(self, design: Design, validation: LabelledClips, test: LabelledClips, convention: Convention) -> None:
-        self.design, self.convention = design, convention
+    def __init__(
+        self, design: Design, validation: Clips, test: Clips, convention: Convention, metric: Metric = ACCURACY
+    ) -> None:
+        self.design, self.convention, self.metric = design, convention, metric
         self.sets = {"validation": validation, "test": test}
-        for name, part in self.sets.items():
-            class_labels(part.labels, len(part), design.classes, owner=f"{name}.labels")
+        if metric == ACCURACY:
+            design.check_pooling()
+        self._truth = {name: _truth(design, part, metric, name) for name, part in self.sets.items()}
         chip = nominal_chip(design)
         self._trained = {name: simulate(chip, part.x) for name, part in self.sets.items()}
         self._correct_by_lengths: dict[tuple[_Key, str], np.ndarray] = {}
@@ -200,8 +217,8 @@ class Trial:
         self._spread = float(np.mean(np.var(self._trained["validation"].logits, axis=0)))
 
     def trained(self, part: str) -> float:
-        """Accuracy as trained."""
-        return float(np.mean(self._is_correct(self._trained[part], part)))
+        """Accuracy, or score, as trained."""
+        return float(np.mean(self._scores(self._trained[part], part)))
 
     def refusal(self, word_lengths: WordLengths) -> str | None:
         """Why no circuit can be built with these word lengths; None if one can."""
@@ -216,7 +233,7 @@ class Trial:
         return self._refusals[key]
 
     def correct(self, word_lengths: WordLengths, part: str) -> np.ndarray:
-        """(S,) which clips are classified correctly with these word lengths.
+        """(S,) which clips are classified correctly with these word lengths; or their scores, with another metric.
 
         Raises ParameterError if the circuit can't be built.
         """
@@ -227,14 +244,14 @@ class Trial:
         if (key, part) not in self._correct_by_lengths:
             quantised = quantise(self.design, word_lengths, self.convention)
             run = simulate(quantised.chip(), quantised.inputs(self.sets[part].x))
-            self._correct_by_lengths[key, part] = self._is_correct(run, part)
+            self._correct_by_lengths[key, part] = self._scores(run, part)
             if part == "validation":
                 error = float(np.mean((run.logits - self._trained[part].logits) ** 2))
                 self._errors[key] = error / self._spread if self._spread else error
         return self._correct_by_lengths[key, part]
 
     def accuracy(self, word_lengths: WordLengths, part: str) -> float:
-        """Accuracy with these word lengths; nan if the circuit can't be built."""
+        """Accuracy, or score, with these word lengths; nan if the circuit can't be built."""
         return float("nan") if self.refusal(word_lengths) else float(self.correct(word_lengths, part).mean())
 
     def logit_error(self, word_lengths: WordLengths) -> float:
@@ -252,15 +269,27 @@ class Trial:
         if self.refusal(word_lengths):
             return False
         seen = self.paired(word_lengths, "validation")
+        gain = seen.difference if self.metric.higher_is_better else -seen.difference
         # 1e-12: round-off of a mean must not decide
-        return seen.difference - settings.quantile * seen.error >= -settings.within - 1e-12
+        return gain - settings.quantile * seen.error >= -settings.within - 1e-12
 
     def paired(self, word_lengths: WordLengths, part: str) -> Paired:
         """Quantised against trained, clip by clip. Raises ParameterError if the circuit can't be built."""
-        return paired(self._is_correct(self._trained[part], part), self.correct(word_lengths, part))
+        before, after = self._scores(self._trained[part], part), self.correct(word_lengths, part)
+        return paired(before, after) if self.metric.has_classes else paired_scores(before, after)
 
-    def _is_correct(self, run: StepRun, part: str) -> np.ndarray:
-        return np.asarray(run.classes == self.sets[part].labels)
+    def _scores(self, run: StepRun, part: str) -> np.ndarray:
+        """(S,) whether the class of each clip is its label, bool; or its score."""
+        if self.metric.has_classes:
+            return np.asarray(self.metric.classes(run.logits) == self._truth[part])
+        return self.metric.per_clip(run.logits, self._truth[part])
+
+
+def _truth(design: Design, part: Clips, metric: Metric, name: str) -> np.ndarray:
+    """The labels or targets of a set of clips, checked."""
+    if part.truth is None:
+        raise ParameterError(f"{name} has no labels and no targets; give LabelledClips or TargetClips.")
+    return metric.checked(part.truth, design.output_shape(part.x), len(part.x), owner=f"{name}.")
 
 
 def choose_word_lengths(trial: Trial, start: WordLengths, settings: Settings) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Everything that `analyze noise` reports of a network on a chip, in one call."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ from analogrnn.analysis.noise.crossover import losing_band
 from analogrnn.analysis.noise.hold_times import HoldTimes, hold_times
 from analogrnn.analysis.noise.moves import noise_rejection, start_levels, wrong_moves
 from analogrnn.chip import Chip, ChipLadder
-from analogrnn.datasets import class_labels
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.metrics import ACCURACY, Goal, Metric
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import simulate
 
@@ -19,7 +19,10 @@ SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)  # beta
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AccuracyCurve(Shown):
-    """Accuracy against noise: rms in beta (n,), accuracy (n,), its standard error over noise draws (n,), clips."""
+    """Accuracy against noise: rms in beta (n,), accuracy (n,), its standard error over noise draws (n,), clips.
+
+    With another metric, `accuracy` is its score.
+    """
 
     sigma: np.ndarray
     accuracy: np.ndarray
@@ -27,13 +30,14 @@ class AccuracyCurve(Shown):
     without: float
     clips: int
     repeats: int
+    metric: Metric = field(default=ACCURACY)
 
     def shown(self) -> tuple[str, Rows]:
-        """Accuracy without noise and under the largest."""
+        """Accuracy, or score, without noise and under the largest."""
         largest = int(np.argmax(self.sigma))
-        accuracy = f"{100 * self.accuracy[largest]:.1f} % +- {100 * self.error[largest]:.1f} %"
+        accuracy = f"{self.metric.text(self.accuracy[largest])} +- {self.metric.text(self.error[largest])}"
         rows = [
-            ("without noise", f"{100 * self.without:.1f} %"),
+            ("without noise", self.metric.text(self.without)),
             (f"with {self.sigma[largest]:.3g} beta rms", accuracy),
         ]
         draws = counted(self.repeats, "draw")
@@ -139,15 +143,20 @@ def analyze_noise(chip: Chip, x: np.ndarray) -> tuple[LayerNoise, ...]:
 
 
 def accuracy_under_noise(
-    chip: Chip, x: np.ndarray, labels: np.ndarray, sigmas: np.ndarray, *, repeats: int = 3, seed: int = 1
+    chip: Chip, x: np.ndarray, labels: np.ndarray | Goal, sigmas: np.ndarray, *, repeats: int = 3, seed: int = 1
 ) -> AccuracyCurve:
     """Accuracy over noise: every recurrent layer's candidates carry an rms of sigma times its threshold.
 
+    `labels` (S,) are those of the clips, or a Goal with another metric.
     Raises ParameterError for a noise that is negative or not a number, no repeat, a label that is not the number of a
-    class, or a network without pooling.
+    class, or a network without pooling if the metric needs it.
     """
     in_range("repeats", repeats, 1, 10_000)
-    labels = class_labels(labels, x.shape[1], chip.design.classes)
+    goal = Goal.of(labels)
+    metric = goal.metric
+    if metric == ACCURACY:
+        chip.design.check_pooling()
+    truth = metric.checked(goal.truth, chip.design.output_shape(x), len(x))
     for sigma in sigmas:
         in_range("sigmas", sigma, 0.0, 1e3, hint="rms noise in beta")
     means, errors = [], []
@@ -157,12 +166,18 @@ def accuracy_under_noise(
             for layer in chip.layers
         )
         noisy = replace(chip, layers=layers)
-        scores = [float(np.mean(simulate(noisy, x, noise_seed=seed + r).classes == labels)) for r in range(repeats)]
-        mean = float(np.mean(scores))
+        runs = [metric.per_clip(simulate(noisy, x, noise_seed=seed + r).logits, truth) for r in range(repeats)]
+        mean = float(np.mean([float(np.mean(run)) for run in runs]))
         means.append(mean)
-        # clips are the larger sample: a binomial error over all trials, not only the spread of a few draws
-        errors.append(float(np.sqrt(max(mean * (1.0 - mean), 1e-12) / (len(labels) * repeats))))
-    without = float(np.mean(simulate(chip, x).classes == labels))
-    return AccuracyCurve(
-        np.asarray(sigmas, dtype=float), np.array(means), np.array(errors), without, len(labels), repeats
-    )
+        errors.append(_standard_error(np.stack(runs), mean, metric))
+    without = metric.score(simulate(chip, x).logits, truth)
+    sigma = np.asarray(sigmas, dtype=float)
+    return AccuracyCurve(sigma, np.array(means), np.array(errors), without, x.shape[1], repeats, metric)
+
+
+def _standard_error(runs: np.ndarray, mean: float, metric: Metric) -> float:
+    """Of the mean of scores (repeats, S); clips are the larger sample, so it is not that of a few draws alone."""
+    if metric.has_classes:  # a binomial error over all trials
+        return float(np.sqrt(max(mean * (1.0 - mean), 1e-12) / runs.size))
+    clips = runs.mean(axis=0)
+    return float(clips.std(ddof=1) / np.sqrt(len(clips))) if len(clips) > 1 else 0.0

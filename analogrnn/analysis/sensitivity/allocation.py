@@ -8,8 +8,8 @@ group g, and e_g = -dL/d ln s_g its elasticity. At the best s under sum A_g s_g 
 If L = f(sum V_g / s_g) with any increasing f, then e_g is proportional to V_g / s_g, and the best share is proportional
 to sqrt(V_g A_g), which equals sqrt(e_g x share_g) at any s. So one step from the measured elasticities suffices; a
 second step corrects for groups that behave differently. L is the share of clips that get a class other than on the
-nominal chip. An elasticity is a difference over a factor of four in variance, on the same chips (common random
-numbers).
+nominal chip (of an error: the mean distance of the outputs from the nominal ones). An elasticity is a difference over a
+factor of four in variance, on the same chips (common random numbers).
 
 The gain is predicted with f as a power with exponent (sum of e) / L. It is then measured on other chips and other
 clips: each chip is scored with both areas, so that the difference has a small error.
@@ -23,15 +23,16 @@ Source  Pelgrom et al., JSSC 24(5), 1989; the rule for the shares is the Lagrang
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from analogrnn.analysis.sensitivity.changed_chips import Change, group_areas, groups_of
 from analogrnn.analysis.sensitivity.indices import ChipScorer, Progress, SensitivityOptions, standard_error
-from analogrnn.datasets import LabelledClips
+from analogrnn.datasets import Clips
 from analogrnn.design import Design, Geometry
 from analogrnn.errors import ParameterError
+from analogrnn.metrics import ACCURACY, Metric
 from analogrnn.statistics import Paired, paired
 from analogrnn.technology import Technology
 
@@ -52,7 +53,10 @@ class Round:
 
 @dataclass(frozen=True, eq=False)
 class Confirmed:
-    """The same chips with both areas, on the test clips. A gain is the value allocated less the value uniform."""
+    """The same chips with both areas, on the test clips. A gain is the improvement of allocated over uniform areas.
+
+    With another metric, `accuracy` is its score.
+    """
 
     accuracy: tuple[float, float]  # uniform, allocated
     accuracy_gain: float
@@ -63,6 +67,7 @@ class Confirmed:
     chips: int
     margin: float
     scores: tuple[np.ndarray, np.ndarray]
+    metric: Metric = field(default=ACCURACY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +88,8 @@ class Allocation:
 
 def allocate_area(
     design: Design,
-    validation: LabelledClips,
-    test: LabelledClips,
+    validation: Clips,
+    test: Clips,
     options: SensitivityOptions | None = None,
     *,
     rounds: int = 2,
@@ -97,14 +102,14 @@ def allocate_area(
     options = options or SensitivityOptions()
     groups, areas = groups_of(design), group_areas(design)
     area = np.array([areas[group] for group in groups])
-    scorer = ChipScorer(design, validation, options.seed)
+    scorer = ChipScorer(design, validation, options.seed, options.metric)
     scorer.report(progress, rounds * (2 * len(groups) + 1) * options.chips + 2 * options.chips)
     scale, done = np.ones(len(groups)), []
     for _ in range(rounds):
         done.append(_elasticities(scorer, groups, scale, options))
         scale = next_scale(area, scale, done[-1].elasticity)
     predicted = predicted_loss(done[-1], scale)
-    report = ChipScorer(design, test, options.seed)
+    report = ChipScorer(design, test, options.seed, options.metric)
     report.report(progress and (lambda n, _: progress(scorer.done + n, scorer.total)), 2 * options.chips)
     confirmed = confirm(report, dict(zip(groups, scale, strict=True)), options)
     sizes = {group: _geometry(_drawn(design, group), float(s)) for group, s in zip(groups, scale, strict=True)}
@@ -149,10 +154,11 @@ def confirm(scorer: ChipScorer, scale: Mapping[str, float], options: Sensitivity
     """Score fresh chips with uniform and with allocated areas, with the same draws in each pair."""
     first = options.chips  # the chips before these were used for the choice
     changes = (Change(), Change(factor=spread_factors(scorer.design, scale)))
-    accuracy = [scorer.accuracy(change, options.chips, first) for change in changes]
+    accuracy = [scorer.scores(change, options.chips, first) for change in changes]
     loss = [1.0 - scorer.agreement(change, options.chips, first) for change in changes]
-    good = [y >= scorer.nominal - options.margin - 1e-12 for y in accuracy]
-    gain = accuracy[1] - accuracy[0]
+    least = scorer.metric.worse_by(scorer.nominal, options.margin + 1e-12)
+    good = [scorer.metric.reaches(y, least) for y in accuracy]
+    gain = scorer.metric.gain(accuracy[0], accuracy[1])
     return Confirmed(
         (float(accuracy[0].mean()), float(accuracy[1].mean())),
         float(gain.mean()),
@@ -163,6 +169,7 @@ def confirm(scorer: ChipScorer, scale: Mapping[str, float], options: Sensitivity
         options.chips,
         options.margin,
         (accuracy[0], accuracy[1]),
+        scorer.metric,
     )
 
 
@@ -179,8 +186,9 @@ def _elasticities(scorer: ChipScorer, groups: tuple[str, ...], scale: np.ndarray
     at = dict(zip(groups, scale.tolist(), strict=True))
     loss = 1.0 - scorer.agreement(Change(factor=spread_factors(scorer.design, at)), options.chips)
     if not loss.any():
+        what = "class" if scorer.metric.kind == "share" else "output"
         raise ParameterError(
-            f"mismatch changes no class of {scorer.design.name} on these clips, so no area is better "
+            f"mismatch changes no {what} of {scorer.design.name} on these clips, so no area is better "
             "than another: use smaller devices, or more clips."
         )
     found = []

@@ -12,21 +12,24 @@ approximation).
 Indices describe the spread over chips; losses are means. `by_cell` and `by_device` are the mean loss of chips on which
 nothing else deviates. `recovered` is the mean gain of the same chips if one group alone is perfect.
 
+The score is the accuracy, or another metric; losses and gains follow its direction.
+
 Source  Saltelli et al., Comput. Phys. Commun. 181(2), 2010 (S_g, and T_g after Jansen, CPC 117, 1999);
         Gamboa, Janon, Klein & Lagnoux, Electron. J. Stat. 8, 2014 (pick-freeze for any random input, vectors included);
         Herman & Usher, JOSS 2(9), 2017 (SALib)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from analogrnn.analysis.sensitivity.changed_chips import Change, changed_chips, device_groups, group_areas, groups_of
 from analogrnn.chip import nominal_chip
-from analogrnn.datasets import LabelledClips, class_labels
+from analogrnn.datasets import Clips
 from analogrnn.design import Design
 from analogrnn.errors import MissingDependencyError, ParameterError, in_range
+from analogrnn.metrics import ACCURACY, Metric
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import simulate
 
@@ -40,8 +43,9 @@ class SensitivityOptions:
     seed        of the chips
     chips       chips of each kind (A, B and each AB_g)
     single      chips for each cell and for each device type
-    margin      accuracy that a good chip may lose compared with the nominal chip, as a fraction
+    margin      accuracy that a good chip may lose compared with the nominal chip, as a fraction; or growth of an error
     confidence  of the intervals of the indices
+    metric      how a chip is scored
     """
 
     seed: int = 1
@@ -49,12 +53,13 @@ class SensitivityOptions:
     single: int = 48
     margin: float = 0.05
     confidence: float = 0.95
+    metric: Metric = field(default=ACCURACY)
 
     def __post_init__(self) -> None:
         for name, low in (("chips", 8), ("single", 2)):
             if in_range(f"SensitivityOptions.{name}", getattr(self, name), low, 10**6) != int(getattr(self, name)):
                 raise ParameterError(f"SensitivityOptions.{name} = {getattr(self, name)!r} is not a whole number.")
-        in_range("SensitivityOptions.margin", self.margin, 0.0, 1.0)
+        in_range("SensitivityOptions.margin", self.margin, 0.0, 1.0 if self.metric.kind == "share" else 1e300)
         in_range("SensitivityOptions.confidence", self.confidence, 0.5, 0.9999)
 
 
@@ -72,7 +77,7 @@ class Indices:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Accuracy lost (or recovered) for each name: mean over chips and its standard error, (n,) each."""
+    """Accuracy, or score, lost (or recovered) for each name: mean over chips and its standard error, (n,) each."""
 
     names: tuple[str, ...]
     loss: np.ndarray
@@ -103,25 +108,24 @@ class Sensitivity(Shown):
 
     def shown(self) -> tuple[str, Rows]:
         """What mismatch costs, and the group with the largest share in it."""
-        group = int(np.argmax(self.indices[0].total))
+        group, metric = int(np.argmax(self.indices[0].total)), self.options.metric
         share = f"{self.indices[0].total[group]:.2f} +- {self.indices[0].total_error[group]:.2f}"
         rows = [
-            (
-                "good chips",
-                f"{100 * self.good:.1f} % (at most {100 * self.options.margin:.3g} % less than the nominal)",
-            ),
-            ("largest total index", f"{self.groups[group]}, {share} of the variance of the accuracy"),
+            ("good chips", f"{100 * self.good:.1f} % (at most {self.margin_text} than the nominal)"),
+            ("largest total index", f"{self.groups[group]}, {share} of the variance of the {metric.title}"),
         ]
-        accuracy = f"{100 * self.nominal:.1f} % nominal, {100 * self.mean:.1f} % over chips"
-        return f"Sensitivity of {self.network}: accuracy {accuracy}, {counted(self.clips, 'clip')}", rows
+        scores = f"{metric.text(self.nominal)} nominal, {metric.text(self.mean)} over chips"
+        return f"Sensitivity of {self.network}: {metric.title} {scores}, {counted(self.clips, 'clip')}", rows
+
+    @property
+    def margin_text(self) -> str:
+        """What a good chip may lose, as in `5 % less`."""
+        margin = self.options.margin
+        return f"{100 * margin:.3g} % less" if self.options.metric.kind == "share" else f"{margin:.3g} more"
 
 
 def analyze_sensitivity(
-    design: Design,
-    examples: LabelledClips,
-    options: SensitivityOptions | None = None,
-    *,
-    progress: Progress | None = None,
+    design: Design, examples: Clips, options: SensitivityOptions | None = None, *, progress: Progress | None = None
 ) -> Sensitivity:
     """Score chips of `design` on labelled clips, and attribute their spread and their loss to devices.
 
@@ -132,21 +136,21 @@ def analyze_sensitivity(
     options = options or SensitivityOptions()
     groups, devices = groups_of(design), tuple(device_groups(design))
     cells = [(layer.name, i) for layer in design.ladders for i in range(layer.width)]
-    scorer = ChipScorer(design, examples, options.seed)
+    scorer, metric = ChipScorer(design, examples, options.seed, options.metric), options.metric
     total = (2 + 2 * len(groups)) * options.chips + (len(cells) + len(devices)) * options.single
     scorer.report(progress, total)
-    plain = scorer.accuracy(Change(), options.chips)
-    other = scorer.accuracy(Change(swapped=frozenset(groups)), options.chips)
-    mixed = np.stack([scorer.accuracy(Change(swapped=frozenset({group})), options.chips) for group in groups])
-    least = scorer.nominal - options.margin - 1e-12
-    good = [(y >= least).astype(float) for y in (plain, other, mixed)]
+    plain = scorer.scores(Change(), options.chips)
+    other = scorer.scores(Change(swapped=frozenset(groups)), options.chips)
+    mixed = np.stack([scorer.scores(Change(swapped=frozenset({group})), options.chips) for group in groups])
+    least = metric.worse_by(scorer.nominal, options.margin + 1e-12)
+    good = [metric.reaches(y, least).astype(float) for y in (plain, other, mixed)]
     indices = (
-        sobol_indices("accuracy", groups, plain, other, mixed, options),
+        sobol_indices(metric.name, groups, plain, other, mixed, options),
         sobol_indices("good", groups, good[0], good[1], good[2], options),
     )
-    frozen = [scorer.accuracy(Change(factor={group: 0.0}), options.chips) for group in groups]
-    alone = [scorer.accuracy(Change(cell=cell), options.single) for cell in cells]
-    single = [scorer.accuracy(Change(factor={device: 1.0}, rest=0.0), options.single) for device in devices]
+    frozen = [scorer.scores(Change(factor={group: 0.0}), options.chips) for group in groups]
+    alone = [scorer.scores(Change(cell=cell), options.single) for cell in cells]
+    single = [scorer.scores(Change(factor={device: 1.0}, rest=0.0), options.single) for device in devices]
     areas = group_areas(design)
     return Sensitivity(
         network=design.name,
@@ -160,11 +164,11 @@ def analyze_sensitivity(
         indices=indices,
         recovered=Losses(
             groups,
-            np.array([(y - plain).mean() for y in frozen]),
+            np.array([metric.gain(plain, y).mean() for y in frozen]),
             np.array([standard_error(y - plain) for y in frozen]),
         ),
-        by_cell=losses([f"{layer}[{i}]" for layer, i in cells], alone, scorer.nominal),
-        by_device=losses(devices, single, scorer.nominal),
+        by_cell=losses([f"{layer}[{i}]" for layer, i in cells], alone, scorer.nominal, metric),
+        by_device=losses(devices, single, scorer.nominal, metric),
         clips=len(examples),
     )
 
@@ -172,16 +176,22 @@ def analyze_sensitivity(
 class ChipScorer:
     """Scores changed chips of one design on one set of clips, without noise."""
 
-    def __init__(self, design: Design, examples: LabelledClips, seed: int) -> None:
-        class_labels(examples.labels, len(examples), design.classes)
-        if design.classes < 2:
+    def __init__(self, design: Design, examples: Clips, seed: int, metric: Metric = ACCURACY) -> None:
+        if metric == ACCURACY:
+            design.check_pooling()
+        if examples.truth is None:
+            raise ParameterError("examples has no labels and no targets; give LabelledClips or TargetClips.")
+        shape = design.output_shape(examples.x)
+        self.truth = metric.checked(examples.truth, shape, len(examples.x))
+        if metric.kind == "share" and shape[-1] < 2:
             raise ParameterError(
                 f"{design.name} has one output, so every clip has the same class and mismatch changes none; "
                 "give a network with two or more outputs."
             )
-        self.design, self.examples, self.seed = design, examples, seed
-        self.classes = simulate(nominal_chip(design), examples.x).classes
-        self.nominal = float(np.mean(self.classes == examples.labels))
+        self.design, self.examples, self.seed, self.metric = design, examples, seed, metric
+        self._outputs = simulate(nominal_chip(design), examples.x).logits
+        self._spread = float(self._outputs.std()) or 1.0
+        self.nominal = metric.score(self._outputs, self.truth)
         self._progress: Progress | None = None
         self.done = self.total = 0
 
@@ -189,18 +199,29 @@ class ChipScorer:
         """Call `progress(done, total)` after every chip from now on."""
         self._progress, self.done, self.total = progress, 0, total
 
-    def accuracy(self, change: Change, chips: int, first: int = 0) -> np.ndarray:
-        """(chips,) accuracy of the changed chips first, first + 1, ..."""
-        return self._score(change, range(first, first + chips), self.examples.labels)
+    def scores(self, change: Change, chips: int, first: int = 0) -> np.ndarray:
+        """(chips,) accuracy, or score, of the changed chips first, first + 1, ..."""
+        return self._of_each(change, range(first, first + chips), lambda y: self.metric.score(y, self.truth))
 
     def agreement(self, change: Change, chips: int, first: int = 0) -> np.ndarray:
-        """(chips,) share of clips with the same class as on the nominal chip."""
-        return self._score(change, range(first, first + chips), self.classes)
+        """(chips,) share of clips (per step: of steps) with the same class as on the nominal chip.
 
-    def _score(self, change: Change, numbers: range, target: np.ndarray) -> np.ndarray:
+        For an error of real outputs: one less their mean distance from those of the nominal chip, over the standard
+        deviation of the latter.
+        """
+        return self._of_each(change, range(first, first + chips), self._same)
+
+    def _same(self, outputs: np.ndarray) -> float:
+        if self.metric.has_classes:
+            return float(np.mean(self.metric.classes(outputs) == self.metric.classes(self._outputs)))
+        if self.metric.kind == "share":
+            return float(np.mean(outputs.argmax(axis=-1) == self._outputs.argmax(axis=-1)))
+        return 1.0 - float(np.mean(np.abs(outputs - self._outputs))) / self._spread
+
+    def _of_each(self, change: Change, numbers: range, value: Callable[[np.ndarray], float]) -> np.ndarray:
         factory, found = changed_chips(self.design, self.seed, change), np.empty(len(numbers))
         for j, number in enumerate(numbers):
-            found[j] = np.mean(simulate(factory.chip(number), self.examples.x).classes == target)
+            found[j] = value(simulate(factory.chip(number), self.examples.x).logits)
             self.done += 1
             if self._progress:
                 self._progress(self.done, self.total)
@@ -239,9 +260,11 @@ def sobol_indices(
     return Indices(score, float(np.var(both)), *(np.asarray(found[key]) for key in ("S1", "S1_conf", "ST", "ST_conf")))
 
 
-def losses(names: tuple[str, ...] | list[str], scores: list[np.ndarray], nominal: float) -> Losses:
-    """Mean loss of accuracy and its standard error for each name; scores are accuracies of chips."""
-    loss = np.array([nominal - float(y.mean()) for y in scores])
+def losses(
+    names: tuple[str, ...] | list[str], scores: list[np.ndarray], nominal: float, metric: Metric = ACCURACY
+) -> Losses:
+    """Mean loss of accuracy, or score, and its standard error for each name; scores are those of chips."""
+    loss = np.array([metric.loss(float(y.mean()), nominal) for y in scores])
     return Losses(tuple(names), loss, np.array([standard_error(y) for y in scores]))
 
 

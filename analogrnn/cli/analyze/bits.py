@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
-from analogrnn.cli.data import add_inputs, flag_of, labelled_inputs_of, validation_of
+from analogrnn.cli.data import add_inputs, add_metric, flag_of, scored_inputs_of, validation_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import ParameterError
@@ -17,7 +17,8 @@ from analogrnn.units import whole_number
 if TYPE_CHECKING:
     from analogrnn.analysis.bits.quantise import Quantised
     from analogrnn.analysis.bits.search import BitsReport, GroupBits
-    from analogrnn.datasets import LabelledClips
+    from analogrnn.datasets import Clips
+    from analogrnn.metrics import Metric
     from analogrnn.network import Network
     from analogrnn.statistics import Paired
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
+    add_metric(parser)
     add_common(parser, seed=False)
     parser.add_argument(
         "--groups", metavar="G,G,..", help="which groups to quantise (default all); the others stay as trained"
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number,
         default=0.01,
         metavar="X",
-        help="accuracy that may be lost, as a fraction (default 0.01)",
+        help="accuracy that may be lost, as a fraction, or growth of an error that is allowed (default 0.01)",
     )
     parser.add_argument(
         "--sure",
@@ -86,10 +88,10 @@ def run(args: argparse.Namespace) -> int:
     design = design_of(args, network)
     convention = Convention(args.grid, args.reference, not args.independent, args.bias)
     groups = tuple(name.strip() for name in args.groups.split(",") if name.strip()) if args.groups else None
-    settings = Settings(within=args.within, sure=args.sure, longest=args.longest, groups=groups)
+    validation, test, metric = examples_of(args, network)
+    settings = Settings(within=args.within, sure=args.sure, longest=args.longest, groups=groups, metric=metric)
     if args.word_lengths:
         settings = replace(settings, word_lengths=_word_lengths(args.word_lengths, settings.chosen(design)))
-    validation, test = examples_of(args, network)
     with ui.progress("word lengths") as progress:
         report = analyze_bits(design, validation, test, convention, settings=settings, progress=progress)
     quantised = quantise(design, report.word_lengths, convention) if report.word_lengths else None
@@ -104,15 +106,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if quantised is not None and not report.warnings else 1
 
 
-def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[LabelledClips, LabelledClips]":
-    """Validation clips and test clips: two parts of the data set, or the even and the odd clips of a data file."""
-    inputs, other = labelled_inputs_of(args, network), validation_of(args, network)
+def examples_of(args: argparse.Namespace, network: "Network") -> "tuple[Clips, Clips, Metric]":
+    """Validation clips and test clips: two parts of the data set, or the even and the odd clips of a data file.
+
+    And the metric that scores them.
+    """
+    inputs, goal = scored_inputs_of(args, network)
+    other = validation_of(args, network)
     if other is not None:
-        assert isinstance(other, type(inputs))
-        return other, inputs
+        return other, inputs, goal.metric
     if len(inputs) < 2:
         raise ParameterError(f"{flag_of(args)} holds one clip; give at least two, one for validation and one for test.")
-    return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2))
+    return inputs.take(slice(0, None, 2)), inputs.take(slice(1, None, 2)), goal.metric
 
 
 def _word_lengths(text: str, groups: tuple[str, ...]) -> dict[str, int]:
@@ -132,9 +137,11 @@ def _word_lengths(text: str, groups: tuple[str, ...]) -> dict[str, int]:
 def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
     from analogrnn.analysis.bits.quantise import GROUPS  # noqa: PLC0415
 
+    metric = report.metric
     ui.say(
-        f"{report.network}: as trained {100 * report.trained_test:.1f} % on the test clips, "
-        f"{100 * report.trained_validation:.1f} % on the validation clips"
+        f"{report.network}: {'' if metric.has_classes else f'{metric.title} '}as trained "
+        f"{metric.text(report.trained_test)} on the test clips, {metric.text(report.trained_validation)} on the "
+        "validation clips"
     )
     rows = []
     for item in (*report.groups, report.together):
@@ -152,8 +159,8 @@ def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
         ui.table(
             "together",
             [
-                ("on the validation clips", _difference(report.validation)),
-                ("on the test clips", _difference(report.test)),
+                ("on the validation clips", _difference(report.validation, metric)),
+                ("on the test clips", _difference(report.test, metric)),
                 ("all codes", f"{report.storage} bits"),
                 *_integer_rows(quantised),
             ],
@@ -162,7 +169,10 @@ def _show(ui: Ui, report: "BitsReport", quantised: "Quantised | None") -> None:
         ui.say(f"warning: {warning}")
 
 
-def _difference(seen: "Paired") -> str:
+def _difference(seen: "Paired", metric: "Metric") -> str:
+    if not metric.has_classes:
+        test, change = "paired t-test", f"{seen.difference:+.3g} +- {seen.error:.3g}"
+        return f"{metric.text(seen.accuracy)}, {change} ({test} p = {seen.p_value:.2g}, {seen.clips} clips)"
     return (
         f"{100 * seen.accuracy:.2f} %, {100 * seen.difference:+.2f} +- {100 * seen.error:.2f} points "
         f"(McNemar p = {seen.p_value:.2g}, {seen.clips} clips)"
@@ -201,7 +211,7 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
             "refused": {str(bits): why for bits, why in item.refused.items()},
         }
 
-    return {
+    answer = {
         "network": report.network,
         "convention": asdict(report.convention),
         "within": report.within,
@@ -217,6 +227,7 @@ def _answer(report: "BitsReport", quantised: "Quantised | None") -> dict[str, An
         "warnings": list(report.warnings),
         "groups": [group(item) for item in (*report.groups, report.together)],
     }
+    return answer if report.metric.name == "accuracy" else answer | {"metric": report.metric.name}
 
 
 def _write(folder: Path, quantised: "Quantised | None", answer: dict[str, Any]) -> None:
@@ -232,9 +243,9 @@ def _write(folder: Path, quantised: "Quantised | None", answer: dict[str, Any]) 
 def _draw(folder: Path, report: "BitsReport") -> None:
     from analogrnn.figures.bits import draw_accuracy_over_bits  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
-    c = report.convention
+    c, clips = report.convention, report.test.clips if report.test else 0
     title = (
-        f"{report.network}: accuracy over word lengths, {report.test.clips if report.test else 0} test clips; "
+        f"{report.network}: {report.metric.title} over word lengths, {clips} test clips; "
         f"{c.grid} steps, one reference per {c.reference}"
     )
     draw_accuracy_over_bits(report, title, folder / "accuracy_over_bits.png")

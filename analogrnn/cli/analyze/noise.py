@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
-from analogrnn.cli.data import add_inputs, inputs_of
+from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.simulate import NO_POOLING
 from analogrnn.cli.ui import Ui
-from analogrnn.datasets import LabelledClips
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.metrics import ACCURACY
 from analogrnn.streams import MOST_CHIP
 from analogrnn.units import plain_number
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "all")
+    add_metric(parser)
     add_common(parser)
     parser.add_argument(
         "--chip", type=whole, metavar="K", help="analyse chip K, with mismatch (default: the nominal chip)"
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.chip is not None:
         in_range("--chip", args.chip, 0, MOST_CHIP)
     design, inputs = design_of(args, network), inputs_of(args, network)
+    goal = goal_of(args, network, inputs)
     chip = nominal_chip(design) if args.chip is None else draw_chip(design, args.seed, args.chip)
     found = analyze_noise(chip, inputs.x)
     title = f"{network.name}, {'nominal' if args.chip is None else f'chip {args.chip}'}"
@@ -56,17 +58,16 @@ def run(args: argparse.Namespace) -> int:
         "layers": [layer.as_dict() for layer in found],
     }
     curve = None
-    if design.pooling and isinstance(inputs, LabelledClips):
-        curve = accuracy_under_noise(
-            chip, inputs.x, inputs.labels, np.array(sigmas), repeats=args.repeats, seed=args.seed
-        )
-        answer["accuracy"] = {
+    if goal is not None and (design.pooling or goal.metric != ACCURACY):
+        curve = accuracy_under_noise(chip, inputs.x, goal, np.array(sigmas), repeats=args.repeats, seed=args.seed)
+        name = goal.metric.name
+        answer[name] = {
             "sigma_beta": sigmas,
-            "accuracy": curve.accuracy.tolist(),
+            name: curve.accuracy.tolist(),
             "standard_error": curve.error.tolist(),
             "without_noise": curve.without,
         }
-    if not design.pooling:
+    elif not design.pooling:
         answer["note"] = NO_POOLING
         ui.say(f"{title}: {NO_POOLING}")
     for layer in found:
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         figures.draw_flips(float(found[0].sigma.max()), title, args.out / "noise_flips.png", seed=args.seed)
         figures.draw_crossover(args.out / "noise_crossover.png", seed=args.seed)
         if curve is not None:
-            label, place = f"{title}: accuracy under noise", args.out / "noise_accuracy.png"
+            label, place = f"{title}: {curve.metric.title} under noise", args.out / "noise_accuracy.png"
             figures.draw_accuracy_under_noise({network.name: curve}, label, place)
         ui.say(f"{args.out / 'noise.json'} and its figures")
     return 0
@@ -121,12 +122,14 @@ def _show(ui: Ui, title: str, layer: "LayerNoise") -> None:
 
 
 def _show_accuracy(ui: Ui, curve: "AccuracyCurve") -> None:
+    metric = curve.metric
     rows = [
-        (f"{s:g}", f"{100 * a:.1f} %", f"{100 * e:.1f} %")
+        (f"{s:g}", metric.text(a), metric.text(e))
         for s, a, e in zip(curve.sigma, curve.accuracy, curve.error, strict=True)
     ]
-    heading = f"accuracy, {curve.clips} clips, {curve.repeats} draws (without noise {100 * curve.without:.1f} %)"
-    ui.columns(heading, ("noise / beta", "accuracy", "standard error"), rows)
+    draws = f"{curve.clips} clips, {curve.repeats} draws"
+    heading = f"{metric.title}, {draws} (without noise {metric.text(curve.without)})"
+    ui.columns(heading, ("noise / beta", metric.title, "standard error"), rows)
 
 
 def _sigmas(text: str | None) -> list[float]:

@@ -210,7 +210,7 @@ def test_the_report_holds_every_group_cell_and_device(design, examples):
     again = analyze_sensitivity(design, examples, SensitivityOptions(chips=16, single=4))
     assert_array_equal(found.indices[0].total, again.indices[0].total)
     # with no mismatch at all nothing is lost
-    assert ChipScorer(design, examples, 1).accuracy(Change(rest=0.0), 3).tolist() == [1.0] * 3
+    assert ChipScorer(design, examples, 1).scores(Change(rest=0.0), 3).tolist() == [1.0] * 3
 
 
 def test_the_share_of_area_of_the_best_allocation_is_that_of_the_elasticity():
@@ -272,7 +272,7 @@ def test_an_allocation_on_chips_gains_where_one_group_has_too_little(design, exa
     many = SensitivityOptions(chips=96)  # a loss of 0.08 by 96 chips is five of its standard errors
     starved = confirm(scorer, {"threshold": 1.0 / 16.0}, many)
     assert starved.accuracy_gain < -3 * starved.accuracy_error
-    assert_array_equal(starved.scores[0], scorer.accuracy(Change(), 96, 96))
+    assert_array_equal(starved.scores[0], scorer.scores(Change(), 96, 96))
     assert found.confirmed.accuracy_gain > -3 * found.confirmed.accuracy_error
 
 
