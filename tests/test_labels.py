@@ -109,4 +109,4 @@ def test_every_function_that_takes_labels_refuses_wrong_ones_before_it_computes(
 def test_a_campaign_of_whole_floats_is_that_of_integers(design):
     whole, floats = (run_monte_carlo(design, X, y, 2) for y in (np.array([0, 1, 2]), np.array([0.0, 1.0, 2.0])))
     assert_array_equal(whole.accuracy, floats.accuracy)
-    assert floats.labels.dtype == np.int64
+    assert floats.truth.dtype == np.int64

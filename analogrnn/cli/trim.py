@@ -66,11 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
-    in_range("--accept", args.accept, 0.0, 1e300)
     in_range("--least-yield", args.least_yield, 0.0, 1.0)
     options = TrimOptions(args.bits, args.sharing, args.repeats, args.calibration_clips)
     plan = plan_trim(design_of(args, network), options)
     clips = _clips(args, network)
+    assert clips.goal is not None
+    in_range("--accept", args.accept, 0.0, 1.0 if clips.goal.metric.kind == "share" else 1e300)
     if args.chip is not None:
         chips = [int(in_range("--chip", args.chip, 0, MOST_CHIP))]
     else:
