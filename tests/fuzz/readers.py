@@ -21,8 +21,8 @@ import tomli_w
 
 from analogrnn import library
 from analogrnn.campaign.chunks import MAGIC, Chunk, decode, encode
-from analogrnn.cli.arguments import _read_inputs
-from analogrnn.errors import AnalogrnnError, plain_array
+from analogrnn.datasets import Clips, Sequences, read_data
+from analogrnn.errors import AnalogrnnError
 from analogrnn.network import Cmru, InputEncoding, Linear, Network, Pooling
 from analogrnn.network.files import load, save_network
 from analogrnn.spice.engine import check_deck
@@ -131,22 +131,37 @@ def _read_network(suffix: str) -> Callable[[bytes, Path], None]:
 # ---------------------------------------------------------------- inputs
 
 
-def _seed_inputs() -> list[bytes]:
+def _seed_inputs() -> list[list[bytes]]:
+    x, frames = np.linspace(-1.0, 1.0, 12).reshape(3, 2, 2), np.linspace(-1.0, 1.0, 10).reshape(5, 2)
+    return [
+        _seed_archive(x=x, labels=np.array([0, 1])),
+        _seed_archive(features=frames, lengths=np.array([2, 3]), labels=np.array([0, 1, 1, 0, 1])),
+        _seed_archive(features=frames, lengths=np.array([2, 3]), targets=np.array([[0.5], [0.25]])),
+    ]
+
+
+def _seed_archive(**arrays: np.ndarray) -> list[bytes]:
     out = io.BytesIO()
-    np.savez(out, x=np.linspace(-1.0, 1.0, 12).reshape(3, 2, 2), labels=np.array([0, 1]))
+    np.savez(out, **arrays)
     return _seed_zip(out.getvalue())
 
 
 def _inputs(data: bytes, folder: Path) -> None:
     path = _put(folder, "inputs.npz", data)
-    clips = _read_inputs(path, 2)
-    value, labels = plain_array("x", clips.x), getattr(clips, "labels", None)
+    found = read_data(path, "inputs", 2)
+    given = {"x": found.x} if isinstance(found, Clips) else {"features": np.concatenate(found.features)}
+    if isinstance(found, Sequences):
+        given["lengths"] = found.lengths
+    for name in ("labels", "targets"):
+        if len(getattr(found, name, ())):
+            given[name] = getattr(found, name)
     # not np.load, which looks at the first bytes: a zip file may start with others
     with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
-        if not np.array_equal(value, arrays["x"], equal_nan=True):
-            raise Silent("x is not what the file holds")
-        if labels is not None and not np.array_equal(labels, arrays["labels"]):
-            raise Silent("labels are not what the file holds")
+        for name, value in given.items():
+            if not np.array_equal(np.ravel(value), np.ravel(arrays[name]), equal_nan=True):
+                raise Silent(f"{name} is not what the file holds")
+        if any(name in arrays and name not in given for name in ("labels", "targets")):
+            raise Silent("labels or targets of the file are missing")
 
 
 # ---------------------------------------------------------------- TOML
@@ -313,7 +328,7 @@ def readers(folder: Path) -> list[Reader]:
     return [
         Reader("network.safetensors", [_seed_safetensors(folder)], _safetensors, _read_network(".safetensors")),
         Reader("network.npz", [_seed_npz(folder)], _zip, _read_network(".npz")),
-        Reader("inputs.npz", [_seed_inputs()], _zip, _inputs),
+        Reader("inputs.npz", _seed_inputs(), _zip, _inputs),
         Reader("calibration", [calibration], _join, _calibration),
         Reader("specification", [specs], _join, _specs),
         Reader("quantity", [(text,) for text in texts], _join, _quantities),
