@@ -12,7 +12,19 @@ from typing import Any
 
 import tomli_w
 
-from analogrnn.calibrate import cells, corners, dpis, entries, ladders, maps, noises, stairs, statics, switching
+from analogrnn.calibrate import (
+    cells,
+    corners,
+    dpis,
+    entries,
+    ladders,
+    maps,
+    noises,
+    soft_thresholds,
+    stairs,
+    statics,
+    switching,
+)
 from analogrnn.calibrate.bench import CalibrationBench, Numbers, Probe, Setup, others
 from analogrnn.calibrate.entries import Entry
 from analogrnn.campaign import write_whole
@@ -61,6 +73,7 @@ class Campaign:
             technology, units = self._bench_technology(b), self._units(b.setup)
             found += [cells.maps_probe(b, units)]
             found += [ladders.ladder_probe(b, technology, unit, cell) for unit in units for cell in (0, 1)]
+            found += [soft_thresholds.soft_probe(b)]
         found += [dpis.dpi_probe(bench, f"dpi_c{n}", dpis.standard(bench, c=n * setup.c_dpi)) for n in (1, 2, 4)]
         found += [statics.device_probe(bench, p) for p in "np"] + [statics.mirror_probe(bench)]
         found += [noises.noise_probe(bench, standard), dpis.leak_probe(bench)]
@@ -81,7 +94,7 @@ class Campaign:
         }
         for bench in self.benches:
             measured = maps.columns(bench.setup, results, gain)
-            found |= maps.map_entries(bench.setup, measured)
+            found |= maps.map_entries(bench.setup, measured) | soft_thresholds.soft_entries(bench.setup, results)
             found |= maps.trim_entries(bench, self._bench_technology(bench), results, measured)
         if not self.quick:
             technology = ladders.bench_technology(setup, self._known() | simulated)

@@ -1,6 +1,7 @@
 """Network + Technology -> Design."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -40,6 +41,7 @@ def map_network(
     ladders = [layer for layer in lowered.layers if isinstance(layer, Ladder)]
     if not ladders:
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")
+    _check_row_names(lowered.layers)
     timing = _timing(ladders, Wiring.of(lowered.layers), geometry, technology, options)
     design = Design(
         name=network.name,
@@ -56,6 +58,17 @@ def map_network(
     _check_currents(design)
     check_ladders(design)
     return design
+
+
+def _check_row_names(layers: Sequence[FeedForward | Ladder]) -> None:
+    """Raise MappingError if a layer has the name of another one's rows: both would have the same mismatch."""
+    names = {layer.name.lower() for layer in layers}
+    for layer in layers:
+        if isinstance(layer, Ladder) and layer.gate is not None and layer.gate.name.lower() in names:
+            raise MappingError(
+                f"{layer.gate.name} is the name of a layer and of the rows of {layer.name}'s thresholds; rename the "
+                "layer."
+            )
 
 
 def _input_bound(network: Network, options: MappingOptions) -> float:

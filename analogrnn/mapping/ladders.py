@@ -64,7 +64,8 @@ def _cumulative(layer: Cmru, offset: np.ndarray, technology: Technology, options
         raise MappingError(f"{layer.name} has {stages} stages, above {MAX_STAGES}; train with fewer levels.")
     _check_levels(layer, k_min, k_max, step)
     window = _window(layer)
-    scale = _octave_scale(f"{layer.name}.threshold{'' if layer.threshold_floor is None else '_floor'}", window)
+    floor = layer.threshold_floor is not None
+    scale = _octave_scale(f"{layer.name}.threshold{'_floor' if floor else ''}", window if floor else layer.threshold)
     beta = window * scale * options.unit_current
     i_shift = beta * (options.shift_ratio if stages > 1 else 0.0)
     i_base = beta * options.base_ratio
@@ -111,12 +112,11 @@ def _gate(
     assert layer.threshold_floor is not None
     rows = Linear(f"{layer.name}_b", layer.threshold_weight, layer.threshold)
     gate = map_synapses(rows, scale, offset, technology)
-    # inputs within plus and minus their offset
-    largest = (np.abs(rows.weight) @ offset + np.abs(rows.bias)) * scale * options.unit_current
-    if largest.max() > technology.i_max:
-        i = int(np.argmax(largest))
+    resting = np.abs(rows.bias) * scale * options.unit_current
+    if resting.max() > technology.i_max:
+        i = int(np.argmax(resting))
         raise MappingError(
-            f"{layer.name}: the threshold of unit {i} reaches a current of {largest[i]:.3g} A, above "
+            f"{layer.name}.threshold[{i}] = {rows.bias[i]:g} is a current of {resting[i]:.3g} A, above "
             f"{technology.i_max:g} A (weak inversion), since its floor of {layer.threshold_floor[i]:g} is at least one "
             f"unit current: raise the floor, or lower unit_current, now {options.unit_current:g} A."
         )

@@ -51,22 +51,34 @@ def coarse_nodesets(instance: str, ladder: Ladder, cell: int, supply: float, *, 
     if not ladder.has_dpi:
         nodes["n1"] = 0.0
     if ladder.gate is not None:
-        nodes |= {
-            "x": supply / 2,
-            "b": supply / 2,
-            "egate": 0.4,
-            "xabsolute.z": supply - 0.5,
-            "xsoft.y": 0.4,
-            "xsoft.z": supply - 0.5,
-            "xsoft.q": supply - 0.5,
-        }
+        nodes |= soft_nodesets(("x", "b", "egate"), "xabsolute", "xsoft", supply)
     named = {f"{instance}.{node}": value for node, value in nodes.items()}
     return named | (rail_nodesets(instance, supply) if ladder.synapses.has_rail(cell) else {})
 
 
-def soft_bias_nodesets(supply: float) -> dict[str, float]:
+def soft_nodesets(nodes: tuple[str, str, str], absolute: str, soft: str, supply: float) -> dict[str, float]:
+    """Node -> V for a soft threshold: the `nodes` of its candidate, of b and of e, and the instances of its blocks."""
+    x, b, e = nodes
+    low = dict.fromkeys((f"{absolute}.ed", f"{soft}.ye", f"{soft}.qe"), 0.1)
+    high = [f"{absolute}.z{end}" for end in "do"] + [f"{soft}.{node}" for node in ("q3", "q4", "zd", "zo")]
+    return {
+        **low,
+        **dict.fromkeys(high, supply - 0.1),
+        x: supply / 2,
+        b: supply / 2,
+        e: 0.4,
+        f"{absolute}.z": supply - 0.5,
+        f"{soft}.y": 0.4,
+        f"{soft}.z": supply - 0.5,
+        f"{soft}.q": supply - 0.5,
+    }
+
+
+def soft_bias_nodesets(supply: float, instance: str = "xsoft_bias") -> dict[str, float]:
     """Node -> V for the gate lines that soft thresholds share."""
-    return {"vbn": supply - 0.2, "vbp": 0.1, "xsoft_bias.vm": supply / 2, "xsoft_bias.p": supply - 0.4}
+    return {"vbn": supply - 0.2, "vbp": 0.1, f"{instance}.vm": supply / 2, f"{instance}.p": supply - 0.4} | {
+        f"{instance}.v{n}": supply * share for n, share in ((1, 0.75), (3, 0.25))
+    }
 
 
 def rail_nodesets(instance: str, supply: float) -> dict[str, float]:

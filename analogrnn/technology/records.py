@@ -91,6 +91,18 @@ class CalibratedSize:
     bare_pulse_down: float = _quantity("1", 0.0, 1.0, "pulse_down of a ladder of one stage")
     bare_trim_up: float = _quantity("1", -0.2, 0.2, "trim_up of a ladder of one stage")
     bare_trim_down: float = _quantity("1", -0.2, 0.2, "trim_down of a ladder of one stage")
+    soft_gain_up: float = _quantity("1", 0.5, 2.0, "gain of a soft threshold for positive candidates")
+    soft_loss_up: float = _quantity("1", 0.5, 2.0, "what a soft threshold loses over |b| - delta, positive candidates")
+    soft_offset_up: float = _quantity(
+        "1", -0.2, 0.2, "offset of a soft threshold for positive candidates, half windows"
+    )
+    soft_gain_down: float = _quantity("1", 0.5, 2.0, "gain of a soft threshold for negative candidates")
+    soft_loss_down: float = _quantity(
+        "1", 0.5, 2.0, "what a soft threshold loses over |b| - delta, negative candidates"
+    )
+    soft_offset_down: float = _quantity(
+        "1", -0.2, 0.2, "offset of a soft threshold for negative candidates, half windows"
+    )
 
     def __post_init__(self) -> None:
         _check_ranges(self, f"{SIZE}.{self.name}")

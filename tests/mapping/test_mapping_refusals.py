@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from helpers import TECHNOLOGY, cmru, first_quadrant, linear, mapped, network
+from helpers import TECHNOLOGY, cmru, first_quadrant, gated, linear, mapped, network
 from numpy.testing import assert_array_equal
 
 from analogrnn.errors import MappingError, ParameterError
@@ -35,11 +35,18 @@ def test_an_input_dependent_threshold_without_a_floor_is_refused():
 
 
 def test_an_input_dependent_threshold_beyond_weak_inversion_is_refused():
-    # a floor of 0.01 is 1.28 unit currents of 1 nA; inputs of up to 3 make |b| of 3 x 3 x 1.5, which is 1.7 uA
+    # a floor of 0.01 is 1.28 unit currents of 1 nA, so a threshold of 1 is 128 nA
     refused(
-        network(cmru(threshold_weight=np.full((2, 3), 1.5), threshold_floor=np.full(2, 0.01))),
-        r"cell: the threshold of unit 0 reaches a current of .* A, above 1e-07 A \(weak inversion\), since its floor "
-        r"of 0\.01 is at least one unit current: raise the floor, or lower unit_current, now 1e-09 A\.",
+        network(gated(inputs=3, threshold=np.array([0.1, 1.0]), threshold_floor=np.full(2, 0.01))),
+        r"cell\.threshold\[1\] = 1 is a current of 1\.28e-07 A, above 1e-07 A \(weak inversion\), since its floor of "
+        r"0\.01 is at least one unit current: raise the floor, or lower unit_current, now 1e-09 A\.",
+    )
+
+
+def test_a_layer_with_the_name_of_the_rows_of_a_threshold_is_refused():
+    refused(
+        network(gated(), cmru("Cell_b", 2, 2)),
+        "cell_b is the name of a layer and of the rows of cell's thresholds; rename the layer",
     )
 
 

@@ -36,6 +36,7 @@ from analogrnn.wiring import INPUT
 
 REFERENCE_BRANCHES = 4  # unit currents: the reference diode, and three branches that make the cascode lines
 LINE_BRANCHES = 3  # branches of the standing current: into the line, into its dummy, into its clamp
+SOFT = "soft thresholds"  # of the feed-forward part; only where a threshold depends on the input
 RECURRENT = ("stages", "bias lines", "input lines")  # the others are feed-forward, except the reference
 
 
@@ -142,7 +143,14 @@ def analyze_power(design: Design, x: np.ndarray) -> PowerReport:
         value = design.wiring.gather(layer.name, values)
         plus, minus = _rows(layer.synapses, value, design.unit_current)
         if isinstance(layer, Ladder):
-            ladder = _ladder(design, layer, run, plus, minus)
+            candidate = plus - minus
+            if layer.gate is not None:
+                gates = _rows(layer.gate, value, design.unit_current)
+                blocks["weights"] += float(2.0 * gates[0].mean(axis=(0, 1)).sum())
+                soft = float(_soft_thresholds(candidate, gates[0] - gates[1], layer.beta).sum())
+                blocks[SOFT] = blocks.get(SOFT, 0.0) + soft
+                candidate = run.candidates[layer.name] * design.candidate_units(layer.synapses)
+            ladder = _ladder(design, layer, run, plus, candidate)
             ladders.append(ladder)
             parts = (ladder.stages, ladder.bias, ladder.line, ladder.weights)
             for name, part in zip((*RECURRENT, "weights"), parts, strict=True):
@@ -176,8 +184,20 @@ def stage_currents(design: Design, ladder: Ladder, cell: int) -> np.ndarray:
     return np.asarray(design.technology.supply_stage * branch_sum(branches, int(ladder.counts[cell])))
 
 
-def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minus: np.ndarray) -> LadderPower:
-    """Currents of one recurrent layer; plus, minus (T, S, d): the positive and negative currents of its rows, A."""
+def _soft_thresholds(x: np.ndarray, b: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """(d,) A, mean supply current of the soft thresholds of a layer for the currents x, b (T, S, d) of its two rows.
+
+    Of negative currents, absolute sources |b| from z and its copy into egate, and soft_threshold |x| from z and its
+    output; q carries e at all times. What a positive current needs flows through its own row.
+    """
+    e = np.maximum(np.abs(b) - delta, 0.0)
+    sunk = np.maximum(-x, 0.0)
+    total = 2.0 * np.maximum(-b, 0.0) + e + sunk + np.maximum(sunk - e, 0.0)
+    return np.asarray(total.mean(axis=(0, 1)))
+
+
+def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, candidate: np.ndarray) -> LadderPower:
+    """Currents of one recurrent layer; plus, candidate (T, S, d): what its rows' rails and its lines carry, A."""
     on = ladder.stages_on(run.levels[ladder.name])
     before = np.concatenate([np.broadcast_to(ladder.preset_pulses, (1, *on.shape[1:])), on[:-1]])
     late = ((design.wiring.phase[ladder.name] + 1) * (design.timing.lead + design.timing.pulse)) / design.timing.period
@@ -195,7 +215,7 @@ def _ladder(design: Design, ladder: Ladder, run: StepRun, plus: np.ndarray, minu
         bias[cell] = sum(lines.currents[name] * k for name, (_, k) in bias_units(design, ladder, cell).items())
         base[cell] = lines.base
         standing[cell] = (LINE_BRANCHES + drive[cell]) * lines.base
-    pulses = np.maximum(plus - minus, -base).mean(axis=(0, 1)) * duty * (drive + ladder.counts)
+    pulses = np.maximum(candidate, -base).mean(axis=(0, 1)) * duty * (drive + ladder.counts)
     return LadderPower(
         ladder.name,
         by_level,

@@ -114,7 +114,10 @@ def _alone(design: Design, ladder: Ladder, cell: int) -> Design:
         "i_preset",
     )
     rows = {name: getattr(ladder, name)[cell : cell + 1] for name in per_cell}
-    s = ladder.synapses
     one = slice(cell, cell + 1)
-    synapses = Synapses(s.name, s.ratio[one], s.bias[one], s.scale[one], s.offset, s.weight[one], s.trained_bias[one])
-    return replace(design, layers=(replace(ladder, synapses=synapses, **rows),))
+
+    def row(s: Synapses) -> Synapses:
+        return Synapses(s.name, s.ratio[one], s.bias[one], s.scale[one], s.offset, s.weight[one], s.trained_bias[one])
+
+    gate = None if ladder.gate is None else row(ladder.gate)
+    return replace(design, layers=(replace(ladder, synapses=row(ladder.synapses), gate=gate, **rows),))
