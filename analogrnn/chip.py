@@ -5,13 +5,14 @@ At the step level a ladder is three tables over its levels, in units of the trai
 the trained numbers bit for bit, because a chip stores trained value + (deviation of the circuit from nominal).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analogrnn import mismatch
 from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.deviations import RelativeLayer, ladder_deviations, relative_layer
 from analogrnn.errors import ParameterError
 from analogrnn.mismatch import DeviceDraw, DeviceTypes
 from analogrnn.noise import candidate_noise
@@ -165,16 +166,40 @@ class ChipFactory:
             for layer, (tables, draws) in zip(self._design.layers, found, strict=True)
         ]
 
-    def _layers(self, numbers: np.ndarray) -> list[tuple[ChipTables, dict[str, DeviceDraw]]]:
-        diodes: dict[str, DeviceDraw] = {}  # layer -> draw of the diodes that it reads
+    def relative(self, numbers: np.ndarray) -> list[RelativeLayer]:
+        """How chips `numbers` (C,) uint64 deviate, relative to the design's parameters, layer by layer.
+
+        The same draws as those of `tables`, as numbers that no weight, threshold or alpha enters.
+        """
         found = []
-        for j, layer in enumerate(self._design.layers):
-            drawn = self._synapses[j].draw(numbers, self._scale)
+        for j, mirrors in enumerate(self._mirrors(numbers)):
+            layer, types = self._design.layers[j], self._ladders[j]
+            rows = self._rows[j].factors(mirrors)
+            if not isinstance(layer, Ladder) or types is None:
+                found.append(RelativeLayer(layer.name, rows))
+                continue
+            draws = types.draw(numbers, self._scale)
+            deviations = ladder_deviations(self._design, layer, draws)
+            own = relative_layer(self._design, layer, rows, deviations, draws)
+            if j in self._gates:
+                gate_rows, gate_types = self._gates[j]
+                drawn = {**gate_types.draw(numbers, self._scale), "input": mirrors["input"]}
+                own = replace(own, gate=gate_rows.factors(drawn))
+            found.append(own)
+        return found
+
+    def _layers(self, numbers: np.ndarray) -> list[tuple[ChipTables, dict[str, DeviceDraw]]]:
+        return [self._layer(j, drawn, numbers) for j, drawn in enumerate(self._mirrors(numbers))]
+
+    def _mirrors(self, numbers: np.ndarray) -> Iterator[dict[str, DeviceDraw]]:
+        """The draws of the weight mirrors, layer by layer; layers that read one source share its diodes."""
+        diodes: dict[str, DeviceDraw] = {}  # layer -> draw of the diodes that it reads
+        for layer, types in zip(self._design.layers, self._synapses, strict=True):
+            drawn = types.draw(numbers, self._scale)
             drawn["input"] = diodes[layer.name] = mismatch.shared_diodes(
                 self._design, layer.name, drawn["input"], diodes
             )
-            found.append(self._layer(j, drawn, numbers))
-        return found
+            yield drawn
 
     def _layer(
         self, j: int, mirrors: dict[str, DeviceDraw], numbers: np.ndarray
@@ -271,24 +296,8 @@ def _assemble(
 
 
 def _tables(design: Design, ladder: Ladder, draws: dict[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tables up, down (C, d, N) and output (C, d, N + 1); C = 1 without draws.
-
-    The output is the sum of the stages' currents less the fixed offset of the nominal level zero.
-    """
-    unit, shape = design.candidate_units(ladder.synapses)[:, None], (1, ladder.width, ladder.stages)
-    down, up = (np.broadcast_to(ladder.threshold[:, [k]], shape) for k in (0, 1))
-    output, base = (ladder.alpha[:, None] * ladder.levels)[None], ladder.i_base[:, None]
-    if draws:
-        rise, fall = mismatch.threshold_deviations(ladder, draws)
-        up, down = up + rise / unit, down + fall / unit
-        term = mismatch.stage_terms(ladder)["i_alpha"]
-        steps = term.current[:, None] * np.expm1(mismatch.log_ratio(term.devices, draws)) / design.unit_current
-        output = np.repeat(output, len(steps), axis=0)
-        output[:, :, 1:] += np.cumsum(steps, axis=2)
-        base = base * np.exp(mismatch.log_ratio({"rbase": 1}, draws))
-    # the line can't sink current: a threshold below zero line current is never reached, and its stage never resets
-    up = np.where(ladder.exists, up, np.inf)  # a stage that a ladder doesn't have never sets
-    return up, np.where(down <= -base / unit, -np.inf, down), output
+    """Tables up, down (C, d, N) and output (C, d, N + 1); C = 1 without draws."""
+    return ladder_deviations(design, ladder, draws).tables(ladder)
 
 
 def _stage_currents(ladder: Ladder, draws: dict[str, DeviceDraw]) -> StageCurrents:

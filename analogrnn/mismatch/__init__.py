@@ -13,7 +13,7 @@ from analogrnn.mismatch.devices import (
     shared_diodes,
     synapse_types,
 )
-from analogrnn.mismatch.rows import Rows, rows_of
+from analogrnn.mismatch.rows import RowFactors, Rows, rows_of
 from analogrnn.mismatch.thresholds import (
     Term,
     evaluate,
@@ -32,6 +32,7 @@ __all__ = [
     "STAGE_DEVICES",
     "DeviceDraw",
     "DeviceTypes",
+    "RowFactors",
     "Rows",
     "Term",
     "draw_ladder",

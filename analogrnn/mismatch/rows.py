@@ -21,6 +21,24 @@ SPAN = np.exp(0.5)  # `fall` is the slope of the chord from I_0 / SPAN to I_0 SP
 
 
 @dataclass(frozen=True, eq=False)
+class RowFactors:
+    """Relative deviations of the devices of one layer's rows, of C chips: numbers that no weight or bias enters.
+
+    gain    (C, d, D)  factor of what an input adds through its weight mirror
+    rest    (C, d, D)  relative deviation of a weight mirror at the current of its diode at rest
+    passed  (C, d)     factor of what a row's rail mirror passes on: positive weights and biases
+    rail    (C, d)     relative deviation of the rail mirror at the current of the rail at rest
+    bias    (C, d)     relative deviation of the bias current
+    """
+
+    gain: np.ndarray
+    rest: np.ndarray
+    passed: np.ndarray
+    rail: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The rows of one layer as mismatch sees them; currents in units."""
 
@@ -30,23 +48,35 @@ class Rows:
     rail: np.ndarray  # (d,) current of each row's rail at inputs of zero
     rail_fall: np.ndarray  # (d,)
 
+    def factors(self, draws: Mapping[str, DeviceDraw]) -> RowFactors:
+        """The relative deviations of many chips, for `draws` of `synapse_types`: factors of 1 for a chip of no spread."""
+        rail = draws["rail_out"].delta - draws["rail_in"].delta
+        mirror = draws["weight"].delta - draws["input"].delta[:, None, :]
+        return RowFactors(
+            gain=np.exp((1.0 + self.fall) * mirror),
+            rest=np.expm1(mirror),
+            passed=np.exp((1.0 + self.rail_fall) * rail),
+            rail=np.expm1(rail),
+            bias=np.expm1(draws["bias"].delta),
+        )
+
     def deviate(self, draws: Mapping[str, DeviceDraw]) -> tuple[np.ndarray, np.ndarray]:
         """Weights (C, d, D) and biases (C, d) of many chips, in the unit of the trained network.
 
         `draws` of `synapse_types`. A chip of no spread has exactly the trained numbers.
         """
+        return self.applied(self.factors(draws))
+
+    def applied(self, factors: RowFactors) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (C, d, D) and biases (C, d) of the chips with these relative deviations."""
         synapses = self.synapses
-        rail = draws["rail_out"].delta - draws["rail_in"].delta
-        mirror = draws["weight"].delta - draws["input"].delta[:, None, :]
-        gain = np.exp((1.0 + self.fall) * mirror)
         # a positive weight passes the rail mirror of its row; a negative one sinks from the candidate node directly
-        passed = np.exp((1.0 + self.rail_fall) * rail)
-        behind = np.where(synapses.ratio > 0, passed[:, :, None], 1.0)
+        behind = np.where(synapses.ratio > 0, factors.passed[:, :, None], 1.0)
         # at an input of zero the diode carries the offset
-        zero = self.inputs * np.expm1(mirror) + (synapses.offset - self.inputs) * (gain - 1.0)
-        bias = synapses.bias * np.expm1(draws["bias"].delta) * np.where(synapses.bias > 0, passed, 1.0)
-        error = (synapses.ratio * behind * zero).sum(axis=2) + bias + self.rail * np.expm1(rail)
-        weight = synapses.weight + synapses.weight * (gain * behind - 1.0)
+        zero = self.inputs * factors.rest + (synapses.offset - self.inputs) * (factors.gain - 1.0)
+        bias = synapses.bias * factors.bias * np.where(synapses.bias > 0, factors.passed, 1.0)
+        error = (synapses.ratio * behind * zero).sum(axis=2) + bias + self.rail * factors.rail
+        weight = synapses.weight + synapses.weight * (factors.gain * behind - 1.0)
         return weight, synapses.trained_bias + error / synapses.scale
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from analogrnn.chip import ChipFactory, ChipTables
 from analogrnn.compilation import require_compiler
 from analogrnn.design import Design, FeedForward, Ladder
+from analogrnn.deviations import preset_pulses
 from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
 from analogrnn.kernels.readout import readout_classes
 from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.noise import candidate_noise
-from analogrnn.simulate.steps import noise_keys, preset_pulses, simulate
+from analogrnn.simulate.steps import noise_keys, simulate
 from analogrnn.wiring import INPUT
 
 _TIE = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder
-from analogrnn.design import Ladder
+from analogrnn.deviations import preset_pulses
 from analogrnn.kernels import plain
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.soft_threshold import soft_candidates
@@ -101,14 +101,6 @@ def run_ladder(layer: ChipLadder, candidates: np.ndarray) -> np.ndarray:
 def preset_candidates(layer: ChipLadder) -> np.ndarray:
     """(pulses, d) candidates that raise the ladders from all-OFF to their initial levels, all at the last pulse."""
     return preset_pulses(layer.ladder, layer.unit)
-
-
-def preset_pulses(ladder: Ladder, unit: np.ndarray) -> np.ndarray:
-    """`preset_candidates` of a ladder for which a candidate of 1 is a current of `unit` (d,) A."""
-    pulses = ladder.preset_pulses
-    count = int(pulses.max())
-    active = np.arange(count)[:, None] >= count - pulses
-    return np.where(active, ladder.i_preset / unit, 0.0)
 
 
 def _step(layer: ChipLadder, candidates: np.ndarray, stages_on: np.ndarray) -> np.ndarray:
