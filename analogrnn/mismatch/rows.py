@@ -49,7 +49,7 @@ class Rows:
     rail_fall: np.ndarray  # (d,)
 
     def factors(self, draws: Mapping[str, DeviceDraw]) -> RowFactors:
-        """The relative deviations of many chips, for `draws` of `synapse_types`: factors of 1 for a chip of no spread."""
+        """The relative deviations of many chips, for `draws` of `synapse_types`."""
         rail = draws["rail_out"].delta - draws["rail_in"].delta
         mirror = draws["weight"].delta - draws["input"].delta[:, None, :]
         return RowFactors(
