@@ -68,7 +68,12 @@ def summary_rows(design: Design) -> list[tuple[str, str]]:
     return rows
 
 
-_MARGIN_UNIT = {"settle": "tau beyond 4", "pulse": "t_in beyond 8", "read": "pulses beyond 4"}  # the others are in beta
+_MARGIN_UNIT = {
+    "settle": "tau beyond 4",
+    "pulse": "t_in beyond 8",
+    "read": "pulses beyond 4",
+    "rectify": "of the time",
+}  # the others are in beta
 
 
 def _currents(ladder: Ladder) -> dict[str, tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import fields, replace
+from typing import Any
 
 from analogrnn.cli.data import with_encoding
 from analogrnn.cli.numbers import number, whole
@@ -67,7 +68,7 @@ def design_of(args: argparse.Namespace, network: Network) -> Design:
 
 def mapping_options(args: argparse.Namespace, cell_size: str | None = None) -> MappingOptions:
     """The mapping options that were typed; `cell_size` overrides --cell-size."""
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for name, (unit, _) in _QUANTITIES.items():
         typed = getattr(args, name)
         if typed is not None:
@@ -86,8 +87,9 @@ def mapping_flags(options: MappingOptions, stage: str) -> str:
 
     Values are written with eleven digits. Raises ParameterError for an option that no flag sets.
     """
-    base = stage_options(stage, options.period)
-    words = [f"--stage {stage}"] + ([] if options.period is None else [f"--period {_typed(options.period, 's')}"])
+    period = None if options.stretch else options.period
+    base = stage_options(stage, period)
+    words = [f"--stage {stage}"] + ([] if period is None else [f"--period {_typed(period, 's')}"])
     given = {"period"}
     for block in ("cell", "synapse"):
         size, usual = ([getattr(record, f"{block}_{side}") for side in "wl"] for record in (options, base))

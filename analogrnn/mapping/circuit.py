@@ -10,11 +10,14 @@ import numpy as np
 from analogrnn.design import Design, FeedForward, Geometry, Ladder, Sizing, Timing, input_time_constants
 from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
-from analogrnn.mapping.lowering import lower
+from analogrnn.mapping.lowering import Lowered, lower
 from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
+from analogrnn.mapping.settling import rectify_margin
 from analogrnn.network import Network
 from analogrnn.technology import Technology
 from analogrnn.wiring import Wiring
+
+STRETCHES = 5  # times that the period may grow: margins are not quite proportional to it
 
 
 def map_network(
@@ -30,20 +33,34 @@ def map_network(
     >>> design = ar.map_network(network, ar.load_technology("gf180mcu"), stage="standard")
 
     Give the `options`, or the name of a stage (`default`, `standard`, `large`); `changes` are fields of MappingOptions
-    that override either, in SI units, as in `cell_w=4e-6`. Raises ParameterError for an option out of range, and
+    that override either, in SI units, as in `cell_w=4e-6`. Where rectified currents need longer to settle than a period
+    that was not asked for allows, the period becomes longer. Raises ParameterError for an option out of range, and
     MappingError, naming the parameter and a way out, for a cell that no ladder can hold, a current or ratio out of
     range, or a clock that breaks an inequality.
     """
     options = chosen_options(options, stage, changes)
-    geometry = Geometry(options.cell_w, options.cell_l)
-    synapse = Geometry(options.synapse_w or options.cell_w, options.synapse_l or options.cell_l)
     lowered = lower(network, technology, options, _input_bound(network, options))
-    ladders = [layer for layer in lowered.layers if isinstance(layer, Ladder)]
-    if not ladders:
+    if not any(isinstance(layer, Ladder) for layer in lowered.layers):
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")
     _check_row_names(lowered.layers)
+    design = _design(network, technology, lowered, options)
+    for _ in range(STRETCHES if options.period is None or options.stretch else 0):
+        margin = rectify_margin(design)
+        if margin is None or margin > 0.0:
+            break
+        longer = 1.01 * design.timing.period / (1.0 + margin)
+        design = _design(network, technology, lowered, replace(options, period=longer))
+    _check_currents(design)
+    check_ladders(design)
+    return design
+
+
+def _design(network: Network, technology: Technology, lowered: Lowered, options: MappingOptions) -> Design:
+    geometry = Geometry(options.cell_w, options.cell_l)
+    synapse = Geometry(options.synapse_w or options.cell_w, options.synapse_l or options.cell_l)
+    ladders = [layer for layer in lowered.layers if isinstance(layer, Ladder)]
     timing = _timing(ladders, Wiring.of(lowered.layers), geometry, technology, options)
-    design = Design(
+    return Design(
         name=network.name,
         technology=technology,
         unit_current=options.unit_current,
@@ -55,9 +72,6 @@ def map_network(
         encoding=network.encoding,
         metadata=dict(network.metadata),
     )
-    _check_currents(design)
-    check_ladders(design)
-    return design
 
 
 def _check_row_names(layers: Sequence[FeedForward | Ladder]) -> None:

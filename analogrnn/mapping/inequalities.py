@@ -10,6 +10,7 @@ x = T_p/tau and y = T/tau:
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
     settle    y >= 4 after the dead time      a DPI settles before the next pulse
     pulse     T_p >= 8 t_in                   the input node follows the candidate
+    rectify   rectified currents settle before the pulse of what reads them, see `settling`
     read      4 T_p from the last layer's pulse to the reading: the next layer has settled
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from analogrnn.design import Design, Ladder, input_time_constants
 from analogrnn.errors import MappingError
+from analogrnn.mapping.settling import rectify_margin
 from analogrnn.schedule import READ_AT
 
 LEAST_SETTLE = 4.0  # tau; below, the inequalities are unsafe
@@ -29,7 +31,8 @@ LEAST_PULSE = 8.0  # t_in; exp(-8) = 0.03 % of the candidate's amplitude is lost
 def ladder_margins(design: Design) -> dict[str, float]:
     """The margin of each inequality, the smallest over all ladders; an inequality with a negative margin is violated.
 
-    shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8, read in pulses beyond 4.
+    shift, base and reset are in units of beta; settle in tau beyond 4, pulse in t_in beyond 8, read in pulses beyond 4,
+    rectify in the time that it needs.
     """
     timing, margins = design.timing, {}
     chained = [ladder for ladder in design.ladders if ladder.has_dpi]
@@ -52,6 +55,9 @@ def ladder_margins(design: Design) -> dict[str, float]:
         phases = 1 + max(design.wiring.phase[ladder.name] for ladder in pulsed)
         last = phases * (timing.lead + timing.pulse)  # ladders behind other ladders follow them
         margins["read"] = (READ_AT * timing.period - last) / timing.pulse - LEAST_READ
+    settled = rectify_margin(design)
+    if settled is not None:
+        margins["rectify"] = settled
     if chained:
         margins["recovery"] = min(_recovery(design, ladder) for ladder in chained)
     return margins
@@ -69,6 +75,8 @@ def check_ladders(design: Design) -> None:
         "settle": f"lengthen the {period}; or shorten the {pulse}, and the DPI's time constant with it: a larger "
         "unit_current or smaller devices allow that",
         "read": f"lengthen the {period} or make lead a smaller part of it",
+        "rectify": "smaller synapse devices (synapse_w, synapse_l), a larger unit_current, or a longer period with the "
+        f"same unit_current let rectified currents settle; now {period}, unit_current {design.unit_current:g} A",
         "pulse": f"lengthen the {pulse}, or use smaller devices or a larger unit_current",
     }
     for name, margin in ladder_margins(design).items():

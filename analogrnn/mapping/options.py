@@ -30,11 +30,17 @@ class MappingOptions:
     period: float | None = None
     pulse: float | None = None
     input_bound: float | None = None  # largest magnitude of an encoded input; default: the encoding's clip
+    stretch: bool = False  # lengthen the period where rectified currents need longer to settle; always if it is None
 
     @classmethod
-    def standard(cls, period: float = 10e-3) -> "MappingOptions":
-        """The low-power stage: narrow and long devices, all currents in inverse proportion to the step time."""
+    def standard(cls, period: float | None = None) -> "MappingOptions":
+        """The low-power stage: narrow and long devices, all currents in inverse proportion to the step time.
+
+        Without a `period` it is 10 ms, and rectified currents may stretch it.
+        """
+        stretch, period = period is None, period or 10e-3
         return cls(
+            stretch=stretch,
             unit_current=0.24e-9 * 10e-3 / period,
             cell_w=2e-6,
             cell_l=18e-6,
@@ -48,10 +54,11 @@ class MappingOptions:
         )
 
     @classmethod
-    def large(cls, period: float = 22.5e-3) -> "MappingOptions":
-        """The standard stage in 2.2 times the area: what yields 99 % of mismatched ladders."""
+    def large(cls, period: float | None = None) -> "MappingOptions":
+        """The standard stage in 2.2 times the area: what yields 99 % of mismatched ladders. At 22.5 ms by itself."""
+        stretch, period = period is None, period or 22.5e-3
         same = cls.standard(period * 10.0 / 22.5)
-        return replace(same, cell_w=4e-6, cell_l=20e-6, period=period)
+        return replace(same, cell_w=4e-6, cell_l=20e-6, period=period, stretch=stretch)
 
     def __post_init__(self) -> None:
         limits = {
@@ -99,6 +106,7 @@ class MappingChanges(TypedDict, total=False):
     period: float | None
     pulse: float | None
     input_bound: float | None
+    stretch: bool
 
 
 STAGES = ("default", "standard", "large")  # the named ones, see `stage_options`
@@ -110,9 +118,9 @@ def stage_options(stage: str, period: float | None = None) -> MappingOptions:
         case "default":
             return MappingOptions(period=period)
         case "standard":
-            return MappingOptions.standard() if period is None else MappingOptions.standard(period)
+            return MappingOptions.standard(period)
         case "large":
-            return MappingOptions.large() if period is None else MappingOptions.large(period)
+            return MappingOptions.large(period)
     raise ParameterError(f"stage = {stage!r} is unknown; known: {list(STAGES)}.")
 
 

@@ -359,6 +359,7 @@ def test_the_named_stages_are_the_ones_that_the_documentation_describes():
         drive_ratio=12.0,
         c_dpi=0.5e-12,
         period=10e-3,
+        stretch=True,
     )
     large = replace(standard, cell_w=4e-6, cell_l=20e-6, period=22.5e-3)
     default = MappingOptions(
