@@ -84,13 +84,6 @@ def test_a_threshold_near_zero_is_refused(threshold):
     )
 
 
-def test_a_first_quadrant_cell_that_resets_at_zero_current_is_refused():
-    refused(
-        network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
-        r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be .* train with b_lo > 0",
-    )
-
-
 @pytest.mark.parametrize("weight", [201.0, -5e3, 9e-5, -1e-7])
 def test_a_weight_that_no_mirror_makes_is_named(weight):
     cell = linear(d=2, inputs=2)
