@@ -38,7 +38,9 @@ def test_the_first_of_two_first_quadrant_cells_stays_and_the_second_gets_a_clock
     assert circuit_form(Network((first_quadrant("q", 5, low=0.0), *alone.layers[1:]))).changes[0].layer == "q"
 
 
-@pytest.mark.parametrize("network", [stack(), Network((first_quadrant("q", 5, 0.0), linear("out", 3, 2), Pooling("p")))])
+@pytest.mark.parametrize(
+    "network", [stack(), Network((first_quadrant("q", 5, 0.0), linear("out", 3, 2), Pooling("p")))]
+)
 def test_first_quadrant_stacks_and_cells_that_reset_at_zero_map_and_follow(network):
     design = map_network(network, load_technology(), input_bound=3.0)
     form, run = circuit_form(network).network, simulate(nominal_chip(design), X)
