@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from helpers import TECHNOLOGY, cmru, first_quadrant, gated, linear, mapped, network
+from helpers import TECHNOLOGY, cmru, gated, linear, mapped, network
 from numpy.testing import assert_array_equal
 
 from analogrnn.errors import MappingError, ParameterError
