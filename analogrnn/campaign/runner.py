@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 
 TARGET = 1.0  # s of work in a chunk: a compromise between work lost by a kill and the cost of writing a file
 FIRST, MOST = 32, 4096  # items in the first chunk (small, so that a result is saved early) and in the largest
+LEAST = 32  # the last chunks shrink to this part of the others
 BATCH = 32  # larger chunks are a multiple of it, because kernels work on batches of a power of two
 CHECK = 5.0  # s without a finished chunk, after which the workers are checked
 BREAKS = 3  # largest number of consecutive failures of the workers without a finished chunk in between
@@ -290,8 +291,9 @@ class _Run:
         if self.options.chunk is None:
             if part.series.recorded:
                 size = 1
+            # no worker idles at the end; nor does it get less than a thirty-second of a chunk, as every chunk costs
             left = sum(p.waiting for p in self.parts)
-            size = min(size, max(1, math.ceil(left / window)))  # no worker idles at the end
+            size = min(size, max(1, size // LEAST, math.ceil(left / window)))
         return _Piece(part, part.take(size))
 
     def _pace(self, piece: _Piece, seconds: float) -> None:

@@ -75,6 +75,23 @@ def test_chunks_grow_to_the_target_time(monkeypatch):
     assert sizes == [32] + [1] * 8
 
 
+def test_the_last_chunks_shrink_to_a_part_of_the_others():
+    """So that no worker idles at the end, and none gets a chunk that costs more than its items."""
+    sizes = []
+
+    def noting(items):
+        sizes.append(len(items))
+        return rows(items)
+
+    with ThreadPoolExecutor(1) as pool:
+        run_campaign([series(20_000, noting)], Options(using(pool, window=4)))
+    assert sizes == [32, 32, 32, 32, *sizes[4:]]  # four are handed out before the first has finished
+    assert sum(sizes) == 20_000
+    last = sizes[sizes.index(max(sizes)) + 1 :]
+    assert last[-2] < max(sizes) // 8
+    assert all(size >= max(sizes) // runner_module.LEAST for size in last[:-1])
+
+
 def test_progress_starts_with_restored_items_and_ends_at_all_items(tmp_path):
     calls = []
     with Checkpoint(tmp_path) as checkpoint:
