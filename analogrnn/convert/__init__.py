@@ -2,7 +2,7 @@
 
 from analogrnn.convert.approximate import floor_thresholds, ladder_from_data, mean_thresholds, measure, prune
 from analogrnn.convert.checkpoint import Checkpoint, read_checkpoint
-from analogrnn.convert.exact import EXACT, circuit_form, convert_exact
+from analogrnn.convert.exact import EXACT, convert_exact
 from analogrnn.convert.guess import Guess, guess_spec
 from analogrnn.convert.records import Change, Converted, Effect
 from analogrnn.convert.report import Row, report
@@ -18,7 +18,6 @@ __all__ = [
     "Imported",
     "Row",
     "build_network",
-    "circuit_form",
     "convert_exact",
     "floor_thresholds",
     "guess_spec",

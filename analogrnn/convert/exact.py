@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Collection
 
-import numpy as np
-
 from analogrnn.convert import cells, folding, normalisation
 from analogrnn.convert.records import Converted
 from analogrnn.errors import ParameterError
-from analogrnn.network import FirstQuadrantBmru, Network, Recurrent
+from analogrnn.network import Network
 
 # in the order in which they are applied: what one leaves behind, a later one folds
 EXACT: dict[str, Callable[[Network], Converted]] = {
@@ -21,20 +19,6 @@ EXACT: dict[str, Callable[[Network], Converted]] = {
     "linear": folding.fold_linear,
     "layer-norm": normalisation.fold_layer_norm,
 }
-
-
-def circuit_form(network: Network) -> Converted:
-    """What `map_network` maps: first-quadrant cells that need a clock are BMRUs, everything else stays as it is.
-
-    A first-quadrant cell needs one behind another cell, whose pulses it would latch, and for b_lo = 0, since a window
-    is above zero. The levels of such a cell are then -1 and 1; compare a run of the circuit with this network.
-    """
-    names, cells_before = [], False
-    for layer in network.layers:
-        if isinstance(layer, FirstQuadrantBmru) and (cells_before or np.any(layer.b_lo == 0.0)):
-            names.append(layer.name)
-        cells_before |= isinstance(layer, Recurrent)
-    return cells.first_quadrant(network, names) if names else Converted(network)
 
 
 def convert_exact(network: Network, names: Collection[str] | None = None) -> Converted:

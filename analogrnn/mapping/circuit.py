@@ -7,7 +7,6 @@ from typing import Unpack
 
 import numpy as np
 
-from analogrnn.convert.exact import circuit_form
 from analogrnn.design import Design, FeedForward, Geometry, Ladder, Sizing, Timing, input_time_constants
 from analogrnn.errors import MappingError
 from analogrnn.mapping.inequalities import check_ladders
@@ -40,7 +39,6 @@ def map_network(
     range, or a clock that breaks an inequality.
     """
     options = chosen_options(options, stage, changes)
-    network = circuit_form(network).network
     lowered = lower(network, technology, options, _input_bound(network, options))
     if not any(isinstance(layer, Ladder) for layer in lowered.layers):
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")
