@@ -11,6 +11,7 @@ from analogrnn.agreement.reference import chip_reference, nominal_reference
 from analogrnn.chip import Chip, draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError
+from analogrnn.mapping import circuit_form
 from analogrnn.network import Network, forward
 from analogrnn.schedule import Control
 from analogrnn.simulate import simulate, simulate_waveforms
@@ -118,7 +119,7 @@ def _waveform_stages(chip: Chip, candidates: dict[str, np.ndarray], control: Con
 def reference_of(network: Network, design: Design, x: np.ndarray, setup: AgreementSetup) -> Reference:
     """The reference of a run on x (T, S, D): the digital network, or the behavioural model of the chip."""
     if setup.chip is None:
-        return nominal_reference(design, forward(network, x))
+        return nominal_reference(design, forward(circuit_form(network), x))
     return chip_reference(_chip(design, setup), x)
 
 

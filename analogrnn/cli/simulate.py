@@ -11,6 +11,7 @@ from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.errors import in_range
+from analogrnn.mapping import circuit_form
 from analogrnn.metrics import ACCURACY, Goal
 from analogrnn.streams import MOST_CHIP
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         in_range("--chip", args.chip, 0, MOST_CHIP)
     chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
     result = ar.simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
-    digital = ar.forward(network, inputs.x)
+    digital = ar.forward(circuit_form(network), inputs.x)
     answer: dict[str, object] = {
         "network": network.name,
         "chip": args.chip,

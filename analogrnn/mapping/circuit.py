@@ -9,6 +9,7 @@ import numpy as np
 
 from analogrnn.design import Design, FeedForward, Geometry, Ladder, Sizing, Timing, input_time_constants
 from analogrnn.errors import MappingError
+from analogrnn.mapping.exact import circuit_form
 from analogrnn.mapping.inequalities import check_ladders
 from analogrnn.mapping.lowering import Lowered, lower
 from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
@@ -39,6 +40,7 @@ def map_network(
     range, or a clock that breaks an inequality.
     """
     options = chosen_options(options, stage, changes)
+    network = circuit_form(network)
     lowered = lower(network, technology, options, _input_bound(network, options))
     if not any(isinstance(layer, Ladder) for layer in lowered.layers):
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")

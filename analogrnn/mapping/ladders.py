@@ -126,12 +126,6 @@ def _gate(
 def _first_quadrant(
     layer: FirstQuadrantBmru, offset: np.ndarray, technology: Technology, options: MappingOptions
 ) -> Ladder:
-    if np.any(layer.b_lo <= 0):
-        i = int(np.argmin(layer.b_lo))
-        raise MappingError(
-            f"{layer.name}.b_lo[{i}] = {layer.b_lo[i]:g}: a cell that resets at zero current can't be "
-            "distinguished from one that holds; train with b_lo > 0."
-        )
     scale = _octave_scale(f"{layer.name}.threshold", (layer.b_hi - layer.b_lo) / 2.0)
     unit = scale * options.unit_current
     assert layer.initial is not None

@@ -168,11 +168,6 @@ class _Lowering:
     def _cell(self, layer: Cell, value: Affine) -> Affine:
         if layer.name == INPUT:
             raise MappingError(f"a cell is named {INPUT!r}, which stands for the inputs of a circuit; rename it.")
-        if isinstance(layer, FirstQuadrantBmru) and any(isinstance(before, Ladder) for before in self.layers):
-            raise MappingError(
-                f"{layer.name} has no clock, so it would latch what the layer before does in its pulses: "
-                "train a cmru with eps 0 instead."
-            )
         bias, gate = layer.bias + layer.weight @ value.bias, getattr(layer, "threshold_weight", None)
         if isinstance(layer, Cmru) and gate is not None:
             sources, (weight, gate) = self._folded(value, layer.weight, gate)

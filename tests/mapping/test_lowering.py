@@ -7,11 +7,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from analogrnn.chip import nominal_chip
 from analogrnn.design import FeedForward, Ladder
 from analogrnn.errors import MappingError
-from analogrnn.mapping import recover_network
+from analogrnn.mapping import circuit_form, recover_network
 from analogrnn.network import Activation, Glu, LayerNorm, Linear, Network, Pooling, ReLU, Scale, forward
 from analogrnn.simulate import simulate
 from tests.graphs import random_graph, with_skip
-from tests.helpers import cmru, inputs_of, linear, mapped, network
+from tests.helpers import cmru, first_quadrant, inputs_of, linear, mapped, network
 
 ROUNDING = 1e-11  # folded matrices are other sums of some ten products of numbers near one
 
@@ -157,3 +157,30 @@ def test_a_cell_named_as_the_inputs_is_refused():
         MappingError, match=r"^a cell is named 'input', which stands for the inputs of a circuit; rename"
     ):
         mapped(network(cmru("input")))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (first_quadrant("low", 2, 3, b_lo=[0.5, 0.0], b_hi=[1.0, 1.0]),),
+        (first_quadrant("low", 2, 3), first_quadrant("high", 2, 2)),
+        (linear("front", 2, 3), ReLU("relu"), first_quadrant("high", 2, 2)),
+    ],
+)
+def test_a_first_quadrant_cell_that_needs_a_clock_becomes_a_bmru(layers):
+    """With b_lo = 0, behind another cell, or behind a ReLU layer; else it stays without a clock."""
+    net = network(*layers)
+    x = inputs_of(net)
+    design, form = mapped(net), circuit_form(net)
+    last = design.ladders[-1]
+    assert (last.level_step, last.clocked) == (2, True)
+    assert design.ladders[0].clocked == (len(design.ladders) == 1)
+    run, digital = simulate(nominal_chip(design), x), forward(form, x)
+    for name, levels in run.levels.items():
+        assert_array_equal(levels, digital.states[name])
+    assert_allclose(run.logits, forward(net, x).logits, atol=ROUNDING)
+
+
+def test_a_network_that_needs_no_conversion_is_its_own_circuit_form():
+    for net in (network(cmru()), network(first_quadrant()), with_skip()):
+        assert circuit_form(net) is net

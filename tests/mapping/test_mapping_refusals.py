@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from helpers import TECHNOLOGY, cmru, first_quadrant, gated, linear, mapped, network
+from helpers import TECHNOLOGY, cmru, gated, linear, mapped, network
 from numpy.testing import assert_array_equal
 
 from analogrnn.errors import MappingError, ParameterError
@@ -81,13 +81,6 @@ def test_a_threshold_near_zero_is_refused(threshold):
     refused(
         network(cmru(threshold=[1.0, threshold])),
         rf"cell\.threshold\[1\] = {threshold:g} leaves no window \(half width below 0\.001\);",
-    )
-
-
-def test_a_first_quadrant_cell_that_resets_at_zero_current_is_refused():
-    refused(
-        network(first_quadrant(b_lo=[0.5, 0.0], b_hi=[1.0, 1.0])),
-        r"cell\.b_lo\[1\] = 0: a cell that resets at zero current can't be .* train with b_lo > 0",
     )
 
 
