@@ -10,7 +10,7 @@ x = T_p/tau and y = T/tau:
     reset     I_s < I_c - beta                with the line at zero, all-OFF is the only state
     settle    y >= 4 after the dead time      a DPI settles before the next pulse
     pulse     T_p >= 8 t_in                   the input node follows the candidate
-    rectify   rectified currents settle before the pulse of what reads them, see `settling`
+    rectify   rectified currents and soft thresholds settle before the pulse of what reads them, see `settling`
     read      4 T_p from the last layer's pulse to the reading: the next layer has settled
 """
 
@@ -65,7 +65,7 @@ def ladder_margins(design: Design) -> dict[str, float]:
 
 def check_ladders(design: Design) -> None:
     """Raise MappingError for the first inequality that a Design violates."""
-    timing = design.timing
+    timing, soft = design.timing, any(ladder.gate is not None for ladder in design.ladders)
     period, pulse = f"period (now {timing.period:g} s)", f"pulse (now {timing.pulse:g} s)"
     way_out = {
         "shift": "raise shift_ratio or shorten the pulse",
@@ -75,7 +75,8 @@ def check_ladders(design: Design) -> None:
         "settle": f"lengthen the {period}; or shorten the {pulse}, and the DPI's time constant with it: a larger "
         "unit_current or smaller devices allow that",
         "read": f"lengthen the {period} or make lead a smaller part of it",
-        "rectify": "smaller synapse devices (synapse_w, synapse_l), a larger unit_current, or a longer period with the "
+        "rectify": f"smaller {'cells' if soft else 'synapse devices (synapse_w, synapse_l)'}, a larger unit_current, "
+        "or a longer period with the "
         f"same unit_current let rectified currents settle; now {period}, unit_current {design.unit_current:g} A",
         "pulse": f"lengthen the {pulse}, or use smaller devices or a larger unit_current",
     }

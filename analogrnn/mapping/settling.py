@@ -4,9 +4,12 @@ Model   A rectified row that was negative has left its gate line at 0 V. A curre
         mirrors on it before any of them conducts: t = Q / I, with Q proportional to their gate area. A mirror of PMOS
         devices, a rail, that carried nothing needs a charge of its own. A smaller current takes longer, so the question
         is which one still matters: the smallest relevant current moves a candidate by a fifth of its half window.
+        A soft threshold passes three such nodes: the diode of e, the mirror that turns e round, and its own output,
+        which decides at half a window.
 Valid   weak inversion, between 0.1 and 2 units: measured times are within 30 % of the model for 1 to 8 mirrors on a
         line, at the default and at the standard stage
 Not     the tail of a falling current, about a tenth of that time; several small currents that rise together
+        A soft threshold: 5 to 25 % below the model where e rises from nothing to 0.1 .. 1 half window
 Source  ngspice 39 with the models of GF180MCU, typical, 27 C, 1.8 V: rows stepped from -1 to 0.1 .. 2 units, 95 % of
         the candidate. tests/spice/test_rectified_rows.py measures it again
 """
@@ -21,6 +24,7 @@ from analogrnn.wiring import INPUT
 
 LINE_CHARGE = 0.66e-3  # C/m^2 of unit devices on a gate line of cascoded NMOS mirrors, from 0 V to one unit
 RAIL_CHARGE = 2.8e-3  # C/m^2 of the unit device of a row's rail, from no current to one unit
+SOFT_CHARGE = (3.8e-3, 1.8e-3)  # C/m^2 of a cell's device: at the current of e, and at the output's
 RELEVANT = 0.2  # of a half window, or of one unit at an output: an error that may be lost
 
 
@@ -33,9 +37,12 @@ class Arrival:
 
 
 def rectify_margin(design: Design) -> float | None:
-    """Time that rectified currents have over the time that they need, less 1; None without rectified rows."""
+    """Time that rectified currents have over the time that they need, less 1.
+
+    None without rectified rows and soft thresholds.
+    """
     rectified = [layer for layer in design.layers if isinstance(layer, FeedForward) and layer.rectifier]
-    if not rectified:
+    if not rectified and all(ladder.gate is None for ladder in design.ladders):
         return None
     schedule, relevant = Schedule(design.timing, 0, 0, 1), relevant_currents(design)
     arrivals = {INPUT: Arrival(0.0, 0.0)}
@@ -47,6 +54,7 @@ def rectify_margin(design: Design) -> float | None:
         need = late + (_rail_time(design, layer, relevant[layer.name]) if late else 0.0)
         deadline = READ_AT * design.timing.period
         if isinstance(layer, Ladder):
+            need += soft_time(design, layer)
             deadline = schedule.lead_of(design.wiring.phase[layer.name])
             arrivals[layer.name] = Arrival(deadline + design.timing.pulse, 0.0)
         else:
@@ -71,6 +79,14 @@ def relevant_currents(design: Design) -> dict[str, np.ndarray]:
                 smallest = np.minimum(smallest, (found[reader][:, None] / ratio).min(axis=0))
         found[layer.name] = smallest
     return found
+
+
+def soft_time(design: Design, ladder: Ladder) -> float:
+    """Time, s, for the slowest soft threshold of a layer; 0 without any."""
+    if ladder.gate is None:
+        return 0.0
+    rising, output = SOFT_CHARGE
+    return float(((rising / RELEVANT + output) * design.sizing.cell.area / ladder.beta).max())
 
 
 def line_charges(design: Design, layer: FeedForward) -> np.ndarray:
