@@ -101,7 +101,7 @@ def check_agreement(
     if setup.level == "step":
         run = simulate(chip, x)
         stages = {ladder.name: thermometer(run.levels[ladder.name], ladder) for ladder in design.ladders}
-        observed = Observed(stages, logits=run.logits if run.logits.ndim == 2 else run.logits[-1])
+        observed = Observed(stages, logits=run.logits)
     elif setup.level == "waveform":
         candidates = {name: layer.candidates for name, layer in reference.layers.items()}
         observed = Observed(_waveform_stages(chip, candidates, setup.control))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from analogrnn.design import Design, Ladder
+from analogrnn.metrics import Goal
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.spice.run_network import NetworkRun
 
@@ -30,14 +31,14 @@ class ReferenceLayer:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The reference of a comparison; logits (S, classes) at the last step."""
+    """The reference of a comparison; logits (S, classes), or (T, S, classes) without pooling."""
 
     layers: dict[str, ReferenceLayer]
     logits: np.ndarray
 
     @property
     def classes(self) -> np.ndarray:
-        """(S,) the class of each clip."""
+        """(S,) the class of each clip, or (T, S) of each step."""
         return np.argmax(self.logits, axis=-1)
 
 
@@ -114,6 +115,8 @@ class Agreement(Shown):
     candidate   errors of candidates over the cell's threshold (half window); `candidate_error` is the largest in units
     output      errors of output currents over the full output of the cell
     undecided   number of stage-steps neither ON nor OFF
+    classes_*   clips with the same class, or steps without pooling
+    outputs     logits of the reference and of the run, (S, O) or (T, S, O); None where the run has none
     """
 
     level: str
@@ -135,6 +138,20 @@ class Agreement(Shown):
     failures: tuple[str, ...] = ()
     bound: AgreementBound = AgreementBound()
     readings: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    outputs: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+
+    def scores(self, goal: Goal) -> tuple[float, float] | None:
+        """The scores of the reference and of the run on the clips whose outputs are known; None without outputs."""
+        if self.outputs is None:
+            return None
+        reference, found = self.outputs
+        known = np.isfinite(found).all(axis=-1)
+        clips = np.flatnonzero(known if known.ndim == 1 else known.all(axis=0))
+        if not len(clips) or not found.shape[-1]:
+            return None
+        # clips are the last axis of labels, and the last but one of targets
+        truth = goal.truth[..., clips] if goal.metric.kind == "share" else goal.truth[..., clips, :]
+        return goal.metric.score(reference[..., clips, :], truth), goal.metric.score(found[..., clips, :], truth)
 
     def shown(self) -> tuple[str, Rows]:
         """The verdict and its counts."""
@@ -163,7 +180,9 @@ class Agreement(Shown):
 
     def as_dict(self) -> dict[str, Any]:
         """A dictionary for JSON, without the readings."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("readings", "first_errors")}
+        plain = {
+            name: value for name, value in vars(self).items() if name not in ("readings", "outputs", "first_errors")
+        }
         for name in ("candidate", "output", "bound"):
             plain[name] = None if plain[name] is None else dict(vars(plain[name]))
         plain["failures"] = list(self.failures)
@@ -186,7 +205,7 @@ class Observed:
 
     stages  layer -> (T, S, d, N) bool
     run     the ngspice run behind them, with its currents; None: all cells ran and every stage is ON or OFF
-    logits  (S, classes) at the last step, NaN where unknown; None: the level has none
+    logits  (S, classes), or (T, S, classes) without pooling, NaN where unknown; None: the level has none
     """
 
     stages: dict[str, np.ndarray]
@@ -246,6 +265,7 @@ def compare(
         failures=() if run is None else run.failures,
         bound=bound,
         readings=observed.stages,
+        outputs=None if observed.logits is None else (reference.logits, observed.logits),
     )
 
 
@@ -355,12 +375,12 @@ class _ClassErrors:
 
 
 def _class_errors(reference: Reference, logits: np.ndarray | None) -> _ClassErrors:
-    """Largest error of the logits (S, classes), number of equal classes and of compared clips."""
-    if logits is None or not logits.shape[1]:
+    """Largest error of the logits, number of equal classes and of compared clips, or of steps without pooling."""
+    if logits is None or not logits.shape[-1]:
         return _ClassErrors()
-    known = np.isfinite(logits).all(axis=1)
+    known = np.isfinite(logits).all(axis=-1)
     if not known.any():
         return _ClassErrors()
     error = np.abs(logits - reference.logits)[known]
-    equal = np.argmax(logits[known], axis=1) == reference.classes[known]
+    equal = np.argmax(logits[known], axis=-1) == reference.classes[known]
     return _ClassErrors(float(error.max()), int(equal.sum()), int(known.sum()))

@@ -20,7 +20,7 @@ def nominal_reference(design: Design, run: DigitalRun) -> Reference:
         if ladder.gate is not None:
             candidates = soft_candidates(candidates, run.thresholds[ladder.name], ladder.threshold[:, 1])
         layers[ladder.name] = ReferenceLayer(candidates, run.states[ladder.name], outputs, up, down)
-    return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])
+    return Reference(layers, run.logits)
 
 
 def chip_reference(chip: Chip, x: np.ndarray) -> Reference:
@@ -32,4 +32,4 @@ def chip_reference(chip: Chip, x: np.ndarray) -> Reference:
         on = layer.ladder.stages_on(levels)
         outputs = layer.output[np.arange(layer.ladder.width), on] - layer.ladder.alpha * layer.ladder.k_min
         layers[layer.name] = ReferenceLayer(run.candidates[layer.name], levels, outputs, layer.up, layer.down)
-    return Reference(layers, run.logits if run.logits.ndim == 2 else run.logits[-1])
+    return Reference(layers, run.logits)

@@ -7,10 +7,11 @@ from pathlib import Path
 from analogrnn.agreement import LEVELS, Agreement, AgreementSetup, check_agreement
 from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
-from analogrnn.cli.data import add_inputs, inputs_of
+from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import Clips
+from analogrnn.metrics import ACCURACY
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
@@ -22,6 +23,7 @@ SHOWN = 10  # first errors
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_inputs(parser, "3")
+    add_metric(parser)
     add_common(parser)
     parser.add_argument(
         "--level",
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
     design, inputs = design_of(args, network), inputs_of(args, network)
+    goal = goal_of(args, network, inputs)
     ngspice = find_ngspice() if args.level in ("ideal", "transistor") else None
     setup = AgreementSetup(
         args.level,
@@ -90,8 +93,14 @@ def run(args: argparse.Namespace) -> int:
         found = check_agreement(network, design, inputs.x, setup, progress=progress)
     verdict = "agrees" if found.holds else "DISAGREES"
     name = network.name if args.chip is None else f"{network.name}, chip {args.chip}"
-    ui.table(f"{name}: {verdict}", _rows(found, inputs))
-    answer = found.as_dict()
+    countable = goal is not None and (design.pooling or goal.metric != ACCURACY)
+    scores = found.scores(goal) if goal is not None and countable else None
+    rows, answer = _rows(found, inputs), found.as_dict()
+    if goal is not None and scores is not None:
+        metric = goal.metric
+        answer |= {f"{metric.name}_reference": scores[0], metric.name: scores[1]}
+        rows.append((metric.title, f"{metric.text(scores[1])}; of the reference {metric.text(scores[0])}"))
+    ui.table(f"{name}: {verdict}", rows)
     for error in answer["first_errors"]:
         error["clip_index"] = int(inputs.indices[error["clip"]])
     if args.out is not None:

@@ -61,7 +61,7 @@ class NetworkRun:
     """The results by layer; NaN, and False in `ran`, where a deck failed.
 
     stages, decided (T, S, d, N) bool; candidates (T, S, d) in trained units; outputs (T, S, d) A, sum of the stages;
-    ran (S, d) bool; logits (S, classes) in units, pooled or at the last step, NaN where unknown
+    ran (S, d) bool; logits (S, classes) in units, or (T, S, classes) without pooling, NaN where unknown
     """
 
     stages: dict[str, np.ndarray]
@@ -75,9 +75,11 @@ class NetworkRun:
 
     @property
     def classes(self) -> np.ndarray:
-        """(S,) the class of each clip, -1 where it is unknown."""
-        known = np.isfinite(self.logits).all(axis=1) & (self.logits.shape[1] > 0)
-        return np.where(known, np.argmax(np.where(known[:, None], self.logits, 0.0), axis=1), -1)
+        """(S,) the class of each clip, or (T, S) of each step without pooling; -1 where it is unknown."""
+        if not self.logits.shape[-1]:
+            return np.full(self.logits.shape[:-1], -1)
+        known = np.isfinite(self.logits).all(axis=-1)
+        return np.where(known, np.argmax(np.where(known[..., None], self.logits, 0.0), axis=-1), -1)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ class _Runner:
         self.outputs = {name: np.full(shape[:3], np.nan) for name, shape in shapes.items()}
         self.ran = {name: np.zeros(shape[1:3], dtype=bool) for name, shape in shapes.items()}
         last = design.layers[-1]
-        self.logits = np.full((clips, last.synapses.width if isinstance(last, FeedForward) else 0), np.nan)
+        width = last.synapses.width if isinstance(last, FeedForward) else 0
+        self.logits = np.full((clips, width) if design.pooling else (steps, clips, width), np.nan)
         self.failures: list[str] = []
         self.logs: list[str] = []
 
@@ -244,18 +247,19 @@ class _Runner:
                 self.outputs[ladder.name][at] = result.outputs[key]
                 self.ran[ladder.name][task.clip, cell] = True
         if result.series.shape[1]:
-            self.logits[task.clip] = self.design.pooled(result.series) if self.design.pooling else result.logits
+            self.logits[..., task.clip, :] = self.design.pooled(result.series)
 
     def _failed(self, task: _Task, error: SpiceError) -> None:
         self.failures.append(f"{task.what}: {error}")
         self.logs.append(error.log)
 
     def read_out(self) -> None:
-        """Run the readout on the slices' output currents: of the last step of each clip, or of all if it pools them."""
+        """Run the readout on the slices' output currents: of the last step of each clip, or of all if they count."""
         if not isinstance(self.design.layers[-1], FeedForward) or self.pdk is None:
             return
         assert self.simulation.setup is not None
-        currents = self.outputs[self.design.ladders[-1].name][0 if self.design.pooling_mode != "last" else -1 :]
+        last_alone = self.design.pooling and self.design.pooling_mode == "last"
+        currents = self.outputs[self.design.ladders[-1].name][-1 if last_alone else 0 :]
         complete = np.flatnonzero(np.isfinite(currents).all(axis=(0, 2)))
         if not len(complete):
             return
@@ -268,7 +272,7 @@ class _Runner:
                 self._failed(task, result)
             else:
                 series = result.series.reshape(*given.shape[:2], -1)
-                self.logits[complete] = self.design.pooled(series) if self.design.pooling else series[-1]
+                self.logits[..., complete, :] = self.design.pooled(series)
 
     def _where(self) -> tuple[Pdk, TransistorSetup]:
         assert self.pdk is not None

@@ -36,7 +36,8 @@ class TransistorChips:
     truth: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        self.design.check_pooling()
+        if self.metric == ACCURACY:
+            self.design.check_pooling()
 
     def __call__(self, chips: np.ndarray) -> Mapping[str, np.ndarray]:
         """classes (len(chips), S), int16, or scores (len(chips), S) of a metric that gives clips no class.
@@ -51,8 +52,9 @@ class TransistorChips:
             if run.failures:
                 more = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
                 raise SpiceError(f"chip {number}: {run.failures[0]}{more}", log="\n\n".join(run.logs))
-            if self.metric.has_classes or self.truth is None:
-                found[row] = run.classes
+            if self.metric.has_classes:
+                found[row] = self.metric.classes(run.logits)
             else:
+                assert self.truth is not None
                 found[row] = self.metric.per_clip(run.logits, self.truth)
         return {name: found}
