@@ -16,6 +16,10 @@ from .bill_of_materials import write_bill_of_materials as write_bill_of_material
 from .chip import Chip as Chip
 from .chip import draw_chip as draw_chip
 from .chip import nominal_chip as nominal_chip
+from .convert.approximate import floor_thresholds as floor_thresholds
+from .convert.approximate import ladder_from_data as ladder_from_data
+from .convert.exact import convert_exact as convert_exact
+from .convert.spec import import_network as import_network
 from .datasets import LabelledClips as LabelledClips
 from .design import Design as Design
 from .errors import AnalogrnnError as AnalogrnnError

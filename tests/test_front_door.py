@@ -39,6 +39,9 @@ def world(tmp_path_factory):
     clips = ar.datasets.spoken_digits("test")
     design = ar.map_network(network, ar.load_technology("gf180mcu"))
     x, labels = network.encode(clips.features[:4]), clips.labels[:4]
+    folder = tmp_path_factory.mktemp("front_door")
+    np.savez(folder / "checkpoint.npz", **{"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2)})
+    (folder / "spec.toml").write_text('[[layer]]\nkind = "linear"\nname = "fc"\n')
     return {
         "ar": ar,
         "network": network,
@@ -50,7 +53,7 @@ def world(tmp_path_factory):
         "study": ar.run_monte_carlo(design, x, labels, chips=2),
         "model": Model(),
         "hybrid": ar.map_hybrid(network, ar.load_technology("gf180mcu"), x),
-        "folder": tmp_path_factory.mktemp("front_door"),
+        "folder": folder,
     }
 
 

@@ -6,7 +6,7 @@ from analogrnn.convert.exact import EXACT, convert_exact
 from analogrnn.convert.guess import Guess, guess_spec
 from analogrnn.convert.records import Change, Converted, Effect
 from analogrnn.convert.report import Row, report
-from analogrnn.convert.spec import Imported, build_network, parse_spec, read_spec
+from analogrnn.convert.spec import Imported, build_network, import_network, parse_spec, read_spec
 
 __all__ = [
     "EXACT",
@@ -21,6 +21,7 @@ __all__ = [
     "convert_exact",
     "floor_thresholds",
     "guess_spec",
+    "import_network",
     "ladder_from_data",
     "mean_thresholds",
     "measure",

@@ -55,6 +55,8 @@ def _moved(network: Network, name: str, run: DigitalRun) -> np.ndarray:
 def ladder_from_data(network: Network, x: np.ndarray, quantile: float = 1.0) -> Converted:
     """Give each unit of each CMRU the levels that it reaches on inputs x (T, S, D), and no more.
 
+    >>> finite = ar.ladder_from_data(network, x).network
+
     quantile  share of the unit's steps at which its level is within the ladder; 1: all, so that nothing changes on x
 
     A unit of a ladder that is already finite keeps the narrower of both. Raises MappingError if a unit never moves,
@@ -144,6 +146,8 @@ def floor_thresholds(
     network: Network, x: np.ndarray, *, value: float | None = None, quantile: float | None = None
 ) -> Converted:
     """Give input-dependent thresholds a floor: max(|b(x)|, floor).
+
+    >>> floored = ar.floor_thresholds(network, x, quantile=0.05).network
 
     value     the floor of all units; or
     quantile  the floor of each unit is this quantile of its |b(x)| on inputs x (T, S, D)

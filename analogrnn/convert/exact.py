@@ -25,7 +25,7 @@ def convert_exact(network: Network, names: Collection[str] | None = None) -> Con
     """Apply the exact conversions `names` (None = all of `EXACT`) until none of them changes the network any more.
 
     >>> converted = ar.convert_exact(network)
-    >>> [change.text for change in converted.changes]
+    >>> texts = [change.text for change in converted.changes]
 
     Outputs are equal for every input, to rounding. Raises ParameterError for an unknown name.
     """

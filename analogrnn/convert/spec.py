@@ -26,7 +26,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from analogrnn.convert.checkpoint import Checkpoint
+from analogrnn.convert.checkpoint import Checkpoint, read_checkpoint
 from analogrnn.convert.tensors import Fields, text_of
 from analogrnn.errors import NetworkFormatError, ParameterError
 from analogrnn.network import INPUT, InputEncoding, Layer, Network
@@ -79,6 +79,19 @@ def parse_spec(text: str, owner: str = "spec") -> dict[str, Any]:
     if not all(isinstance(pattern, str) for pattern in spec.get("ignore", [])):
         raise NetworkFormatError(f"{owner}: ignore is a list of names of tensors.")
     return spec
+
+
+def import_network(checkpoint: str | Path, spec: str | Path) -> Imported:
+    """Read a checkpoint of another framework as a network, with the layers that a spec in TOML names.
+
+    >>> imported = ar.import_network(folder / "checkpoint.npz", folder / "spec.toml")
+    >>> left_over = imported.left_over  # tensors that no layer uses
+
+    `.safetensors`, `.npz` and, with torch, `.pt` are read; nothing in them is executed. `analogrnn import CHECKPOINT`
+    prints a spec to edit. Raises NetworkFormatError for a file that is no checkpoint or no spec, and where `build_network`
+    does.
+    """
+    return build_network(read_checkpoint(checkpoint), read_spec(spec), str(spec))
 
 
 def build_network(checkpoint: Checkpoint, spec: Mapping[str, Any], owner: str = "spec") -> Imported:
