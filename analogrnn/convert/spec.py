@@ -88,8 +88,8 @@ def import_network(checkpoint: str | Path, spec: str | Path) -> Imported:
     >>> left_over = imported.left_over  # tensors that no layer uses
 
     `.safetensors`, `.npz` and, with torch, `.pt` are read; nothing in them is executed. The command
-    `analogrnn import CHECKPOINT` prints a spec to edit. Raises NetworkFormatError for a file that is no checkpoint or no
-    spec, and where `build_network` does.
+    `analogrnn import CHECKPOINT` prints a spec to edit. Raises NetworkFormatError for a file that is no checkpoint or
+    no spec, and where `build_network` does.
     """
     return build_network(read_checkpoint(checkpoint), read_spec(spec), str(spec))
 
