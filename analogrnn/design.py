@@ -360,8 +360,12 @@ class Design(Shown):
 
     def output_shape(self, x: np.ndarray) -> tuple[int, ...]:
         """Shape of the outputs for clips x (T, S, D): (S, O), or (T, S, O) without pooling."""
-        width = self.layers[-1].synapses.width
-        return (x.shape[1], width) if self.pooling else (x.shape[0], x.shape[1], width)
+        return (x.shape[1], self.outputs) if self.pooling else (x.shape[0], x.shape[1], self.outputs)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.layers[-1].synapses.width
 
     @property
     def stages(self) -> int:

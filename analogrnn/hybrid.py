@@ -11,10 +11,10 @@ from typing import Unpack
 import numpy as np
 
 from analogrnn.chip import Chip, draw_chip, nominal_chip
-from analogrnn.design import Design
-from analogrnn.errors import MappingError, finite_array, in_range
+from analogrnn.design import Design, Sizing, Timing
+from analogrnn.errors import MappingError, ParameterError, finite_array, in_range
 from analogrnn.mapping import MappingChanges, MappingOptions, chosen_options, map_network
-from analogrnn.network import INPUT, Linear, Network, forward
+from analogrnn.network import INPUT, Linear, Network, Pooling, forward
 from analogrnn.network.parts import Part, is_digital, run_parts, split
 from analogrnn.show import Rows, Shown, counted
 from analogrnn.simulate import StepRun, simulate
@@ -28,12 +28,14 @@ HEADROOM = 1.25  # range of a DAC over the largest value in the data that it was
 class AnalogPart:
     """One circuit of a hybrid network.
 
-    part   what it computes
-    design its circuit; an input of FULL_SCALE stands for `reach`
-    reach  (D,) range of the converter at each of its inputs; infinite for inputs of the network, which have a bound
+    part     what it computes
+    network  the same behind weights that undo the scale of the converters: what was mapped
+    design   its circuit; an input of FULL_SCALE stands for `reach`
+    reach    (D,) range of the converter at each of its inputs; infinite for inputs of the network, which have a bound
     """
 
     part: Part
+    network: Network
     design: Design
     reach: np.ndarray
 
@@ -71,6 +73,45 @@ class HybridDesign(Shown):
         """The designs of the circuits, whose names are distinct."""
         return tuple(part.design for part in self.analog)
 
+    @property
+    def technology(self) -> Technology:
+        """That of all circuits."""
+        return self.designs[0].technology
+
+    @property
+    def sizing(self) -> Sizing:
+        """Device sizes of all circuits."""
+        return self.designs[0].sizing
+
+    @property
+    def unit_current(self) -> float:
+        """Current that stands for 1 in all circuits, A."""
+        return self.designs[0].unit_current
+
+    @property
+    def timing(self) -> Timing:
+        """The clock of the circuit with the longest period."""
+        return max((design.timing for design in self.designs), key=lambda timing: timing.period)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.network.outputs
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a clip has one row of outputs, and not one per step."""
+        return any(isinstance(layer, Pooling) for layer in self.network.layers)
+
+    def check_pooling(self) -> None:
+        """Raise ParameterError for a network without pooling: its outputs are values per step, not classes of clips."""
+        if not self.pooled:
+            raise ParameterError(f"{self.name} has no pooling, so a clip has no class; add pooling 'last'.")
+
+    def output_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        """Shape of the outputs for clips x (T, S, D): (S, O), or (T, S, O) without pooling."""
+        return (x.shape[1], self.outputs) if self.pooled else (x.shape[0], x.shape[1], self.outputs)
+
     def shown(self) -> tuple[str, Rows]:
         """The parts, and the converters between them."""
         rows = []
@@ -88,10 +129,11 @@ class HybridDesign(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HybridRun(Shown):
-    """Outputs (S, C), or (T, S, C) without pooling; the run of each circuit, and the share of its saturated inputs."""
+    """Outputs (S, C), or (T, S, C) without pooling; inputs, run and share of saturated inputs of each circuit."""
 
     logits: np.ndarray
     runs: dict[str, StepRun]
+    inputs: dict[str, np.ndarray]
     saturated: dict[str, float]
 
     def shown(self) -> tuple[str, Rows]:
@@ -171,7 +213,7 @@ def _map_part(
             for layer in inner.layers
         ]
         inner = Network((dac, *behind), None, inner.metadata)
-    return AnalogPart(part, map_network(inner, technology, options), reach)
+    return AnalogPart(part, inner, map_network(inner, technology, options), reach)
 
 
 def draw_hybrid(hybrid: HybridDesign, seed: int, index: int | None, *, scale: float = 1.0) -> tuple[Chip, ...]:
@@ -179,6 +221,16 @@ def draw_hybrid(hybrid: HybridDesign, seed: int, index: int | None, *, scale: fl
     if index is None:
         return tuple(nominal_chip(design) for design in hybrid.designs)
     return tuple(draw_chip(design, seed, index, scale=scale) for design in hybrid.designs)
+
+
+def circuit_inputs(hybrid: HybridDesign, x: np.ndarray, name: str) -> np.ndarray:
+    """The inputs (T, S, D) of the circuit `name` for encoded inputs x of the network, the circuits before it nominal.
+
+    Raises ParameterError if there is no such circuit.
+    """
+    if name not in {design.name for design in hybrid.designs}:
+        raise ParameterError(f"{hybrid.name} has no circuit {name!r}; it has {[d.name for d in hybrid.designs]}.")
+    return simulate_hybrid(hybrid, x).inputs[name]
 
 
 def simulate_hybrid(
@@ -195,6 +247,7 @@ def simulate_hybrid(
     }
     by_part = {item.part: item for item in hybrid.analog}
     runs: dict[str, StepRun] = {}
+    inputs: dict[str, np.ndarray] = {}
     saturated: dict[str, float] = {}
 
     def run(part: Part, value: np.ndarray) -> np.ndarray:
@@ -202,10 +255,10 @@ def simulate_hybrid(
             return forward(part.network, value).logits
         item = by_part[part]
         name = item.design.name
-        saturated[name] = item.saturated(value)
-        runs[name] = simulate(made[name], item.converted(value), noise_seed=noise_seed)
+        saturated[name], inputs[name] = item.saturated(value), item.converted(value)
+        runs[name] = simulate(made[name], inputs[name], noise_seed=noise_seed)
         return runs[name].logits
 
     parts = [item.part if isinstance(item, AnalogPart) else item for item in hybrid.parts]
     given = finite_array("x", x, (None, None, hybrid.network.inputs))
-    return HybridRun(run_parts(hybrid.network, parts, given, run), runs, saturated)
+    return HybridRun(run_parts(hybrid.network, parts, given, run), runs, inputs, saturated)

@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from analogrnn.agreement import LEVELS, Agreement, AgreementSetup, check_agreement
-from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, mapping_options, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
+from analogrnn.cli.hybrids import add_part, circuit_of, mapped
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import Clips
+from analogrnn.design import Design
 from analogrnn.metrics import ACCURACY
 from analogrnn.outputs.files import make_folder, write_json
 from analogrnn.simulate import CONTROLS
 from analogrnn.spice.engine import find_ngspice
+from analogrnn.technology import load_technology
 from analogrnn.units import parse
 
 SHOWN = 10  # first errors
@@ -22,6 +25,7 @@ SHOWN = 10  # first errors
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
+    add_part(parser)
     add_inputs(parser, "3")
     add_metric(parser)
     add_common(parser)
@@ -74,8 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
-    design, inputs = design_of(args, network), inputs_of(args, network)
-    goal = goal_of(args, network, inputs)
+    inputs = inputs_of(args, network)
+    design = mapped(network, load_technology(args.technology), mapping_options(args), inputs.x)
+    circuit = circuit_of(args, network, design, inputs.x)
+    # the outputs of one of several circuits are not those of the network
+    goal = goal_of(args, network, inputs) if isinstance(design, Design) else None
     ngspice = find_ngspice() if args.level in ("ideal", "transistor") else None
     setup = AgreementSetup(
         args.level,
@@ -90,10 +97,10 @@ def run(args: argparse.Namespace) -> int:
     )
     setup = _with_bound(args, setup)
     with ui.progress(f"{args.level}, {inputs.x.shape[1]} clips") as progress:
-        found = check_agreement(network, design, inputs.x, setup, progress=progress)
+        found = check_agreement(circuit.network, circuit.design, circuit.x, setup, progress=progress)
     verdict = "agrees" if found.holds else "DISAGREES"
-    name = network.name if args.chip is None else f"{network.name}, chip {args.chip}"
-    countable = goal is not None and (design.pooling or goal.metric != ACCURACY)
+    name = circuit.network.name if args.chip is None else f"{circuit.network.name}, chip {args.chip}"
+    countable = goal is not None and (circuit.design.pooling or goal.metric != ACCURACY)
     scores = found.scores(goal) if goal is not None and countable else None
     rows, answer = _rows(found, inputs), found.as_dict()
     if goal is not None and scores is not None:
@@ -109,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         from analogrnn.figures.agreement import draw_agreement  # noqa: PLC0415 (matplotlib costs 0.4 s)
 
-        cell = draw_agreement(network, design, (inputs.x, inputs.indices), setup, found, args.out / "worst_cell.png")
+        clips = (circuit.x, inputs.indices)
+        cell = draw_agreement(circuit.network, circuit.design, clips, setup, found, args.out / "worst_cell.png")
         ui.say(f"{args.out / 'agreement.json'}, worst_cell.png ({cell})")
     return 0 if found.holds else 1
 

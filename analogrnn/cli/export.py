@@ -8,14 +8,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 import analogrnn as ar
-from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, design_of, mapping_options, network_of
 from analogrnn.cli.conditions import add_conditions, conditions_of
 from analogrnn.cli.data import add_inputs, inputs_of
+from analogrnn.cli.hybrids import Circuit, add_part, circuit_of, mapped
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
 from analogrnn.design import Design, Ladder
 from analogrnn.errors import MappingError, ParameterError
+from analogrnn.hybrid import is_hybrid
 from analogrnn.network import Network
 from analogrnn.outputs.files import make_folder, write_text
 from analogrnn.show import counted
@@ -23,12 +27,14 @@ from analogrnn.spice.pdk import PROCESS, find_pdk, model_lines
 from analogrnn.spice.reading import Cell, ProbedDeck
 from analogrnn.spice.transistor_network import TransistorSetup
 from analogrnn.stimulus import random_stimulus
+from analogrnn.technology import load_technology
 
 Export = Callable[..., ProbedDeck]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
+    add_part(parser)
     add_inputs(parser, "1")
     add_common(parser)
     parser.add_argument(
@@ -71,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json and args.out is None:
         raise ParameterError("--json needs --out: the deck itself goes to standard output without it.")
     network = network_of(args)
-    design = design_of(args, network)
-    export = _exporter(args, network, design)
+    circuit = _circuit(args, network)
+    design = circuit.design
+    export = _exporter(args, circuit)
     chosen = None if args.cell is None else _cells(design, args.cell)
     if isinstance(chosen, Ladder):
         return _folder(args, ui, export, chosen)
@@ -90,17 +97,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _exporter(args: argparse.Namespace, network: Network, design: Design) -> Export:
-    """`export_deck` of the design, the clip, the level and the conditions that the arguments name."""
-    if args.level == "ideal" and (args.chip is not None or args.pdk_paths != "bare"):
-        raise ParameterError("--chip and --pdk-paths need --level transistor: ideal subcircuits have no devices.")
+def _circuit(args: argparse.Namespace, network: Network) -> Circuit:
+    """The circuit that is exported, with its inputs for the clip (T, 1, D); none for a random stimulus."""
     if args.clip is not None:
         args.clips = f"{args.clip},"
-    x = (
-        random_stimulus(design, args.steps, args.seed)
-        if args.stimulus == "random"
-        else inputs_of(args, network).x[:, 0]
-    )
+    if args.stimulus == "random" and not is_hybrid(network):
+        return Circuit(network, design_of(args, network), np.empty((0, 1, 0)))
+    x = inputs_of(args, network).x
+    return circuit_of(args, network, mapped(network, load_technology(args.technology), mapping_options(args), x), x)
+
+
+def _exporter(args: argparse.Namespace, circuit: Circuit) -> Export:
+    """`export_deck` of the design, the clip, the level and the conditions that the arguments name."""
+    design = circuit.design
+    if args.level == "ideal" and (args.chip is not None or args.pdk_paths != "bare"):
+        raise ParameterError("--chip and --pdk-paths need --level transistor: ideal subcircuits have no devices.")
+    x = random_stimulus(design, args.steps, args.seed) if args.stimulus == "random" else circuit.x[:, 0]
     if args.level == "ideal":
         return partial(ar.export_deck, design, x)
     if design.technology.name != PROCESS:

@@ -13,12 +13,13 @@ import numpy as np
 from analogrnn.campaign import Checkpoint, Options, Workers, dask_cluster, fingerprint, processes, serial
 from analogrnn.cli.arguments import add_common, add_network, mapping_options, network_of
 from analogrnn.cli.data import add_inputs, add_metric, scored_inputs_of
+from analogrnn.cli.hybrids import mapped
 from analogrnn.cli.numbers import number, whole
 from analogrnn.cli.ui import Ui
 from analogrnn.datasets import Clips
 from analogrnn.design import Design
 from analogrnn.errors import CheckpointError, OutputError, ParameterError, in_range
-from analogrnn.mapping import map_network
+from analogrnn.hybrid import HybridDesign
 from analogrnn.metrics import ACCURACY, Goal, Metric
 from analogrnn.montecarlo import MonteCarlo, Study, Variability, class_effects, run_studies, yield_above
 from analogrnn.montecarlo.study import LEVELS, chip_numbers, cpus
@@ -147,7 +148,7 @@ def _prepare(args: argparse.Namespace) -> _Job:
     if args.noise is None:
         args.noise = "on" if args.level == "step" else "off"  # a deck carries none
     asked = Variability(args.seed, noise=args.noise == "on", scale=1.0 if args.mismatch == "on" else 0.0)
-    designs = (map_network(network, technology, mapping_options(args, size)) for size in typed)
+    designs = (mapped(network, technology, mapping_options(args, size), inputs.x) for size in typed)
     sizes = {
         (name := _size_name(design)): Study(
             name, design, inputs.x, goal.truth, index, asked, threads, args.level, goal.metric
@@ -168,7 +169,7 @@ def _prepare(args: argparse.Namespace) -> _Job:
     return _Job(args, network, inputs, goal, digital, list(sizes.values()), sweep)
 
 
-def _size_name(design: Design) -> str:
+def _size_name(design: Design | HybridDesign) -> str:
     cell = design.sizing.cell
     return f"{cell.w * 1e6:g}um" if cell.w == cell.l else f"{cell.w * 1e6:g}umx{cell.l * 1e6:g}um"
 
@@ -246,7 +247,7 @@ def _effects(job: _Job, study: Study, result: MonteCarlo) -> list[dict[str, Any]
     if not job.metric.has_classes:
         return []
     digital = job.metric.classes(job.digital)
-    return [asdict(effect) for effect in class_effects(result, digital, study.design.layers[-1].synapses.width)]
+    return [asdict(effect) for effect in class_effects(result, digital, study.design.outputs)]
 
 
 def _tell(ui: Ui, job: _Job, answer: dict[str, Any]) -> None:
@@ -318,7 +319,7 @@ def _write(job: _Job, sizes: Sequence[MonteCarlo], answer: dict[str, Any]) -> No
     conditions = Conditions(
         job.inputs.indices,
         metric.classes(job.digital) if metric.has_classes else metric.per_clip(job.digital, job.goal.truth),
-        job.sizes[0].design.layers[-1].synapses.width if metric.has_classes else 0,
+        job.sizes[0].design.outputs if metric.has_classes else 0,
         {name: value for name, value in typed.items() if value is not None},
     )
     save_campaign(campaign_dataset(job.sizes, sizes, conditions), out / "monte_carlo.nc")

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 
 import analogrnn as ar
-from analogrnn.cli.arguments import add_common, add_network, design_of, network_of
+from analogrnn.cli.arguments import add_common, add_network, mapping_options, network_of
 from analogrnn.cli.data import add_inputs, add_metric, goal_of, inputs_of
+from analogrnn.cli.hybrids import mapped
 from analogrnn.cli.numbers import whole
 from analogrnn.cli.ui import Ui
+from analogrnn.design import Design
 from analogrnn.errors import in_range
+from analogrnn.hybrid import HybridDesign, draw_hybrid
 from analogrnn.mapping import circuit_form
 from analogrnn.metrics import ACCURACY, Goal
 from analogrnn.streams import MOST_CHIP
+from analogrnn.technology import load_technology
 
 NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
 
@@ -31,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ui = Ui(as_json=args.json)
     network = network_of(args)
-    design, inputs = design_of(args, network), inputs_of(args, network)
+    inputs = inputs_of(args, network)
+    design = mapped(network, load_technology(args.technology), mapping_options(args), inputs.x)
     goal = goal_of(args, network, inputs)
     if args.chip is not None:
         in_range("--chip", args.chip, 0, MOST_CHIP)
-    chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
-    result = ar.simulate(chip, inputs.x, noise_seed=args.seed if args.noise == "on" else None)
-    digital = ar.forward(circuit_form(network), inputs.x)
+    result, saturated, states = _run(args, design, network, inputs.x)
+    digital = ar.forward(network, inputs.x)
     answer: dict[str, object] = {
         "network": network.name,
         "chip": args.chip,
@@ -45,11 +49,13 @@ def run(args: argparse.Namespace) -> int:
         "noise": args.noise == "on",
         "clips": inputs.indices.tolist(),
         "steps_equal_to_digital": {
-            name: float(np.mean(levels == digital.states[name])) for name, levels in result.levels.items()
+            name: float(np.mean(levels == states[name])) for name, levels in result.levels.items()
         },
     }
     scores = _scores(result.logits, digital.logits, goal)
-    if design.pooling:
+    if saturated:
+        answer["saturated_inputs"] = saturated
+    if result.logits.ndim == 2:
         answer["classes"] = result.classes.tolist()
         answer["same_class_as_digital"] = int((result.classes == digital.classes).sum())
     elif not scores:
@@ -73,6 +79,32 @@ def run(args: argparse.Namespace) -> int:
         save_dataset(dataset, args.out)
     ui.result(answer)
     return 0
+
+
+_States = dict[str, np.ndarray]
+
+
+def _run(
+    args: argparse.Namespace, design: Design | HybridDesign, network: ar.Network, x: np.ndarray
+) -> tuple[ar.StepRun, dict[str, float], _States]:
+    """The run of the chip that was asked for; the share of inputs beyond the converters of each circuit; and the
+    states by the digital network, of each circuit with the inputs that it had.
+    """
+    noise_seed = args.seed if args.noise == "on" else None
+    if isinstance(design, Design):
+        chip = ar.nominal_chip(design) if args.chip is None else ar.draw_chip(design, args.seed, args.chip)
+        run = ar.simulate(chip, x, noise_seed=noise_seed)
+        return run, {}, ar.forward(circuit_form(network), x).states
+    hybrid = ar.simulate_hybrid(design, x, draw_hybrid(design, args.seed, args.chip), noise_seed=noise_seed)
+    levels: _States = {}
+    candidates: _States = {}
+    states: _States = {}
+    for part in design.analog:
+        name = part.design.name
+        levels |= hybrid.runs[name].levels
+        candidates |= hybrid.runs[name].candidates
+        states |= ar.forward(circuit_form(part.network), hybrid.inputs[name]).states
+    return ar.StepRun(candidates, levels, hybrid.logits), hybrid.saturated, states
 
 
 def _scores(outputs: np.ndarray, digital: np.ndarray, goal: Goal | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from analogrnn.chip import ChipFactory, nominal_chip
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, in_range
+from analogrnn.hybrid import HybridDesign, simulate_hybrid
 from analogrnn.simulate import simulate
 from analogrnn.streams import chip_number
 
@@ -37,7 +38,7 @@ class Variability:
 
 
 def score_chips(
-    design: Design, x: np.ndarray, chips: Sequence[int], variability: Variability, *, threads: int = 1
+    design: Design | HybridDesign, x: np.ndarray, chips: Sequence[int], variability: Variability, *, threads: int = 1
 ) -> np.ndarray:
     """Predicted classes (len(chips), S), int16, of the chips with these numbers on encoded clips x (T, S, D).
 
@@ -48,6 +49,9 @@ def score_chips(
         raise ParameterError("score_chips.chips names no chip; give at least one chip number.")
     workers = int(in_range("score_chips.threads", threads, 1, 1024))
     numbers = np.array([chip_number("score_chips.chips", n) for n in chips], dtype=np.uint64)
+    if isinstance(design, HybridDesign):
+        classes = reduce_chips(design, x, chips, variability, lambda out: np.argmax(out, axis=-1), threads=threads)
+        return classes.astype(np.int16)
     if not variability.noise and variability.scale == 0.0:  # every chip is the nominal one
         nominal = simulate(nominal_chip(design), x).classes.astype(np.int16)
         return np.repeat(nominal[None], len(numbers), axis=0)
@@ -70,7 +74,7 @@ def score_chips(
 
 
 def reduce_chips(
-    design: Design,
+    design: Design | HybridDesign,
     x: np.ndarray,
     chips: Sequence[int],
     variability: Variability,
@@ -87,16 +91,36 @@ def reduce_chips(
         raise ParameterError("reduce_chips.chips names no chip; give at least one chip number.")
     workers = int(in_range("reduce_chips.threads", threads, 1, 1024))
     numbers = [chip_number("reduce_chips.chips", n) for n in chips]
+    outputs = _outputs_of(design, x, variability)
     if not variability.noise and variability.scale == 0.0:  # every chip is the nominal one
-        nominal = reduce(simulate(nominal_chip(design), x).logits)
-        return np.repeat(nominal[None], len(numbers), axis=0)
-    factory = ChipFactory(design, variability.seed, variability.scale)
-    noise_seed = variability.seed if variability.noise else None
+        return np.repeat(reduce(outputs(None))[None], len(numbers), axis=0)
 
     def one(number: int) -> np.ndarray:
-        return reduce(simulate(factory.chip(number), x, noise_seed=noise_seed).logits)
+        return reduce(outputs(number))
 
     if workers == 1 or len(numbers) == 1:
         return np.stack([one(number) for number in numbers])
     with ThreadPoolExecutor(min(workers, len(numbers))) as pool:  # the kernels release the interpreter
         return np.stack(list(pool.map(one, numbers)))
+
+
+def _outputs_of(
+    design: Design | HybridDesign, x: np.ndarray, variability: Variability
+) -> Callable[[int | None], np.ndarray]:
+    """The outputs of a chip by its number; of the nominal chip for None."""
+    noise_seed = variability.seed if variability.noise else None
+    if isinstance(design, HybridDesign):
+        factories = [ChipFactory(part, variability.seed, variability.scale) for part in design.designs]
+
+        def hybrid(number: int | None) -> np.ndarray:
+            chips = None if number is None else tuple(factory.chip(number) for factory in factories)
+            return simulate_hybrid(design, x, chips, noise_seed=noise_seed).logits
+
+        return hybrid
+    factory = ChipFactory(design, variability.seed, variability.scale)
+
+    def plain(number: int | None) -> np.ndarray:
+        chip = nominal_chip(design) if number is None else factory.chip(number)
+        return simulate(chip, x, noise_seed=noise_seed).logits
+
+    return plain

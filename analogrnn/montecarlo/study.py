@@ -11,6 +11,7 @@ from analogrnn import __version__
 from analogrnn.campaign import Options, Series, run_campaign
 from analogrnn.design import Design
 from analogrnn.errors import ParameterError, SpiceError, WorkerError, in_range, plain_array
+from analogrnn.hybrid import HybridDesign
 from analogrnn.metrics import ACCURACY, Goal, Metric, find_metric
 from analogrnn.montecarlo.score import Variability, reduce_chips, score_chips
 from analogrnn.montecarlo.statistics import MonteCarlo
@@ -22,7 +23,7 @@ LEVELS = ("step", "transistor")
 class StepScorer:
     """The work of a campaign at the step level: chip numbers (m,) -> predicted classes (m, S)."""
 
-    design: Design
+    design: Design | HybridDesign
     x: np.ndarray
     variability: Variability
     threads: int = 1
@@ -35,7 +36,7 @@ class StepScorer:
 class MetricScorer:
     """The work of a campaign with another metric: chip numbers (m,) -> classes (m, S) or scores of clips (m, S)."""
 
-    design: Design
+    design: Design | HybridDesign
     x: np.ndarray
     variability: Variability
     metric: Metric
@@ -66,7 +67,7 @@ class Study:
     """
 
     name: str
-    design: Design
+    design: Design | HybridDesign
     x: np.ndarray
     truth: np.ndarray
     index: np.ndarray
@@ -81,6 +82,11 @@ class Study:
         if self.level == "transistor" and self.variability.noise:
             raise ParameterError(
                 "Study.variability: transistor decks carry no noise; turn it off, or take level 'step'."
+            )
+        if self.level == "transistor" and isinstance(self.design, HybridDesign):
+            raise ParameterError(
+                f"Study.design: {self.design.name} runs digitally in parts, so no deck holds all of it; take level "
+                "'step', or compare its circuits one by one."
             )
         if type(self.x) is not np.ndarray or self.x.dtype != np.float64:
             object.__setattr__(self, "x", plain_array("x", self.x))
@@ -109,7 +115,7 @@ class Study:
             depends_on["metric"] = self.metric.name
         if not self.metric.has_classes:
             depends_on["truth"] = self.truth
-        if self.level == "transistor":
+        if self.level == "transistor" and isinstance(self.design, Design):
             from analogrnn.spice.engine import find_ngspice  # noqa: PLC0415 (a small campaign starts without SPICE)
             from analogrnn.spice.pdk import find_pdk  # noqa: PLC0415
             from analogrnn.spice.transistor_chips import TransistorChips  # noqa: PLC0415
@@ -148,7 +154,7 @@ def run_studies(studies: Sequence[Study], options: Options | None = None) -> lis
 
 
 def run_monte_carlo(
-    design: Design,
+    design: Design | HybridDesign,
     x: np.ndarray,
     truth: np.ndarray | Goal,
     chips: int | Iterable[int] = 100,

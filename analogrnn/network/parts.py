@@ -11,7 +11,7 @@ import numpy as np
 
 from analogrnn.errors import ParameterError
 from analogrnn.network.kinds import Layer
-from analogrnn.network.layers import INPUT, Activation, Deviation, Glu, LayerNorm, Linear, Pooling
+from analogrnn.network.layers import INPUT, Activation, Deviation, Glu, LayerNorm, Linear, Pooling, Scale, Weighted
 from analogrnn.network.model import Network
 from analogrnn.network.recurrent import AlphaCmru, Cmru, FirstQuadrantBmru
 
@@ -122,7 +122,8 @@ def _part(network: Network, inside: Sequence[Layer], *, analog: bool) -> Part:
     gives = tuple(n for n in (layer.name for layer in inside) if n == last or set(network.readers(n)) - names)
     taken = {INPUT: INPUT}
     layers: list[Layer] = []
-    if len(reads) == 1:
+    sized = [layer.name for layer in inside if isinstance(layer, Weighted | Scale | LayerNorm)]
+    if len(reads) == 1 and any(reads[0] in sources[name] for name in sized):
         taken = {reads[0]: INPUT}
     else:
         widths = [network.width(name) for name in reads]

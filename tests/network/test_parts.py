@@ -40,6 +40,7 @@ BLOCK = (
     linear("out", 4, 2, sources=("c2", "s1", "up")),
     Pooling("p"),
 )
+GATED = (cell("c1", 3, 4), linear("wide", 4, 6), Glu("g"), cell("c2", 3, 3), Pooling("p"), linear("out", 3, 2))
 HEAD = (cell("c", 3, 4), Pooling("p"), linear("h", 4, 4), Activation("a", "tanh"), linear("out", 4, 2))
 
 

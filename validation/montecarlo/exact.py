@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.stats import chi2_contingency
 
 from analogrnn.chip import Chip, ChipFeedForward, ChipLadder, draw_chip
+from analogrnn.design import Design
 from analogrnn.montecarlo import Variability
 from analogrnn.montecarlo.score import score_chips
 from analogrnn.simulate.steps import preset_candidates
@@ -51,6 +52,7 @@ def class_distribution(quick: bool) -> Measured:
     """
     repeats, clips = (400, 6) if quick else (20000, 12)
     study = study_of(1)
+    assert isinstance(study.design, Design)
     chip = draw_chip(study.design, 1, 0)
     first = np.stack([_plain_classes(chip, study.x, seed) for seed in range(20)])
     unsure = np.argsort([-len(np.unique(column)) - np.mean(column != column[0]) for column in first.T])[:clips]
