@@ -33,7 +33,7 @@ def soft_probe(bench: CalibrationBench) -> Probe:
         f"Xcas nref bcn bcp vdd 0 cascode_bias {source} {setup.size}",
         f"Xsoft nref vbn vbp vdd 0 soft_bias {source} {setup.size}",
     ]
-    points = _points()
+    points = operating_points()
     for k, (b, c) in enumerate(points):
         body += [
             f"Ib{k} 0 b{k} {number(b * setup.unit)}",
@@ -62,7 +62,7 @@ def soft_probe(bench: CalibrationBench) -> Probe:
 def soft_entries(setup: Setup, results: Mapping[str, Numbers]) -> dict[str, Entry]:
     """Gain, loss and offset of the output, of positive (up) and negative (down) candidates."""
     u = list_of(results, f"{setup.label}soft_threshold", "u")
-    b, c = np.array(_points()).T
+    b, c = np.array(operating_points()).T
     found = {}
     for name, sign in (("up", 1.0), ("down", -1.0)):
         ours = np.sign(c) == sign
@@ -75,7 +75,7 @@ def soft_entries(setup: Setup, results: Mapping[str, Numbers]) -> dict[str, Entr
     return found
 
 
-def _points() -> list[tuple[float, float]]:
+def operating_points() -> list[tuple[float, float]]:
     """(b, c) of every operating point, in half windows."""
     return [
         (sign * size, side * (max(size - 1.0, 0.0) + beyond))

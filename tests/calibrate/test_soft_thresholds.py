@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from analogrnn.calibrate.bench import CalibrationBench, Setup, others
-from analogrnn.calibrate.soft_thresholds import _points, soft_entries, soft_probe
+from analogrnn.calibrate.soft_thresholds import operating_points, soft_entries, soft_probe
 from analogrnn.soft_threshold import soft_candidates
 from analogrnn.spice.engine import run_decks
 from analogrnn.spice.pdk import Pdk, find_pdk
@@ -15,7 +15,7 @@ from analogrnn.technology import load_technology
 
 SETUP = Setup(Pdk("design.ngspice", "sm141064.ngspice", "test", "0" * 64))
 PARTS = {"gain": 1.0, "loss": 1.0, "offset": 0.0}
-B, C = np.array(_points()).T
+B, C = np.array(operating_points()).T
 
 
 def fitted(u):
