@@ -5,6 +5,7 @@ reader knows tensors and plain containers only.
 """
 
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,12 +30,16 @@ _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?"} | {
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The parameters of a checkpoint under short names (see `analogrnn.convert.names`), in the order of the file."""
+    """The parameters of a checkpoint under short names (see `analogrnn.convert.names`).
+
+    They stand in the order of the file; a `.safetensors` file has none (`ordered` is False), so there by name.
+    """
 
     source: str
     tensors: Mapping[str, np.ndarray] = field(metadata={"doc": "float64 arrays by short name"})
     given: Mapping[str, str] = field(metadata={"doc": "name in the file by short name"})
     dropped: Mapping[str, str] = field(metadata={"doc": "entries that are no parameters, with the reason"})
+    ordered: bool = True
 
     def find(self, name: str) -> str | None:
         """The short name of a tensor that is written with or without its wrappers; None if there is none."""
@@ -83,7 +88,8 @@ def _checkpoint(source: str, entries: Mapping[str, np.ndarray], settings: Mappin
         raise NetworkFormatError(f"{source} holds no tensors; save the parameters of the network.")
     short = canonical(kept)
     tensors = {short[name]: entries[name] for name in kept}
-    return Checkpoint(source, tensors, {short[name]: name for name in kept}, dropped)
+    ordered = not source.endswith(".safetensors")
+    return Checkpoint(source, tensors, {short[name]: name for name in kept}, dropped, ordered)
 
 
 def _is_pickle(source: Path) -> bool:
@@ -117,7 +123,13 @@ def _read_safetensors(source: Path) -> Entries:
         else:
             raise NetworkFormatError(f"{source}: tensor {name!r} has type {kind}; save it as float32.")
         found[name] = plain_array(f"tensor {name!r}", array.reshape(shape))
-    return found, {}
+    # the library gives them in another order each time
+    return dict(sorted(found.items(), key=lambda item: _by_number(item[0]))), {}
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """A key that sorts `layer.2` before `layer.10`."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 10 else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _bfloat16(bits: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from analogrnn.convert.checkpoint import Checkpoint
 from analogrnn.convert.tensors import ALIASES, BATCH_NORM, DERIVED
 
 _THRESHOLD = re.compile(r"thr|beta|b_net|gate", re.IGNORECASE)
+_FIRST = re.compile(r"embed|encod|input|in_proj|stem", re.IGNORECASE)
+_LAST = re.compile(r"out|head|classif|decod|logit", re.IGNORECASE)
 _MOST_ORDERS = 5000  # orders of layers that are tried
 _RECURRENT = ("cmru", "first_quadrant_bmru", "alpha_cmru")
 _LONGEST = 400  # tensors that are listed
@@ -61,7 +63,7 @@ def guess_spec(checkpoint: Checkpoint) -> Guess:
         group.kind = group.kind or _kind(group)
     layers = [group for group in groups.values() if group.kind]
     doubts: list[str] = []
-    order = _ordered(layers, doubts)
+    order = _ordered(layers, doubts, ordered=checkpoint.ordered)
     lines = [*_listing(checkpoint), ""]
     taken: set[str] = set()
     for at, group in enumerate(order):
@@ -167,18 +169,16 @@ def _width(group: _Group) -> tuple[int, int]:
     return size, size
 
 
-def _ordered(layers: list[_Group], doubts: list[str]) -> list[_Group]:
-    """The layers in an order in which their widths chain; the order of the file, if it does."""
-    if _chains(layers):
-        first: list[_Group] | None = layers
-    else:
-        found = _orders(layers)
-        first = next(found, None)
-        if first is not None and next(found, None) is not None:
-            doubts.append("several orders of the layers chain; the first is written")
+def _ordered(layers: list[_Group], doubts: list[str], *, ordered: bool) -> list[_Group]:
+    """The layers in an order in which their widths chain; that of the file, if it has one that does."""
+    found = iter([layers]) if ordered and _chains(layers) else _orders(layers)
+    first = next(found, None)
     if first is None:
         doubts.append("the widths of the layers chain in no order; name the sources of each layer")
-    return first or layers
+        return layers
+    if next(found, None) is not None:
+        doubts.append("several orders of the layers chain; the likeliest by name is written")
+    return first
 
 
 def _chains(layers: list[_Group]) -> bool:
@@ -186,8 +186,8 @@ def _chains(layers: list[_Group]) -> bool:
 
 
 def _orders(layers: list[_Group]) -> Iterator[list[_Group]]:
-    """Orders in which the widths chain, by depth-first search; norms and the order of the file first."""
-    open_: list[list[_Group]] = [[layer] for layer in reversed(layers)]
+    """Orders in which the widths chain, by depth-first search; what is likely by name comes first."""
+    open_: list[list[_Group]] = [[layer] for layer in sorted(layers, key=_likely, reverse=True)]
     for _ in range(_MOST_ORDERS):
         if not open_:
             return
@@ -196,26 +196,40 @@ def _orders(layers: list[_Group]) -> Iterator[list[_Group]]:
             yield path
             continue
         rest = [layer for layer in layers if layer not in path and _width(layer)[0] == _width(path[-1])[1]]
-        open_ += [[*path, layer] for layer in reversed(rest)]
+        # a norm stands before what it normalises, and kinds of layers alternate
+        rest.sort(key=lambda layer: (_likely(layer), layer.kind == path[-1].kind), reverse=True)
+        open_ += [[*path, layer] for layer in rest]
+
+
+def _likely(group: _Group) -> tuple[int, int, bool]:
+    """A key for the place of a layer by its name: first, between or last; its number; norms before others."""
+    place = 0 if _FIRST.search(group.prefix) else 2 if _LAST.search(group.prefix) else 1
+    numbers = re.findall(r"\d{1,6}", group.prefix)
+    return place, int(numbers[0]) if numbers else 0, group.kind not in ("batch_norm", "layer_norm")
 
 
 def _lines(group: _Group, taken: set[str], doubts: list[str]) -> list[str]:
     """The entry of one layer."""
-    name = _name(group.prefix, taken)
-    lines = ["[[layer]]", f'kind = "{group.kind}"', f'name = "{name}"']
-    if name != group.prefix:
+    own = _name(group.prefix, taken)
+    lines = ["[[layer]]", f'kind = "{group.kind}"', f'name = "{own}"']
+    if own != group.prefix:
         lines.append(f"prefix = {_quoted(group.prefix)}")
     lines += group.extra
     if group.kind in ("cmru", "alpha_cmru") and "eps" not in group.shapes:
-        doubts.append(f"eps of {name} is not in the checkpoint: 1 for a CMRU, 0 for a BMRU")
+        doubts.append(f"eps of {own} is not in the checkpoint: 1 for a CMRU, 0 for a BMRU")
         lines.append("eps = 1.0  # ?")
+    for name in ("threshold", "alpha") if group.kind == "cmru" else ():
+        gated = name == "threshold" and any(line.startswith("threshold_prefix") for line in group.extra)
+        if not group.has(name) and not gated:
+            doubts.append(f"{name} of {own} is not in the checkpoint; perhaps it has another name")
+            lines.append(f"{name} = 1.0  # ?")
     if group.kind == "cmru" and not {"k_min", "k_max"} & set(group.shapes):
         lines.append("# k_min = -4, k_max = 4 on lines of their own, if it was trained on a finite ladder")
     if group.kind == "batch_norm":
-        doubts.append(f"eps of {name} is not in the checkpoint; torch and Flax have 1e-5")
+        doubts.append(f"eps of {own} is not in the checkpoint; torch and Flax have 1e-5")
         lines.append("eps = 1e-5  # ?")
     if group.kind == "layer_norm" and "epsilon" not in group.shapes:
-        doubts.append(f"epsilon of {name} is not in the checkpoint; torch has 1e-5, Flax 1e-6")
+        doubts.append(f"epsilon of {own} is not in the checkpoint; torch has 1e-5, Flax 1e-6")
         lines.append("epsilon = 1e-5  # ?")
     return [*lines, ""]
 

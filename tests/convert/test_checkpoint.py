@@ -90,6 +90,14 @@ def test_numbers_of_every_type_are_widened_without_loss(tmp_path, kind, suffix):
     assert_array_equal(found, array.astype(np.float64))
 
 
+def test_the_tensors_of_a_safetensors_file_stand_in_the_order_of_their_names(tmp_path):
+    save_file({name: np.ones(1) for name in ("l.10.w", "l.9.w", "b.w", "l.9.b", "l.²")}, tmp_path / "c.safetensors")
+    found = read_checkpoint(tmp_path / "c.safetensors")
+    assert list(found.tensors) == ["b.w", "l.9.b", "l.9.w", "l.10.w", "l.²"]
+    assert not found.ordered
+    assert read_checkpoint(npz(tmp_path, **CELL)).ordered
+
+
 # ---------------------------------------------------------------- torch
 
 

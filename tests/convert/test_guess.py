@@ -88,9 +88,19 @@ def test_layers_in_the_order_of_the_alphabet_are_put_in_the_order_of_their_width
     assert [layer.name for layer in built(found).layers] == ["embed", "mid", "a_out"]
     assert not any("orders" in doubt for doubt in guess_spec(found).doubts)
     several = guess_spec(checkpoint(z__weight=(3, 4), a__weight=(4, 4), b__weight=(4, 4), c__weight=(4, 3)))
-    assert "several orders of the layers chain; the first is written" in several.doubts
+    assert "several orders of the layers chain; the likeliest by name is written" in several.doubts
     none = guess_spec(checkpoint(a__weight=(2, 5), b__weight=(3, 4)))
     assert "the widths of the layers chain in no order; name the sources of each layer" in none.doubts
+
+
+def test_names_order_the_layers_of_a_file_that_has_no_order():
+    shapes = {"cell": (4, 4), "embed": (4, 4), "norm": (4,), "readout": (4, 4), "fc2": (4, 4), "fc10": (4, 4)}
+    tensors = {f"{name}.weight": np.ones(shape) for name, shape in shapes.items()} | {"cell.alpha": np.ones(4)}
+    found = Checkpoint("c", tensors, {name: name for name in tensors}, {}, ordered=False)
+    doubts = guess_spec(found).doubts
+    assert "threshold of cell is not in the checkpoint; perhaps it has another name" in doubts
+    assert [layer.name for layer in built(found).layers] == ["embed", "norm", "cell", "pool", "fc2", "fc10", "readout"]
+    assert "several orders of the layers chain; the likeliest by name is written" in doubts
 
 
 def test_one_linear_layer_is_beyond_doubt():
