@@ -11,6 +11,7 @@ The names in `state_dict()` are those of the attributes here. x is (T, B, D), ti
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,12 +35,39 @@ def heaviside(x: Tensor, width: float) -> Tensor:
     return result
 
 
+class _LadderStates(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, moves: Tensor, limit: int) -> Tensor:
+        given = moves.detach().numpy()
+        states, free, state = np.empty_like(given), np.empty_like(given), np.zeros_like(given[0])
+        for t, move in enumerate(given):
+            wanted = state + move
+            state = np.clip(wanted, -limit, limit)
+            states[t], free[t] = state, wanted == state
+        ctx.free = free
+        return torch.from_numpy(states)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        given, out = grad.numpy(), np.empty_like(ctx.free)
+        total = np.zeros_like(given[0])  # d loss / d state, through this step and all later ones
+        for t in range(len(given) - 1, -1, -1):
+            total = (total + given[t]) * ctx.free[t]
+            out[t] = total
+        return torch.from_numpy(out), None
+
+
+def ladder_states(moves: Tensor, limit: int) -> Tensor:
+    """Levels (T, B, d) from 0 on a ladder of -limit..limit; the gradient through its ends is the true one, zero."""
+    result: Tensor = _LadderStates.apply(moves, limit)
+    return result
+
+
 class Seen(NamedTuple):
-    """What the last forward pass of a cell computed: candidates, thresholds and states, each (T, B, d)."""
+    """What the last forward pass of a cell computed: candidates and thresholds, each (T, B, d)."""
 
     candidates: Tensor
     thresholds: Tensor
-    states: Tensor
 
 
 class Cmru(nn.Module):
@@ -48,7 +76,12 @@ class Cmru(nn.Module):
     dependent  thresholds |W_b x + b_b|; else a constant |b_b| per unit
     limit      None: unbounded, as published; N: a ladder of the levels -N..N
     bias       candidates and thresholds have a bias; without it they have weights only
+    slope      width w of the surrogate slope
     """
+
+    START = (
+        2.0  # of the threshold bias: candidates have a standard deviation of 1, so that a level moves every few steps
+    )
 
     def __init__(
         self,
@@ -65,7 +98,7 @@ class Cmru(nn.Module):
         self.weight = nn.Parameter(torch.randn(width, inputs) / inputs**0.5)
         self.bias = nn.Parameter(torch.zeros(width)) if bias else None
         self.threshold_weight = nn.Parameter(0.3 * torch.randn(width, inputs) / inputs**0.5) if dependent else None
-        self.threshold = nn.Parameter(torch.ones(width)) if bias or not dependent else None
+        self.threshold = nn.Parameter(torch.full((width,), self.START)) if bias or not dependent else None
         self.alpha = nn.Parameter(torch.ones(width))
         # a ladder starts at a level; the published state starts anywhere
         self.initial = nn.Parameter(torch.randn(width).sign()) if limit is None else None
@@ -79,22 +112,20 @@ class Cmru(nn.Module):
             return c, self.threshold.abs().expand_as(c)
         return c, nn.functional.linear(x, self.threshold_weight, self.threshold).abs()
 
+    def moves(self, x: Tensor) -> Tensor:
+        """The move of each step (T, B, d): 1 up, -1 down, 0 hold."""
+        c, b = self.gates(x)
+        self.seen = Seen(c, b)
+        return heaviside(c - b, self.slope) - heaviside(-c - b, self.slope)
+
+    def states(self, moves: Tensor, limit: int | None) -> Tensor:
+        """States (T, B, d) from the initial one; `limit` levels to each side of it."""
+        start = 0.0 if self.initial is None else self.initial
+        return start + (moves.cumsum(0) if limit is None else ladder_states(moves, limit))
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs h (T, B, d) of inputs x (T, B, D)."""
-        c, b = self.gates(x)
-        moves = heaviside(c - b, self.slope) - heaviside(-c - b, self.slope)
-        states = moves.cumsum(0) + self.initial if self.limit is None else self._ladder(moves)
-        self.seen = Seen(c, b, states)
-        return self.alpha * states
-
-    def _ladder(self, moves: Tensor) -> Tensor:
-        """States on a finite ladder; the gradient through its ends is the true one, which is zero."""
-        assert self.limit is not None
-        state, states = torch.zeros_like(moves[0]), []
-        for move in moves:
-            state = (state + move).clamp(-self.limit, self.limit)
-            states.append(state)
-        return torch.stack(states)
+        return self.alpha * self.states(self.moves(x), self.limit)
 
 
 class SeparateCmru(Cmru):
@@ -108,7 +139,7 @@ class SeparateCmru(Cmru):
             self.candidate.weight.normal_(0.0, inputs**-0.5)
             self.candidate.bias.zero_()
             self.gate.weight.normal_(0.0, 0.3 * inputs**-0.5)
-            self.gate.bias.fill_(1.0)
+            self.gate.bias.fill_(self.START)
 
     def gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.candidate(x), self.gate(x).abs()

@@ -44,13 +44,10 @@ class Part:
 class Wishes:
     """Penalties that keep a cell within what a circuit can do; each is 0 without weight.
 
-    limit   states further than this from the initial one cost `ends` times their squared excess
     floor   thresholds below it cost `low` times their distance from it
     margin  candidates within `band` of their threshold (relative to it) cost up to this
     """
 
-    limit: float = 4.0
-    ends: float = 0.0
     floor: float = 0.5
     low: float = 0.0
     margin: float = 0.0
@@ -59,13 +56,10 @@ class Wishes:
     def cost(self, cell: Cmru) -> Tensor:
         """The sum of the penalties in the cell's last forward pass."""
         assert cell.seen is not None
-        c, b, states = cell.seen
-        start = 0.0 if cell.initial is None else cell.initial
-        excess = ((states - start).abs() - self.limit).clamp_min(0.0)
+        c, b = cell.seen
         ratio = c.abs() / b.clamp_min(self.floor)
         return (
-            self.ends * excess.square().mean()
-            + self.low * (self.floor - b).clamp_min(0.0).mean()
+            self.low * (self.floor - b).clamp_min(0.0).mean()
             + self.margin * (1.0 - (ratio - 1.0).abs() / self.band).clamp_min(0.0).mean()
         )
 

@@ -177,7 +177,7 @@ def how(name: str) -> tuple[Plan, Loss, Score, dict[str, Part]]:
     """Plan, loss, score and data of a kind."""
     if name == "published_hardware":
         return Plan(150, 128, 1e-2, ramp=False, stretch=0.04), keyword_loss, balanced_vote, keyword_data()
-    wishes = Wishes(limit=4.0, ends=0.3, low=1.0, margin=0.3)
+    wishes = Wishes(low=1.0, margin=0.3)
     return Plan(60, 64, 1e-2, input_noise=0.2, stretch=0.04), cross_entropy(wishes), accuracy, spoken_digits()
 
 
