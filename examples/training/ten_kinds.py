@@ -178,7 +178,7 @@ def how(name: str) -> tuple[Plan, Loss, Score, dict[str, Part]]:
     if name == "published_hardware":
         return Plan(150, 128, 1e-2, ramp=False, stretch=0.04), keyword_loss, balanced_vote, keyword_data()
     wishes = Wishes(low=1.0, margin=0.3)
-    return Plan(60, 64, 1e-2, input_noise=0.2, stretch=0.04), cross_entropy(wishes), accuracy, spoken_digits()
+    return Plan(30, 64, 2e-2, input_noise=0.2, stretch=0.04), cross_entropy(wishes), accuracy, spoken_digits()
 
 
 def main() -> None:
