@@ -145,6 +145,33 @@ class SeparateCmru(Cmru):
         return self.candidate(x), self.gate(x).abs()
 
 
+class _HysteresisStates(torch.autograd.Function):
+    """s_t = set_t + (1 - set_t) (1 - reset_t) s_{t-1}, from 0, with its true gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, set_: Tensor, reset: Tensor) -> Tensor:
+        up, down = set_.detach().numpy(), reset.detach().numpy()
+        states, state = np.empty_like(up), np.zeros_like(up[0])
+        for t in range(len(up)):
+            state = up[t] + (1.0 - up[t]) * (1.0 - down[t]) * state
+            states[t] = state
+        ctx.seen = up, down, states
+        return torch.from_numpy(states)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        up, down, states = ctx.seen
+        before = np.concatenate([np.zeros_like(states[:1]), states[:-1]])
+        keep = (1.0 - up) * (1.0 - down)
+        given, totals = grad.numpy(), np.empty_like(states)
+        total = np.zeros_like(given[0])  # d loss / d state, through this step and all later ones
+        for t in range(len(given) - 1, -1, -1):
+            total = given[t] + (keep[t + 1] * total if t + 1 < len(given) else 0.0)
+            totals[t] = total
+        by_set, by_reset = totals * (1.0 - (1.0 - down) * before), -totals * (1.0 - up) * before
+        return torch.from_numpy(by_set), torch.from_numpy(by_reset)
+
+
 class FirstQuadrantBmru(nn.Module):
     """A bistable unit with non-negative currents and fixed thresholds; starts OFF."""
 
@@ -163,11 +190,8 @@ class FirstQuadrantBmru(nn.Module):
         """Outputs h (T, B, d) of inputs x (T, B, D)."""
         c = nn.functional.linear(x, self.weight, self.bias).relu()
         set_, reset = heaviside(c - self.b_hi, self.slope), heaviside(self.b_lo - c, self.slope)
-        state, states = torch.zeros_like(c[0]), []
-        for to_one, to_zero in zip(set_, reset, strict=True):
-            state = to_one + (1.0 - to_one) * (1.0 - to_zero) * state
-            states.append(state)
-        return self.alpha * torch.stack(states)
+        states: Tensor = _HysteresisStates.apply(set_, reset)
+        return self.alpha * states
 
     @torch.no_grad()
     def keep_in_range(self) -> None:

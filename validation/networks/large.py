@@ -12,7 +12,7 @@ import numpy as np
 
 from analogrnn.chip import nominal_chip
 from analogrnn.mapping import map_network
-from analogrnn.montecarlo import Variability, score_chips
+from analogrnn.montecarlo.score import Variability, score_chips
 from analogrnn.network import forward
 from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology

@@ -1,4 +1,4 @@
-"""A CMRU as published (input-dependent thresholds, unbounded, real initial states), from its checkpoint to transistors."""
+"""A CMRU as published: input-dependent thresholds, unbounded, real initial states; from checkpoint to transistors."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
