@@ -19,9 +19,11 @@ def japanese_vowels(frames: int = 29) -> dict[str, Part]:
     return _encoded({name: ar.datasets.japanese_vowels(name) for name in PARTS}, frames)
 
 
-def pixel_digits() -> dict[str, Part]:
-    """MNIST images, one pixel per step, with a time ramp."""
-    return _encoded({name: ar.datasets.mnist_pixels(name) for name in PARTS}, 784)
+def pixel_digits(images: int = 1280) -> dict[str, Part]:
+    """Some MNIST images, one pixel per step, with a time ramp."""
+    found = _encoded({name: ar.datasets.mnist_pixels(name) for name in PARTS}, 784)
+    some = {name: range(0, len(part.y), max(1, len(part.y) // images)) for name, part in found.items()}
+    return {name: Part(part.x[:, some[name]][:, :images], part.y[some[name]][:images]) for name, part in found.items()}
 
 
 def copy_first_input(steps: int = 100) -> dict[str, Part]:

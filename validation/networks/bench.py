@@ -31,7 +31,7 @@ def encoding(task: str, frames: int = 0, *, ramp: bool = True) -> InputEncoding:
 @lru_cache(maxsize=8)
 def clips(task: str, part: str) -> LabelledClips:
     """Encoded clips of a part of a data set."""
-    return getattr(datasets, task)(part).encoded(encoding(task))  # type: ignore[no-any-return]
+    return getattr(datasets, task)(part).encoded(encoding(task))
 
 
 KEYWORD, KEYWORD_FRAMES = 7, 101  # of the published hardware shape: this digit against the others

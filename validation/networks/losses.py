@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analogrnn.network import Cmru, Linear, Network, Pooling, forward
+from analogrnn.network import Cmru, Layer, Linear, Network, Pooling, forward
 from analogrnn.statistics import paired, proportion_interval
 from validation.bounds import Bound
 from validation.claims import Measured
@@ -61,7 +61,7 @@ def pruned(share: float) -> Change:
         return np.where(np.abs(weight) < share * np.abs(weight).max(), 0.0, weight)
 
     def change(network: Network) -> Network:
-        layers = []
+        layers: list[Layer] = []
         for layer in network.layers:
             if isinstance(layer, Cmru) and layer.threshold_weight is not None:
                 layers.append(replace(layer, weight=cut(layer.weight), threshold_weight=cut(layer.threshold_weight)))

@@ -21,7 +21,7 @@ def read(name: str) -> dict[str, np.ndarray]:
     if file.is_file():
         with np.load(file, allow_pickle=False) as data:
             return {key: data[key].astype(np.float64) for key in data.files}
-    raw = deserialize((CHECKPOINTS / f"{name}.safetensors").read_bytes())
+    raw = deserialize((CHECKPOINTS / f"{name}.safetensors").read_bytes())  # type: ignore[no-untyped-call]
     return {key: _widened(part["data"], part["dtype"]).reshape(part["shape"]) for key, part in raw}
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from analogrnn.datasets import LabelledClips
 from analogrnn.design import Design
 from analogrnn.mapping import MappingOptions, map_network
 from analogrnn.montecarlo.score import Variability, score_chips
-from analogrnn.network import Cmru, Network, forward
+from analogrnn.network import Cmru, Layer, Linear, Network, forward
 from analogrnn.simulate import simulate
 from analogrnn.statistics import proportion_interval
 from analogrnn.technology import load_technology
@@ -169,14 +170,20 @@ def agreement(quick: bool) -> Agreement:
 
 def some_units(network: Network, cells: tuple[int, ...]) -> Network:
     """A few units of the cell with their part of the readout."""
-    cell, pool, readout = network.layers
-    assert isinstance(cell, Cmru)
-    fields = ("weight", "bias", "threshold", "threshold_weight", "threshold_floor", "alpha", "initial")
-    rows = {name: getattr(cell, name)[list(cells)] for name in fields}
-    ends = {name: np.broadcast_to(getattr(cell, name), cell.width)[list(cells)] for name in ("k_min", "k_max")}
-    return replace(
-        network, layers=(replace(cell, **rows, **ends), pool, replace(readout, weight=readout.weight[:, list(cells)]))
-    )
+    chosen = list(cells)
+    layers: list[Layer] = []
+    for layer in network.layers:
+        match layer:
+            case Cmru():
+                fields = ("weight", "bias", "threshold", "threshold_weight", "threshold_floor", "alpha", "initial")
+                changed: dict[str, Any] = {name: getattr(layer, name)[chosen] for name in fields}
+                changed |= dict(zip(("k_min", "k_max"), (end[chosen] for end in layer.bounds), strict=True))
+                layers.append(replace(layer, **changed))
+            case Linear():
+                layers.append(replace(layer, weight=layer.weight[:, chosen]))
+            case _:
+                layers.append(layer)
+    return replace(network, layers=tuple(layers))
 
 
 transistor_rows("published", "a published-style CMRU", {"stage": "standard", "units": 32}, agreement)
