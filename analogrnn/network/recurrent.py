@@ -73,6 +73,8 @@ class Cmru(Weighted):
             k = given.item() if isinstance(given, np.ndarray | np.generic) else given
             if isinstance(k, bool) or not isinstance(k, int | float):
                 raise ParameterError(f"{self.name}.{name} = {given!r} is not a whole number; levels are counted.")
+            if isinstance(k, int):  # no array holds a number of any size
+                in_range(f"{self.name}.{name}", k, -MAX_LEVEL, MAX_LEVEL)
             levels = np.array([k])
         for k in levels:
             if not np.isfinite(k) or k != np.floor(k):

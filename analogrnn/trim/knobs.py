@@ -145,6 +145,8 @@ def plan_trim(design: Design, options: TrimOptions | None = None) -> TrimPlan:
             )
     if not ladder.return_to_zero:
         raise ParameterError(f"{ladder.name} takes its candidates without a clock; trim needs one to stop.")
+    if not design.wiring.is_chain:
+        raise ParameterError(f"{last.name} reads more than {ladder.name}; trim needs a readout of the ladders alone.")
     if np.ptp(ladder.counts):
         raise ParameterError(f"{ladder.name} has ladders of different lengths; trim measures ladders of one length.")
     if last.rectifier:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn.analysis.bits.quantise import Quantised, exponent_of, groups_of
-from analogrnn.design import FeedForward, Ladder
+from analogrnn.design import Design, FeedForward, Ladder
 from analogrnn.errors import OutputError, ParameterError, finite_array
 from analogrnn.kernels.integer_steps import integer_affine, integer_ladder
 from analogrnn.simulate.steps import preset_candidates
@@ -100,14 +100,19 @@ class IntegerRun:
 def integer_network(quantised: Quantised) -> IntegerNetwork:
     """The integer model of a Design in which every group has a word length.
 
-    Raises ParameterError if a group has no word length, if a least step is not a power of two, or if a layer's worst
-    case exceeds 53 bits.
+    Raises ParameterError if a group has no word length, if a least step is not a power of two, if a layer's worst case
+    exceeds 53 bits, or for a graph, ladders of different lengths, or a pooling other than `last`.
     """
     missing = [group for group in groups_of(quantised.design) if group not in quantised.word_lengths]
     if missing:
         raise ParameterError(
             f"the integer model needs whole numbers throughout, but {missing} have no word length; "
             "name bits for all groups."
+        )
+    lacking = _lacking(quantised.design)
+    if lacking:
+        raise ParameterError(
+            f"{quantised.design.name} {lacking}, for which there is no integer model; run it quantised."
         )
     exponent = int(exponent_of(quantised.input_lsb))
     most = np.full(quantised.design.layers[0].synapses.inputs, quantised.input_limit)
@@ -123,6 +128,15 @@ def integer_network(quantised: Quantised) -> IntegerNetwork:
     return IntegerNetwork(quantised.design.name, tuple(layers), quantised.input_limit, pooled, exponent)
 
 
+def _lacking(design: Design) -> str:
+    """What a Design has that the integer model lacks; empty if there is nothing."""
+    if not design.wiring.is_chain:
+        return "has layers that read more than the layer before them"
+    if any(np.ptp(ladder.counts) for ladder in design.ladders):
+        return "has ladders of different lengths in one layer"
+    return f"pools by {design.pooling_mode}" if design.pooling and design.pooling_mode != "last" else ""
+
+
 def save_codes(quantised: Quantised, path: Path) -> None:
     """Write all codes and least steps as an .npz file, and the arrays of the integer model if there is one.
 
@@ -135,7 +149,7 @@ def save_codes(quantised: Quantised, path: Path) -> None:
     if quantised.input_lsb:
         arrays["inputs.lsb"] = np.array(quantised.input_lsb)
     whole = set(groups_of(quantised.design)) <= set(quantised.word_lengths)
-    if whole and quantised.convention.grid == "binary":
+    if whole and quantised.convention.grid == "binary" and not _lacking(quantised.design):
         arrays |= {f"integer.{name}": value for name, value in integer_network(quantised).arrays().items()}
     try:
         with path.open("wb") as file:

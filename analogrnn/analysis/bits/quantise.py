@@ -22,6 +22,7 @@ import numpy as np
 from analogrnn.chip import Chip, nominal_chip
 from analogrnn.design import Design, FeedForward, Ladder, Synapses
 from analogrnn.errors import ParameterError, in_range, plain_array
+from analogrnn.wiring import INPUT
 
 GROUPS = {
     "inputs": "input DACs, one code per step and input",
@@ -165,25 +166,25 @@ def quantise(design: Design, word_lengths: WordLengths, convention: Convention |
     convention = convention or Convention()
     checked = _checked_word_lengths(design, word_lengths)
     first = design.layers[0].synapses
-    lsb, limit, offset = 0.0, 0, first.offset
+    lsb, limit, offsets = 0.0, 0, {INPUT: first.offset}
     if "inputs" in checked:
         bound = float(first.offset.max())
         inputs = to_codes(np.array([bound]), checked["inputs"], signed=True, grid=convention.grid)
         lsb, limit = float(inputs.lsb), int(inputs.code[0])
         # the DAC's middle code is the new zero: no code is a negative current
-        offset = np.full(first.inputs, limit * lsb)
+        offsets[INPUT] = np.full(first.inputs, limit * lsb)
     codes: dict[tuple[str, str], QuantisedArray] = {}
     layers: list[FeedForward | Ladder] = []
     for layer in design.layers:
         part = _Part(layer.name, checked, convention, codes)
-        synapses = _synapses(layer, offset, part)
+        synapses = _synapses(layer, design.wiring.gather(layer.name, offsets), part)
         if isinstance(layer, FeedForward):
             layers.append(replace(layer, synapses=synapses))
-            offset = np.zeros(layer.synapses.width)
+            offsets[layer.name] = np.zeros(layer.synapses.width)
         else:
             ladder = _ladder(design, layer, synapses, part)
             layers.append(ladder)
-            offset = -ladder.alpha * ladder.k_min
+            offsets[layer.name] = -ladder.alpha * ladder.k_min
     rounded = replace(design, layers=tuple(layers))
     return Quantised(rounded, design, checked, convention, codes, lsb, limit)
 

@@ -83,7 +83,8 @@ def group_areas(design: Design) -> dict[str, float]:
             counts = {
                 "weight": int(np.count_nonzero(synapses.ratio)),
                 "bias": int(np.count_nonzero(synapses.bias)),
-                "input": synapses.inputs,
+                "input": synapses.inputs
+                - sum(source.stop - source.start for source, _ in design.wiring.borrowed(layer.name)),
                 "rail_in": synapses.width,
                 "rail_out": synapses.width,
             }
@@ -92,7 +93,7 @@ def group_areas(design: Design) -> dict[str, float]:
                 if group is not None:
                     areas[group] += count * design.sizing.synapse.area
         if isinstance(layer, Ladder):
-            stages = layer.width * layer.stages
+            stages = int(layer.counts.sum())
             for table, count in ((LADDER_DEVICES, layer.width), (STAGE_DEVICES, stages), (SOFT_DEVICES, layer.width)):
                 for device in table:
                     group = groups.get(f"{layer.name}.{device}")
