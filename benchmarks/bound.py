@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import FULL, aligned, fused, load, most, store
+from analogrnn.kernels.simd.functions import fused, most
+from analogrnn.kernels.simd.lanes import FULL, aligned, load, store
 
 ARITHMETIC = 1 + 1 + 3 + 2 + 4 + 2 + 1 + 4 + 2 + 4 + 6
 RANDOM = ((8 * 6 + 7) * 2 + 8) / 16 if FULL else ((8 * 8 + 9) * 2 + 8) / 16

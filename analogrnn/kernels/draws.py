@@ -14,7 +14,8 @@ import numpy as np
 from analogrnn.kernels.coefficients import BELOW_ONE, LN2_HIGH, LN2_LOW, QUARTER, SQRT2
 from analogrnn.kernels.philox import LOW, philox_lanes, round_keys
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import converted, divided, ramp, reinterpreted, square_root, store, where
+from analogrnn.kernels.simd.functions import divided, square_root, where
+from analogrnn.kernels.simd.lanes import converted, ramp, reinterpreted, store
 
 _U = np.uint64
 _0, _2 = _U(0), _U(2)

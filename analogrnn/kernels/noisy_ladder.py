@@ -26,7 +26,8 @@ from analogrnn.kernels.noisy_lanes import (
 )
 from analogrnn.kernels.philox import round_keys
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import aligned, bits_of, first_of, load
+from analogrnn.kernels.simd.functions import bits_of, first_of
+from analogrnn.kernels.simd.lanes import aligned, load
 
 _U32, _U64 = np.uint32, np.uint64
 

@@ -14,24 +14,8 @@ import numpy as np
 from analogrnn.kernels.noise_draws import REACH
 from analogrnn.kernels.philox import LOW, philox_lanes
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import (
-    FULL,
-    any_of,
-    converted,
-    fused,
-    least,
-    load,
-    look_up,
-    magnitude,
-    most,
-    ramp,
-    reinterpreted,
-    splat,
-    spread,
-    store,
-    take,
-    where,
-)
+from analogrnn.kernels.simd.functions import any_of, fused, least, magnitude, most, where
+from analogrnn.kernels.simd.lanes import FULL, converted, load, look_up, ramp, reinterpreted, splat, spread, store, take
 
 _U64 = np.uint64
 

@@ -17,7 +17,8 @@ from numba.core import types
 from numba.core.extending import intrinsic
 
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import aligned, any_of, bits_of, converted, fused, load, splat, store, where
+from analogrnn.kernels.simd.functions import any_of, bits_of, fused, where
+from analogrnn.kernels.simd.lanes import aligned, converted, load, splat, store
 
 LANES = 8  # ladders of double precision that are stepped as one: a set; of single precision twice as many
 LONGEST = 0.42  # of a step h that the polynomial covers

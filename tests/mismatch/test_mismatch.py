@@ -9,7 +9,7 @@ from helpers import cmru, direct, first_quadrant, mapped, network
 from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn import mismatch
-from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.chip import ChipFactory, draw_chip, nominal_chip
 from analogrnn.design import Geometry
 from analogrnn.errors import ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, spread, threshold_terms
@@ -165,12 +165,10 @@ def test_the_spread_is_that_of_first_order_error_propagation(stage, upper):
 @pytest.fixture(scope="module")
 def chips():
     """up, down (CHIPS, 4) in units; in the unit of the candidate, 1 nA."""
-    drawn = [draw_chip(DESIGN, 3, j).ladders[0] for j in range(CHIPS)]
-    return {
-        "up": np.array([c.up[0] for c in drawn]),
-        "down": np.array([c.down[0] for c in drawn]),
-        "output": np.array([c.output[0] for c in drawn]),
-    }
+    table = ChipFactory(DESIGN, 3).tables(np.arange(CHIPS, dtype=np.uint64))[0]
+    last = draw_chip(DESIGN, 3, CHIPS - 1).ladders[0]
+    assert_array_equal(table.up[-1], last.up)  # many chips at once are those that are drawn one by one
+    return {"up": table.up[:, 0], "down": table.down[:, 0], "output": table.output[:, 0]}
 
 
 @both
@@ -193,9 +191,8 @@ def test_the_centre_of_the_window_moves_more_than_its_width(chips):
 
 def test_the_window_of_a_small_cell_stays_open_too():
     small = design_of(2e-6)
-    drawn = [draw_chip(small, 3, j).ladders[0] for j in range(300)]
-    up, down = np.array([c.up[0] for c in drawn]), np.array([c.down[0] for c in drawn])
-    assert np.all(up > down)
+    table = ChipFactory(small, 3).tables(np.arange(300, dtype=np.uint64))[0]
+    assert np.all(table.up > table.down)
 
 
 def test_stages_of_one_chip_share_their_bias_but_not_their_devices(chips):

@@ -1,4 +1,4 @@
-"""The type of vector lanes for numba, and its operators. See kernels/lanes.py for how it is used."""
+"""The type of vector lanes for numba, and its operators. See kernels/simd/lanes.py for how it is used."""
 
 import operator
 from collections.abc import Callable

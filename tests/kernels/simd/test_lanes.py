@@ -10,31 +10,22 @@ from numba.core.errors import TypingError
 from numpy.testing import assert_array_equal
 
 from analogrnn.kernels.simd.compiled import compiled
-from analogrnn.kernels.simd.lanes import (
-    aligned,
+from analogrnn.kernels.simd.functions import (
     any_of,
     bits_of,
-    converted,
     divided,
     first_of,
     floor,
     fused,
-    lane,
     least,
-    load,
     magnitude,
     most,
-    ramp,
-    reinterpreted,
     rotated,
     signed,
-    splat,
-    spread,
     square_root,
-    store,
-    take,
     where,
 )
+from analogrnn.kernels.simd.lanes import aligned, converted, lane, load, ramp, reinterpreted, splat, spread, store, take
 from analogrnn.streams import stream
 
 DRAW = stream(1, "test", "lanes")
@@ -172,8 +163,8 @@ def test_a_cpu_of_any_age_gives_the_same_levels_and_the_same_chips(tmp_path):
     """`generic` has vectors of 128 bits and no fused products; `host` is whatever this machine has."""
 
     def answer(cpu):
-        target = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""} if cpu else {}
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)} | target
+        other = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)} if cpu else {}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | other
         child = [sys.executable, "-c", CHECK]
         return subprocess.run(child, env=environment, check=True, capture_output=True, text=True).stdout
 
