@@ -54,7 +54,7 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     try:
         if source.stat().st_size > _LARGEST:
             raise NetworkFormatError(f"{source} has more than {_LARGEST} bytes; a spec is a short text.")
-        return parse_spec(source.read_text(encoding="utf-8"), str(source))
+        return parse_spec(source.read_bytes().decode("utf-8"), str(source))
     except OSError as error:
         raise NetworkFormatError(f"can't read {source}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

@@ -81,6 +81,8 @@ def random_network(seed, kinds=KINDS):
         before = layers[-1].name if layers else INPUT
         width, pooled = values[before]
         kind = str(draw.choice(POOLED if pooled else kinds))
+        if not layers and "norm" in kinds and draw.uniform() < 0.15:
+            kind = "norm"
         if layers and isinstance(layers[-1], LayerNorm) and "cmru" in kinds and not pooled and draw.uniform() < 0.6:
             kind = "cmru"
         if kind == "glu" and width % 2:

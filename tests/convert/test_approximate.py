@@ -154,7 +154,7 @@ def test_steps_are_equal_across_exact_conversions_of_sign_start_and_quadrant():
     assert measure(source, Network((flipped, *source.layers[1:])), X).steps_equal < 0.5, "negative control"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_all_steps_of_random_networks_are_equal_after_exact_conversions(seed):
     source = random_network(seed)

@@ -11,6 +11,8 @@ from analogrnn.network import Cmru, FirstQuadrantBmru, LayerNorm, Linear, Networ
 
 from .helpers import SEEDS, inputs_for, random_network
 
+SOME = [random_network(seed) for seed in range(150)]
+
 
 def assert_same_outputs(before, after, x):
     """Equal to rounding: a few hundred operations of relative error 1e-16 on values below about a thousand."""
@@ -18,7 +20,7 @@ def assert_same_outputs(before, after, x):
     assert_allclose(new, old, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(old).max()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(SEEDS)
 def test_all_exact_conversions_together_keep_the_outputs(seed):
     network = random_network(seed)
@@ -27,7 +29,7 @@ def test_all_exact_conversions_together_keep_the_outputs(seed):
 
 @pytest.mark.parametrize("name", EXACT)
 def test_each_exact_conversion_alone_keeps_the_outputs(name):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(SEEDS)
     def check(seed):
         network = random_network(seed)
@@ -39,11 +41,10 @@ def test_each_exact_conversion_alone_keeps_the_outputs(name):
 @pytest.mark.parametrize("name", EXACT)
 def test_every_conversion_changes_some_random_networks(name):
     """Negative control of the two tests above: they would pass if nothing were ever converted."""
-    changed = [seed for seed in range(300) if EXACT[name](random_network(seed)).changes]
-    assert len(changed) >= 5
+    assert sum(bool(EXACT[name](network).changes) for network in SOME) >= 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_converted_once_nothing_is_left_to_convert(seed):
     converted = convert_exact(random_network(seed)).network

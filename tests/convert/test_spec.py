@@ -204,6 +204,9 @@ def test_a_spec_that_is_not_there_or_no_text_is_refused(tmp_path):
     (tmp_path / "s.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(NetworkFormatError, match=r"s\.toml is no text in UTF-8"):
         read_spec(tmp_path / "s.toml")
+    (tmp_path / "s.toml").write_bytes(b'name = "a"\rname = "b"')
+    with pytest.raises(NetworkFormatError, match=r"s\.toml is no TOML"):
+        read_spec(tmp_path / "s.toml")
     (tmp_path / "s.toml").write_bytes(b"#" * (1 << 21))
     with pytest.raises(NetworkFormatError, match=r"s\.toml has more than 1048576 bytes"):
         read_spec(tmp_path / "s.toml")

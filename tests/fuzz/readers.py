@@ -14,13 +14,16 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import tomli_w
+from safetensors.numpy import save_file
 
 from analogrnn import library
 from analogrnn.campaign.chunks import MAGIC, Chunk, decode, encode
+from analogrnn.convert import Checkpoint, build_network, guess_spec, parse_spec, read_checkpoint, read_spec
 from analogrnn.datasets import Clips, Sequences, read_data
 from analogrnn.errors import AnalogrnnError
 from analogrnn.network import Cmru, InputEncoding, Linear, Network, Pooling
@@ -61,6 +64,76 @@ def _put(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+# ---------------------------------------------------------------- checkpoints of other frameworks
+
+
+def _tensors() -> dict[str, np.ndarray]:
+    cell = {"weight": np.array([[1.0, -0.5], [0.25, 2.0]]), "bias": np.array([0.5, 0.0]), "alpha": np.ones(2)}
+    tensors = {f"module.cell.{name}": value for name, value in cell.items()}
+    head = {"module.out.kernel": np.array([[1.0], [2.0]], np.float32), "optimizer.step": np.array(3)}
+    return tensors | {"module.cell.threshold": np.array([0.5, 1.0])} | head
+
+
+def _seed_checkpoint(folder: Path, suffix: str) -> list[bytes]:
+    path = folder / f"foreign{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **_tensors())
+        return _seed_zip(path.read_bytes())
+    if suffix == ".pt":
+        import torch
+
+        torch.save({"state_dict": {name: torch.tensor(value) for name, value in _tensors().items()}, "epoch": 1}, path)
+        return _seed_zip(path.read_bytes())
+    save_file(_tensors(), path)
+    content = path.read_bytes()
+    end = 8 + struct.unpack("<Q", content[:8])[0]
+    return [content[8:end], content[end:]]
+
+
+def _read_checkpoint(suffix: str) -> Callable[[bytes, Path], None]:
+    def read(data: bytes, folder: Path) -> None:
+        found = read_checkpoint(_put(folder, f"in{suffix}", data))
+        np.savez(folder / "again.npz", **{f"t{i}": array for i, array in enumerate(found.tensors.values())})
+        again = read_checkpoint(folder / "again.npz").tensors.values()
+        if any(one.tobytes() != other.tobytes() for one, other in zip(found.tensors.values(), again, strict=True)):
+            raise Silent("written again, the tensors are others")
+        if suffix == ".npz":
+            with np.load(folder / f"in{suffix}") as arrays:
+                for short, name in found.given.items():
+                    plain = arrays[name]
+                    if plain.dtype.kind != "V" and not np.array_equal(plain, found.tensors[short], equal_nan=True):
+                        raise Silent(f"{name} is not what the file holds")
+        parse_spec(guess_spec(found).text)
+
+    return read
+
+
+_SPEC = (
+    b'name = "seed"\nignore = ["spare"]\n',
+    b"[encoding]\nmean = [0.0, 1.0]\nscale = [1.0, 2.0]\nframes = 4\nramp = false\n",
+    b'[[layer]]\nkind = "cmru"\nname = "cell"\nk_min = -2\nk_max = [1, 2]\nalpha = "abs(-cell.alpha[0:2])"\n',
+    b'[[layer]]\nkind = "pooling"\nname = "pool"\nmode = "mean"\n',
+    b'[[layer]]\nkind = "linear"\nname = "out"\nsources = ["pool"]\n',
+)
+
+
+def _read_spec(data: bytes, folder: Path) -> None:
+    tensors = {name.removeprefix("module."): np.asarray(value, float) for name, value in _tensors().items()}
+    checkpoint = Checkpoint("seed", tensors, {name: name for name in tensors}, {})
+    network = build_network(checkpoint, read_spec(_put(folder, "in.toml", data))).network
+    given = tomllib.loads(data.decode())["layer"]
+    if [layer["name"] for layer in given] != [layer.name for layer in network.layers]:
+        raise Silent("the layers have other names than the spec gives")
+    for layer in given:
+        for key in ("k_min", "k_max", "eps", "mode", "function"):
+            # levels that are equal in all units are kept as one number
+            if key in layer and not np.all(np.asarray(layer[key]) == getattr(network.layer(layer["name"]), key)):
+                raise Silent(f"{key} is not what the spec says")
+    save_network(network, folder / "out.npz")
+    if _meaning(load(folder / "out.npz")) != _meaning(network):
+        raise Silent("a saved network is another one")
 
 
 # ---------------------------------------------------------------- networks
@@ -325,9 +398,14 @@ def readers(folder: Path) -> list[Reader]:
         b'[[spec]]\nparameter = "up_threshold"\nunit = "beta"\nmin = 0.5\ntyp = "1 beta"\nmax = 1.5\ncorner = "ss"\n',
     )
     texts = (b"10nA", b"1.5 ms", b"4um", b"-20 C", b"300 K", b"1e-9", b"2.2p", b"0.5", b"1 MHz", b"+.5u")
+    foreign = [(".safetensors", _safetensors), (".npz", _zip)]
+    if find_spec("torch") is not None:
+        foreign.append((".pt", _zip))
     return [
         Reader("network.safetensors", [_seed_safetensors(folder)], _safetensors, _read_network(".safetensors")),
         Reader("network.npz", [_seed_npz(folder)], _zip, _read_network(".npz")),
+        *(Reader(f"import{s}", [_seed_checkpoint(folder, s)], put, _read_checkpoint(s)) for s, put in foreign),
+        Reader("import spec", [_SPEC], _join, _read_spec),
         Reader("inputs.npz", _seed_inputs(), _zip, _inputs),
         Reader("calibration", [calibration], _join, _calibration),
         Reader("specification", [specs], _join, _specs),
