@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analogrnn import convert, datasets
+from analogrnn.cli.data import add_encoding
 from analogrnn.cli.numbers import number
 from analogrnn.cli.ui import Ui
 from analogrnn.convert import Converted, Row
@@ -51,6 +52,8 @@ def add_conversions(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.npz|NAME[:PART]",
         help="measure equality before and after on these data (a data set: its part test)",
     )
+    text = "fit the encoding of raw sequences to these (a data set: its part train); it is written with the network"
+    add_encoding(parser.add_argument_group("encoding"), text)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from analogrnn.cli.conversions import add_conversions, apply, checked_out, finish
+from analogrnn.cli.data import with_encoding
 from analogrnn.convert import report
 from analogrnn.network import load_network
 
@@ -16,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     checked_out(args)
-    network = load_network(str(args.network))
+    network = with_encoding(args, load_network(str(args.network)))
     converted = apply(args, network)
     return finish(args, network, converted, report(converted))

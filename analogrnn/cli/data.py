@@ -34,11 +34,14 @@ def add_inputs(parser: argparse.ArgumentParser, clips: str) -> None:
         metavar="N|all|I,J,..",
         help=f"how many clips, or which ones with a comma (default {clips})",
     )
-    group.add_argument(
-        "--encode-from",
-        metavar="FILE.npz|NAME[:PART]",
-        help="fit the encoding to these training sequences (a data set: its part train), instead of the network's own",
+    add_encoding(
+        group, "fit the encoding to these training sequences (a data set: its part train), instead of the network's own"
     )
+
+
+def add_encoding(group: argparse._ArgumentGroup, text: str) -> None:
+    """An encoding that is fitted to training data."""
+    group.add_argument("--encode-from", metavar="FILE.npz|NAME[:PART]", help=text)
     group.add_argument("--frames", type=whole, metavar="N", help="with --encode-from: steps of a clip (default 32)")
     group.add_argument("--ramp", choices=("on", "off"), help="with --encode-from: append a time ramp (default on)")
     group.add_argument(

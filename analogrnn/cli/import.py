@@ -1,11 +1,15 @@
 """`analogrnn import CHECKPOINT`."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from analogrnn.cli.conversions import add_conversions, apply, checked_out, finish
+from analogrnn.cli.data import with_encoding
 from analogrnn.cli.ui import Ui
 from analogrnn.convert import Checkpoint, build_network, guess_spec, parse_spec, read_checkpoint, read_spec, report
+from analogrnn.datasets import REGISTRY
+from analogrnn.errors import is_identifier
 
 NEEDS_SPEC = 1  # exit code: nothing is written
 
@@ -33,9 +37,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         spec, owner = read_spec(args.spec), str(args.spec)
     imported = build_network(checkpoint, spec, owner)
+    network = with_encoding(args, imported.network)
+    imported = replace(imported, network=replace(network, metadata=_origin(args) | dict(network.metadata)))
     converted = apply(args, imported.network)
     rows = report(converted, imported, checkpoint)
     return finish(args, imported.network, converted, rows)
+
+
+def _origin(args: argparse.Namespace) -> dict[str, str | float | int]:
+    """Metadata by what was typed, where the spec has none: the file's name, and the data set as the task."""
+    stem = Path(args.checkpoint).stem
+    found: dict[str, str | float | int] = {"name": stem} if is_identifier(stem) else {}
+    source = str(args.encode_from or args.data or "").partition(":")[0]
+    if source.partition("@")[0] in REGISTRY:
+        found["task"] = source
+    return found
 
 
 def _ask(args: argparse.Namespace, checkpoint: Checkpoint, text: str, doubts: tuple[str, ...]) -> int:
