@@ -14,6 +14,10 @@ from analogrnn.convert.graph import Graph
 from analogrnn.convert.records import Change, Converted, units
 from analogrnn.network import Cmru, FirstQuadrantBmru, Linear, Network, Scale
 
+# A cell whose inputs are all zero has a candidate of exactly zero, a tie with b_lo = 0 that resets it. Folded offsets
+# reach zero to rounding only, some 1e-16: the window narrows by this fraction of b_hi, so that ties stay decided
+TIE = 1e-12
+
 
 def first_quadrant(network: Network, layers: Names = None) -> Converted:
     """Make each first-quadrant BMRU a BMRU with levels -1 and 1.
@@ -33,7 +37,7 @@ def first_quadrant(network: Network, layers: Names = None) -> Converted:
             layer.name,
             layer.weight,
             layer.bias - (layer.b_lo + layer.b_hi) / 2.0,
-            threshold=(layer.b_hi - layer.b_lo) / 2.0,
+            threshold=(layer.b_hi - layer.b_lo) / 2.0 - TIE * layer.b_hi,
             alpha=half,
             eps=0.0,
             initial=2.0 * layer.initial - 1.0,

@@ -197,3 +197,19 @@ def test_a_constant_threshold_is_written_as_its_magnitude_at_least_its_floor():
     made = convert_exact(network).network.layer("cell")
     assert_array_equal(made.threshold, [0.5, 0.3, 0.7])
     assert made.threshold_floor is None
+
+
+def test_a_cell_that_resets_at_zero_current_does_so_behind_folded_offsets():
+    """The candidate of the second cell is exactly zero while the first is reset, a tie with b_lo = 0."""
+    wide = np.full((1, 3), 0.1)
+    layers = (
+        FirstQuadrantBmru("q1", np.eye(3), np.zeros(3), np.full(3, 0.2), np.ones(3), np.array([0.1, 0.2, 0.3])),
+        FirstQuadrantBmru("q2", wide, np.zeros(1), np.zeros(1), np.full(1, 0.05), np.ones(1)),
+    )
+    network = Network(layers)
+    x = np.repeat(np.array([[2.0], [0.5], [0.0], [0.5], [2.0], [0.0]])[:, :, None], 3, axis=2)
+    assert forward(network, x).states["q2"].ravel().tolist() == [1, 1, 0, 0, 1, 0]
+    assert_same_outputs(network, convert_exact(network).network, x)
+    assert_same_outputs(
+        random_network(623), convert_exact(random_network(623)).network, inputs_for(random_network(623), 623)
+    )
