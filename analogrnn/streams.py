@@ -47,3 +47,11 @@ def _digest(seed: int, path: tuple[str | int | np.integer, ...]) -> bytes:
     # prefixes of type and length distinguish ("a", 1) from ("a", "1"), and ("ab",) from ("a", "b")
     parts = [f"{'s' if isinstance(part, str) else 'i'}{len(str(part))}:{part}" for part in path]
     return hashlib.sha256("|".join([f"seed:{int(seed)}", *parts]).encode()).digest()
+
+
+def training_seed(seed: int, *path: str | int) -> int:
+    """A seed from 2**64 up for draws in training under `seed`; a score's own seeds are below, so that none is met.
+
+    Raises ParameterError as `stream` does.
+    """
+    return 2**64 + int.from_bytes(_digest(seed, ("training", *path))[:7], "big")

@@ -1,18 +1,21 @@
 """From a trained torch module to a Network, whose values a circuit can implement."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from analogrnn.errors import MissingDependencyError
-from analogrnn.network import InputEncoding, Network
+from analogrnn.network import Cmru, InputEncoding, Layer, Network
 from analogrnn.network.convert import LayerSpec, from_state_dict
+from analogrnn.network.layers import Weighted
 from analogrnn.train import NO_TORCH
 from analogrnn.train.layers import CmruClassifier
+from analogrnn.train.model import to_model_network
 
 try:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 except ImportError as error:
     raise MissingDependencyError(NO_TORCH) from error
 
@@ -31,17 +34,34 @@ def finish(model: CmruClassifier, below: float = PRUNE_BELOW) -> CmruClassifier:
     return model
 
 
-def to_network(
-    model: CmruClassifier,
-    *,
-    encoding: InputEncoding | None = None,
-    metadata: Mapping[str, str | float | int] | None = None,
-) -> Network:
-    """Return `model` as a Network: layers `cell`, `pool` (last step) and `readout`.
+def pruned(network: Network, below: float = PRUNE_BELOW) -> Network:
+    """`network` with weights and biases smaller than `below` exactly 0, so that they need no circuit element."""
 
-    `analogrnn.network.forward` computes in double precision, as the module does after `finish`. Raises ParameterError
-    or NetworkFormatError if a value does not fit a Network.
+    def some(values: np.ndarray) -> np.ndarray:
+        return np.where(np.abs(values) < below, 0.0, values)
+
+    def one(layer: Layer) -> Layer:
+        if not isinstance(layer, Weighted):
+            return layer
+        if isinstance(layer, Cmru) and layer.threshold_weight is not None:
+            layer = replace(layer, threshold_weight=some(layer.threshold_weight))
+        return replace(layer, weight=some(layer.weight), bias=some(layer.bias))
+
+    return replace(network, layers=tuple(map(one, network.layers)))
+
+
+def to_network(
+    model: nn.Module, *, encoding: InputEncoding | None = None, metadata: Mapping[str, str | float | int] | None = None
+) -> Network:
+    """Return `model` as a Network with exactly its numbers; a CmruClassifier has layers `cell`, `pool` and `readout`.
+
+    model  a Model, a `torch.nn.Sequential` of layers that a Network has, or a CmruClassifier
+
+    `analogrnn.network.forward` computes in double precision, as the module does after `model.double()`. Raises
+    ParameterError or NetworkFormatError if a layer or a value does not fit a Network.
     """
+    if not isinstance(model, CmruClassifier):
+        return to_model_network(model, encoding=encoding, metadata=metadata)
     cell, readout = model.cell, model.readout
     tensors = {
         "cell.weight": _array(cell.weight),
