@@ -10,6 +10,7 @@ from analogrnn.errors import CheckpointError, ParameterError
 from analogrnn.metrics import ACCURACY, MAE, METRICS, MSE, STEP_ACCURACY, VOTE, Goal, find_metric, usual_metric
 from analogrnn.montecarlo import Study, Variability, run_monte_carlo, run_studies, yield_above
 from analogrnn.montecarlo.score import reduce_chips, score_chips
+from analogrnn.network import Network, Pooling
 from analogrnn.simulate import simulate
 from tests.helpers import cmru, linear, mapped, network
 
@@ -191,3 +192,28 @@ def test_the_reduced_classes_are_those_of_the_campaign_kernel():
         assert_array_equal(reduced, score_chips(POOLING, X, range(4), variability))
     with pytest.raises(ParameterError, match=r"reduce_chips\.chips names no chip"):
         reduce_chips(POOLING, X, [], Variability(), ACCURACY.classes)
+
+
+def parts(name):
+    """Designs whose outputs follow from the last step of their ladders, from every step, or from two layers of them."""
+    front, high = cmru(), cmru("high", 3, 2)
+    net = {
+        "last": network(front),
+        "each step": network(front, linear(), readout=False),
+        "mean": Network((front, linear(), Pooling("pool", "mean"))),
+        "vote": Network((front, linear(), Pooling("pool", "vote"))),
+        "stacked": network(front, high, linear("out", 3, 3), readout=False),
+    }[name]
+    return mapped(net, cell_w=3e-6, cell_l=3e-6, input_bound=20.0)
+
+
+@pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.parametrize("name", ["last", "each step", "mean", "vote", "stacked"])
+def test_the_vector_kernel_gives_the_outputs_of_the_simulation_to_the_last_bit(name, noise, monkeypatch):
+    design, variability = parts(name), Variability(noise=noise)
+    x = RNG.uniform(-2.0, 2.0, (STEPS, 21, 3))
+    few = reduce_chips(design, x, range(40), variability, lambda outputs: outputs)
+    monkeypatch.setattr("analogrnn.montecarlo.score.LITTLE", 0)
+    for threads in (1, 2):
+        many = reduce_chips(design, x, range(40), variability, lambda outputs: outputs, threads=threads)
+        assert_array_equal(many, few)

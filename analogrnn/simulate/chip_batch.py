@@ -1,9 +1,10 @@
-"""Step level of many chips: their classes at the last step, without the candidates and levels in between.
+"""Step level of many chips: their classes at the last step, or their outputs, without the candidates in between.
 
-Each class equals that of `simulate` for the same chip. A chip for which rounding could have decided a comparison is
-computed again by `simulate` itself.
+Each class, and each output, equals that of `simulate` for the same chip. A chip for which rounding could have decided a
+comparison is computed again by `simulate` itself.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from analogrnn.kernels.noisy_ladder import campaign_work, ladder_campaign
 from analogrnn.kernels.readout import readout_classes
 from analogrnn.kernels.simd.lanes import aligned
 from analogrnn.noise import candidate_noise
-from analogrnn.simulate.steps import noise_keys, simulate
+from analogrnn.simulate.steps import StepRun, noise_keys, simulate
 from analogrnn.wiring import INPUT
 
 _TIE = (
@@ -70,12 +71,13 @@ class ChipBatch:
 
     def _reads_last(self) -> bool:
         """Whether the outputs follow from the last layer of ladders at the last step alone."""
-        return self._design.wiring.is_chain and self._design.pooling_mode == "last"
+        design = self._design
+        return bool(design.pooling) and design.wiring.is_chain and design.pooling_mode == "last"
 
     def classes(self, numbers: np.ndarray) -> np.ndarray:
         """(C, S) int64 classes of the samples on chips `numbers` (C,) uint64."""
         if self._soft:
-            return np.stack([self._plain(int(number)) for number in numbers])
+            return np.stack([self._plain(int(number)).classes for number in numbers])
         tables = self._factory.tables(numbers)
         found = np.empty((len(numbers), self._value.shape[1]), dtype=np.int64)
         doubtful = np.zeros(len(numbers), dtype=np.bool_)
@@ -90,17 +92,45 @@ class ChipBatch:
                 value = None if first is None else _outputs(own[0], first[row])
                 found[row] = self._readout(own, value, numbers[row : row + 1], doubtful[row : row + 1])
         for j in np.flatnonzero(doubtful):
-            found[j] = self._plain(int(numbers[j]))
+            found[j] = self._plain(int(numbers[j])).classes
         return found
 
-    def _plain(self, number: int) -> np.ndarray:
-        chip = self._factory.chip(number)
-        return simulate(chip, self._value, noise_seed=self._noise).classes
+    def outputs(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """Outputs (S, O), or (T, S, O) without pooling, of each of the chips `numbers` (C,) uint64, one by one."""
+        if self._soft:
+            for number in numbers:
+                yield self._plain(int(number)).logits
+            return
+        tables = self._factory.tables(numbers)
+        doubtful = np.zeros(len(numbers), dtype=np.bool_)
+        first = None
+        if self._lanes is not None and self._is_alone:
+            first = self._run(0, self._lanes, tables[0], numbers, doubtful, every=False)
+        for row in range(len(numbers)):
+            own, at = [_row(table, row) for table in tables], slice(row, row + 1)
+            value = None if first is None else _outputs(own[0], first[row])
+            found, _ = self._read(own, value, numbers[at], doubtful[at])
+            if doubtful[row]:
+                yield self._plain(int(numbers[row])).logits
+            else:
+                yield self._design.pooled(found) if found.ndim == 3 else found
+
+    def _plain(self, number: int) -> StepRun:
+        return simulate(self._factory.chip(number), self._value, noise_seed=self._noise)
 
     def _readout(
         self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray
     ) -> np.ndarray:
-        """(S,) classes of one chip; `value`: outputs (S, d) of its only ladder layer at the last step, if known."""
+        """(S,) classes of one chip; see `_read`."""
+        return self._choose(*self._read(tables, value, number, doubtful), doubtful)
+
+    def _read(
+        self, tables: list[ChipTables], value: np.ndarray | None, number: np.ndarray, doubtful: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Outputs of one chip, (S, O) or (T, S, O) before the pooling, and the sum of their terms' magnitudes.
+
+        `value`: outputs (S, d) of its only ladder layer at the last step, if known.
+        """
         design, wiring = self._design, self._design.wiring
         start = 0 if value is None else 1
         values = {INPUT: self._value} if value is None else {design.layers[0].name: value}
@@ -117,7 +147,7 @@ class ChipBatch:
             lanes = self._lanes if j == 0 and self._lanes is not None else PackedInputs.of(value)
             values[layer.name] = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
             sizes[layer.name] = np.abs(values[layer.name])
-        return self._choose(values[wiring.last], sizes[wiring.last], doubtful)
+        return values[wiring.last], sizes[wiring.last]
 
     def _choose(self, value: np.ndarray, size: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
         """(S,) classes from outputs (S, classes) or (T, S, classes), each a sum of terms of magnitudes `size`."""
