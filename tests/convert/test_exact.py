@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.testing import assert_allclose, assert_array_equal
 
+from analogrnn.convert.cells import TIE
 from analogrnn.convert.exact import EXACT, convert_exact
 from analogrnn.errors import ParameterError
 from analogrnn.network import Cmru, FirstQuadrantBmru, LayerNorm, Linear, Network, Pooling, ReLU, Scale, forward
@@ -89,7 +90,7 @@ def test_a_first_quadrant_bmru_becomes_a_bmru_with_its_centre_and_half_window():
     assert (made.kind, made.eps) == ("cmru", 0.0)
     # halves of floats are exact
     assert_array_equal(made.bias, source.bias - (low + high) / 2)
-    assert_array_equal(made.threshold, (high - low) / 2)
+    assert_array_equal(made.threshold, (high - low) / 2 - TIE * high)  # ties of candidates stay decided
     assert_array_equal(made.alpha, alpha / 2)
     assert_array_equal(made.initial, [-1.0, 1.0, -1.0])
     assert_allclose(out.bias, readout().bias + readout().weight @ alpha / 2, rtol=1e-14)
