@@ -1,15 +1,36 @@
 """`analogrnn calibrate`."""
 
+import shutil
+
 import pytest
 
-from analogrnn.technology import load_technology
+from analogrnn import library
+from analogrnn.calibrate import campaign
+from analogrnn.calibrate.bench import CalibrationBench, Setup
+from analogrnn.spice.pdk import find_pdk
+from analogrnn.technology import load_technology, read_document
 
 
 @pytest.mark.ngspice
 @pytest.mark.pdk
 @pytest.mark.slow
 def test_a_calibration_is_a_technology_with_the_committed_values(call, tmp_path):
-    out = tmp_path / "new.toml"
+    """So is the subset of `--quick`. The decks of both run once: the command goes on where the subset ended."""
+    out, committed = tmp_path / "new.toml", read_document(library.calibration_path("gf180mcu"))
+    setup, partial = campaign.default_setup(Setup(find_pdk()), committed), tmp_path / "new.partial.json"
+    full, part = (
+        campaign.Campaign(CalibrationBench(setup), campaign.carried_over(committed), quick) for quick in (False, True)
+    )
+    named, models = {probe.key: probe for probe in part.probes()}, setup.pdk.sha256
+    both = [probe for probe in full.probes() if probe.key in named]
+    assert len(both) >= 10
+    campaign.run_probes(both, partial, models, fresh=True, workers=2)
+    shutil.copy(partial, tmp_path / "part.json")
+    results = campaign.run_probes(part.probes(), tmp_path / "part.json", models, fresh=False, workers=2)
+    rows = campaign.compare(part.entries(results), committed)
+    assert len(rows) >= 25
+    assert [row for row in rows if row[3] > 1.0] == []
+    (tmp_path / "part.json").unlink()
     said = call("calibrate", "gf180mcu", "--out", out, "--json")
     assert said.code == 0
     assert said.json["outside"] == 0
