@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analogrnn.kernels import plain
+
 
 @dataclass(frozen=True, eq=False)
 class SoftGains:
@@ -49,6 +51,14 @@ def soft_candidates(c: np.ndarray, b: ArrayLike, floor: np.ndarray, gains: SoftG
     of two equal numbers is off by rounding.
     """
     g = gains or SoftGains.nominal(c.shape[-1])
+    if np.size(c) > plain.SMALL // 4:  # numpy's dozen passes take longer than numba takes to load
+        from analogrnn.kernels.soft_candidates import soft_threshold_steps  # noqa: PLC0415 (numba costs 0.5 s)
+
+        flat = [np.ascontiguousarray(np.broadcast_to(a, c.shape)).reshape(-1, c.shape[-1]) for a in (c, b)]
+        out = np.empty(flat[0].shape)
+        below = np.nextafter(floor, 0.0)
+        soft_threshold_steps(*flat, floor, below, np.stack(list(vars(g).values())), out)
+        return out.reshape(c.shape)
     size, bound = np.abs(c), np.abs(b)
     e = np.maximum(np.where(np.asarray(b) < 0.0, bound * g.rail, bound) - floor * g.floor, 0.0)
     positive = c > 0.0

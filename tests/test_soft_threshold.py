@@ -1,10 +1,12 @@
 """Soft threshold: a constant window behind rectified subtraction decides as an input-dependent threshold."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from analogrnn.kernels import plain
 from analogrnn.soft_threshold import SoftGains, soft_candidates
 from analogrnn.streams import stream
 
@@ -48,6 +50,18 @@ def test_each_gain_acts_where_its_mirror_does():
     assert_allclose(u(3.0, -2.0, rail=1.1), 1.8)  # e = 2.2 - 1
     assert_allclose(u(3.0, 2.0, rail=1.1), 2.0)
     assert_allclose(u(3.0, 2.0, floor=0.9), 1.9)  # e = 2 - 0.9
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_many_candidates_have_the_numbers_of_few_to_the_last_bit(exact):
+    """The compiled kernel, which takes over from numpy."""
+    rng = stream(2, "soft")
+    c, b = np.round(2.0 * rng.standard_normal((2, 700, 100, 5)), 1)  # rounded, so that |c| = |b| is frequent
+    floor, spread = np.linspace(0.2, 2.0, 5), np.zeros((6, 5)) if exact else 0.1 * rng.standard_normal((6, 5))
+    gains = SoftGains(*np.exp(spread))
+    few = np.stack([soft_candidates(c[t], b[t], floor, gains) for t in range(len(c))])
+    assert c.size > plain.SMALL // 4 > c[0].size
+    assert_array_equal(soft_candidates(c, b, floor, gains), few)
 
 
 def test_a_chip_of_many_has_its_own_row_of_gains():

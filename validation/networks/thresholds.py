@@ -5,6 +5,7 @@ has either sign and a magnitude of 0.3 to 4 floors; |c| keeps a relative distanc
 `margin`.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,13 +30,14 @@ from analogrnn.streams import stream
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
 from validation.claims import Figures, Measured, Topic
+from validation.networks.bench import WORKERS, memory_of
 
 STAGES, STEPS, CLIPS, CHIPS = 4, 16, 5, 10
 NEAR, CLEAR = 0.1, 0.4  # margins: of the nominal circuit, and of corners and mismatched chips
-WORKERS = 2
 SOFT = {f"rec.{device}": 1.0 for device in SOFT_DEVICES}
 _ROW = ("weight", "bias", "rail_in", "rail_out")
 ROWS = {"rec.input": 1.0} | {f"{rows}.{device}": 1.0 for rows in ("rec", "rec_b") for device in _ROW}
+TYPICAL = TransistorOptions()
 SLOW = TransistorOptions(corner="ss", temperature=-20.0, supply=1.62)
 FAST = TransistorOptions(corner="ff", temperature=85.0, supply=1.98)
 
@@ -79,6 +81,12 @@ def best_constant(x: np.ndarray) -> float:
         float(np.mean(cmru_loop(x[..., :1], np.array([t]), initial, k_min=0, k_max=STAGES) == states))
         for t in np.linspace(0.3, 5.0, 95)
     )
+
+
+@lru_cache(maxsize=4)
+def transistors(quick: bool, options: TransistorOptions = TYPICAL) -> AgreementSetup:
+    """Transistors, with the readings of finished decks kept in long runs."""
+    return AgreementSetup("transistor", workers=WORKERS, options=options, memory=memory_of(quick))
 
 
 @lru_cache(maxsize=32)
@@ -131,7 +139,7 @@ def ideal(quick: bool) -> Measured:
 def nominal(quick: bool) -> Measured:
     """Nominal transistors compared with the digital network."""
     count = 1 if quick else CLIPS
-    found = run(NEAR, count, AgreementSetup("transistor", workers=WORKERS))
+    found = run(NEAR, count, transistors(quick))
     constant = best_constant(clips(NEAR, count))
     rms = float("nan") if found.candidate is None else found.candidate.rms
     return Measured(
@@ -149,7 +157,7 @@ def nominal(quick: bool) -> Measured:
 
 def corners(quick: bool) -> Measured:
     """Transistors in the slow, cold corner at a low supply and in the fast, hot one at a high supply."""
-    setups = [AgreementSetup("transistor", workers=WORKERS, options=options) for options in (SLOW, FAST)]
+    setups = [transistors(quick, options) for options in (SLOW, FAST)]
     found = [run(CLEAR, 1 if quick else CLIPS, setup) for setup in setups]
     equal, checked = (sum(getattr(a, name) for a in found) for name in ("steps_equal", "steps_checked"))
     return Measured(
@@ -171,10 +179,7 @@ def _chips(margin: float, quick: bool) -> tuple[list[Agreement], np.ndarray, np.
     count = 1 if quick else 3
     x = clips(margin, count)
     digital = thermometer(forward(network, x).states["rec"], design.ladders[0])
-    found = [
-        run(margin, count, AgreementSetup("transistor", workers=WORKERS, chip=number))
-        for number in range(2 if quick else CHIPS)
-    ]
+    found = [run(margin, count, replace(transistors(quick), chip=number)) for number in range(2 if quick else CHIPS)]
     equal = np.array([(a.readings["rec"] == digital).all(axis=-1).sum() for a in found])
     return found, equal, np.array([a.steps_checked for a in found])
 
