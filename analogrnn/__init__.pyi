@@ -1,6 +1,7 @@
 # The front door: what `import analogrnn as ar` offers. `__init__.py` loads each name from here on its first use.
 
 from . import datasets as datasets
+from . import metrics as metrics
 from . import network as network
 from . import technology as technology
 from . import train as train

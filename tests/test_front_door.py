@@ -14,7 +14,7 @@ import pytest
 import analogrnn as ar
 
 ROOT = Path(ar.__file__).parents[1]
-MODULES = {"datasets", "network", "technology", "train"}
+MODULES = {"datasets", "metrics", "network", "technology", "train"}
 NAMES = sorted(set(ar.__all__) - MODULES)
 SLOW = {"analyze_bits", "analyze_sensitivity"}  # minutes: their calls are only checked against the signature
 SIMULATED = {"read_deck", "run_deck"}  # in ngspice

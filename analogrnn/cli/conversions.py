@@ -3,16 +3,15 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
-from analogrnn import convert, datasets
-from analogrnn.cli.data import add_encoding
+from analogrnn import convert
+from analogrnn.cli.data import Source, add_encoding
 from analogrnn.cli.numbers import number
 from analogrnn.cli.ui import Ui
 from analogrnn.convert import Converted, Row
-from analogrnn.datasets import Clips, read_data
+from analogrnn.datasets import Clips
 from analogrnn.errors import ParameterError
 from analogrnn.network import Network, save_network
 from analogrnn.network.files import SUFFIXES
@@ -127,14 +126,8 @@ def _data_of(args: argparse.Namespace, network: Network) -> Callable[[str], np.n
 
 def inputs(text: str, flag: str, network: Network, part: str) -> np.ndarray:
     """Encoded inputs x (T, S, D) of a data file, or of a data set (its `part` unless one is typed)."""
-    owner = f"{flag} {text}"
-    if text.endswith(".npz") or Path(text).exists():
-        found = read_data(Path(text), owner)
-    else:
-        try:
-            found = datasets.parse_name(text).load(part)
-        except ParameterError as error:
-            raise ParameterError(f"{owner}: {error} A file ends in .npz.") from error
+    source = Source(flag, text)
+    owner, found = source.owner, source.read(part)
     try:
         x = found.x if isinstance(found, Clips) else found.clips(network.encoding).x
     except ParameterError as error:

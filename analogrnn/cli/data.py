@@ -66,7 +66,7 @@ def with_encoding(args: argparse.Namespace, network: Network) -> Network:
         if typed:
             raise ParameterError(f"--{typed[0].replace('_', '-')} belongs to --encode-from; give both, or neither.")
         return network
-    found = _Source("--encode-from", str(source)).read("train")
+    found = Source("--encode-from", str(source)).read("train")
     if not isinstance(found, Sequences):
         raise ParameterError(f"--encode-from {source}: x is encoded; give raw sequences, features and lengths.")
     options = {"frames": args.frames, "ramp": None if args.ramp is None else args.ramp == "on", "clip": args.clip_at}
@@ -81,7 +81,7 @@ def with_encoding(args: argparse.Namespace, network: Network) -> Network:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """What a flag names: a data file, or a data set."""
 
     flag: str
@@ -108,15 +108,15 @@ class _Source:
         return datasets.read_data(Path(self.text), self.owner, classes) if name is None else name.load(part)
 
 
-def _source(args: argparse.Namespace, network: Network) -> _Source:
+def _source(args: argparse.Namespace, network: Network) -> Source:
     """What the arguments or the network name. Raises ParameterError if that is nothing."""
     if args.inputs is not None:
-        return _Source("--inputs", str(args.inputs))
+        return Source("--inputs", str(args.inputs))
     if args.data is not None:
-        return _Source("--data", str(args.data))
+        return Source("--data", str(args.data))
     task = str(network.metadata.get("task"))
     if task.partition("@")[0] in datasets.REGISTRY:
-        return _Source("the network's task", task)
+        return Source("the network's task", task)
     raise ParameterError(f"{network.name} names no task with a data set; give --data NAME or --inputs FILE.npz.")
 
 
@@ -140,7 +140,7 @@ def inputs_of(args: argparse.Namespace, network: Network) -> Clips:
     return clips
 
 
-def _encoded(source: _Source, sequences: Sequences, network: Network) -> Clips:
+def _encoded(source: Source, sequences: Sequences, network: Network) -> Clips:
     try:
         return sequences.clips(network.encoding)
     except ParameterError as error:

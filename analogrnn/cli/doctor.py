@@ -16,6 +16,13 @@ from analogrnn.technology import load_technology
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "safetensors", "xarray")
 OPTIONAL = {"PySpice": "pip install PySpice==1.5 (interoperation only)", "torch": "pip install torch (training only)"}
 
+COVERED = (
+    "spoken_digits",
+    "digit_pixels",
+    "mnist_pixels",
+    *datasets.GENERATED,
+)  # required, in the file of another, ours
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     # not by `arguments.add_common`: with that module come the records of a circuit, which nothing here needs
@@ -27,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     checks = [("python", True, platform.python_version()), *(_package(name) for name in PACKAGES)]
     checks += [_check(name, finder) for name, finder in _FINDERS.items()]
     optional = [_package(name, help_) for name, help_ in OPTIONAL.items()]
+    optional += [_data(item) for item in datasets.REGISTRY.values() if item.name not in COVERED]
     optional.append(_kernel_cache())
     rows = [(name, "found" if ok else "MISSING", text) for name, ok, text in checks]
     rows += [(name, "found" if ok else "not there", text) for name, ok, text in optional]
@@ -69,6 +77,15 @@ def _kernel_cache() -> tuple[str, bool, str]:
         f"none of {tried} can be written, so every run compiles its kernels anew, for up to a minute; set "
         "NUMBA_CACHE_DIR to a folder that can be written",
     )
+
+
+def _data(item: datasets.DataSet) -> tuple[str, bool, str]:
+    """Whether the package of a data set is there; reads no data."""
+    assert item.package is not None
+    try:
+        return item.name, True, f"{item.package.name} {metadata.version(item.package.name)}"
+    except metadata.PackageNotFoundError:
+        return item.name, False, item.package.command
 
 
 def _check(name: str, finder: Callable[[], str]) -> tuple[str, bool, str]:

@@ -9,11 +9,12 @@ from analogrnn.datasets.generated import copy_first_input, counting, delayed_rec
 from analogrnn.datasets.images import digit_pixels, digit_rows, mnist_pixels, mnist_rows
 from analogrnn.datasets.labels import class_labels, real_targets, step_labels
 from analogrnn.datasets.records import Clips, LabelledClips, Sequences, TargetClips
-from analogrnn.datasets.registry import REGISTRY, DataName, DataSet, find, load, parse_name
+from analogrnn.datasets.registry import GENERATED, REGISTRY, DataName, DataSet, find, load, parse_name
 from analogrnn.datasets.speech import count_spoken_digits, japanese_vowels, spoken_digits
 from analogrnn.datasets.split import PARTS, SPLIT_SEED
 
 __all__ = [
+    "GENERATED",
     "PARTS",
     "REGISTRY",
     "SPLIT_SEED",

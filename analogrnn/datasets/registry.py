@@ -99,6 +99,7 @@ REGISTRY: dict[str, DataSet] = {
         ),
     )
 }
+GENERATED = tuple(name for name, item in REGISTRY.items() if item.package is None)  # they install with this package
 _TEXT = re.compile(r"(?P<name>[^@:]+)(?:@(?P<steps>[^@:]+))?(?::(?P<part>[^@:]*))?")
 
 

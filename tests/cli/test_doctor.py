@@ -33,7 +33,8 @@ def test_the_exit_code_says_whether_everything_is_installed(call):
     assert set(said.json) == {"required", "optional"}
     required = named(said.json["required"])
     assert set(required) == REQUIRED
-    assert set(named(said.json["optional"])) == {"PySpice", "torch", "kernel cache"}
+    data = {"japanese_vowels", "digit_rows", "mnist_rows"}
+    assert set(named(said.json["optional"])) == {"PySpice", "torch", "kernel cache"} | data
     assert said.code == (0 if all(check["found"] for check in required.values()) else 3)
     assert required["python"]["detail"] == platform.python_version()
     assert required["numpy"]["detail"] == metadata.version("numpy")
@@ -96,6 +97,9 @@ def test_a_missing_package_is_reported_and_an_optional_one_changes_no_exit_code(
     assert said.code == code
     assert "not there" in said.out
     assert "pip install PySpice" in said.out
+    without("aeon")
+    detail = named(call("doctor", "--json").json["optional"])["japanese_vowels"]["detail"]
+    assert detail == "pip install --no-deps aeon==1.6.0"
     without("numba")
     said = call("doctor", "--json")
     assert said.code == 3
