@@ -133,7 +133,10 @@ def inputs(text: str, flag: str, network: Network, part: str) -> np.ndarray:
     except ParameterError as error:
         raise ParameterError(f"{owner}: {error}") from error
     if x.shape[2] != network.inputs:
-        raise ParameterError(f"{owner}: x has {x.shape[2]} inputs per step, but the network takes {network.inputs}.")
+        raise ParameterError(
+            f"{owner}: x has {x.shape[2]} inputs per step, but the network takes {network.inputs}; give encoded "
+            "inputs x, or fit an encoding with --encode-from."
+        )
     return x
 
 

@@ -7,9 +7,18 @@ from pathlib import Path
 from analogrnn.cli.conversions import add_conversions, apply, checked_out, finish
 from analogrnn.cli.data import with_encoding
 from analogrnn.cli.ui import Ui
-from analogrnn.convert import Checkpoint, build_network, guess_spec, parse_spec, read_checkpoint, read_spec, report
+from analogrnn.convert import (
+    Checkpoint,
+    build_network,
+    guess_spec,
+    is_network_file,
+    parse_spec,
+    read_checkpoint,
+    read_spec,
+    report,
+)
 from analogrnn.datasets import REGISTRY
-from analogrnn.errors import is_identifier
+from analogrnn.errors import ParameterError, is_identifier
 
 NEEDS_SPEC = 1  # exit code: nothing is written
 
@@ -29,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     checked_out(args)
     checkpoint = read_checkpoint(args.checkpoint)
+    if args.spec is None and is_network_file(args.checkpoint):
+        raise ParameterError(f"{args.checkpoint} is a network file already; use analogrnn convert.")
     if args.spec is None:
         guess = guess_spec(checkpoint)
         if guess.doubts:

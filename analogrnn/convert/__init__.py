@@ -1,7 +1,7 @@
 """Trained networks of other frameworks as networks of this package, and conversions to what circuits hold."""
 
 from analogrnn.convert.approximate import floor_thresholds, ladder_from_data, mean_thresholds, measure, prune
-from analogrnn.convert.checkpoint import Checkpoint, read_checkpoint
+from analogrnn.convert.checkpoint import Checkpoint, is_network_file, read_checkpoint
 from analogrnn.convert.exact import EXACT, convert_exact
 from analogrnn.convert.guess import Guess, guess_spec
 from analogrnn.convert.records import Change, Converted, Effect
@@ -22,6 +22,7 @@ __all__ = [
     "floor_thresholds",
     "guess_spec",
     "import_network",
+    "is_network_file",
     "ladder_from_data",
     "mean_thresholds",
     "measure",

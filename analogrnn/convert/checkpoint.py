@@ -17,7 +17,7 @@ from safetensors import deserialize
 
 from analogrnn.convert.names import canonical, of_optimizer, path_of
 from analogrnn.errors import AnalogrnnError, MissingDependencyError, NetworkFormatError, plain_array
-from analogrnn.network.files import MAX_BYTES
+from analogrnn.network.files import MAX_BYTES, load_network
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 SUFFIXES = (".safetensors", ".npz", *TORCH_SUFFIXES)
@@ -79,6 +79,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise NetworkFormatError(f"{source} is damaged or no checkpoint ({reason}); save it again.") from error
     return _checkpoint(str(source), entries, settings)
+
+
+def is_network_file(path: str | Path) -> bool:
+    """Whether a file is a network file of this package, which needs no import."""
+    try:
+        load_network(Path(path))
+    except AnalogrnnError:
+        return False
+    return True
 
 
 def _checkpoint(source: str, entries: Mapping[str, np.ndarray], settings: Mapping[str, str]) -> Checkpoint:

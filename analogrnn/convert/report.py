@@ -10,7 +10,7 @@ from analogrnn.convert.checkpoint import Checkpoint
 from analogrnn.convert.records import Change, Converted
 from analogrnn.convert.spec import Imported
 from analogrnn.network import Cmru, Layer, Network, Scale
-from analogrnn.network.parts import is_digital
+from analogrnn.network.parts import is_digital, split
 
 Status = Literal["exact", "within an error", "digital", "refused", "left over"]
 
@@ -66,10 +66,13 @@ def _text(change: Change) -> str:
 def layer_rows(network: Network) -> tuple[Row, ...]:
     """A row per layer: what a circuit computes, what runs digitally, and what is refused with the reason."""
     rows = []
+    analog = {layer.name for part in split(network) if part.analog for layer in part.network.layers}
     for layer in network.layers:
         reason = refusal(layer)
         if is_digital(layer):
             status, text = "digital", _DIGITAL[layer.kind]
+        elif layer.name not in analog:
+            status, text = "digital", "runs with the layers around it, of which none is a cell in the circuit"
         elif reason:
             status, text = "refused", reason
         else:

@@ -109,6 +109,25 @@ def test_without_a_spec_the_guess_is_a_spec_that_imports(call, files):
     assert len(asked.json["doubts"]) == 3
 
 
+def test_a_network_file_needs_no_import(call):
+    from analogrnn import library
+
+    call("import", library.network_path("digits_d16_k2")).refused(2, "is a network file already; use analogrnn convert")
+
+
+def test_sequences_are_encoded_by_an_encoding_fitted_to_training_sequences(call, files):
+    frames = DRAW.normal(size=(60, 2)) * 3.0 + 1.0
+    np.savez(files / "raw.npz", features=frames, lengths=np.array([20, 30, 10]))
+    words = ["--spec", files / "s.toml", "--encode-from", files / "raw.npz", "--frames", "16", "--out", files / "n.npz"]
+    answer = call("import", files / "c.npz", *words, "--ladder-from", files / "raw.npz", "--json")
+    assert answer.code == 0
+    encoding = load_network(files / "n.npz").encoding
+    assert_allclose(encoding.mean, frames.mean(axis=0), rtol=1e-12)
+    assert (encoding.frames, encoding.ramp) == (16, True)
+    late = call("import", files / "c.npz", "--frames", "3", "--spec", files / "s.toml")
+    late.refused(2, "--frames belongs to --encode-from")
+
+
 def test_a_guess_without_doubts_is_imported(call, tmp_path):
     np.savez(tmp_path / "c.npz", **{"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2)})
     assert call("import", tmp_path / "c.npz", "--out", tmp_path / "n.npz").code == 0
