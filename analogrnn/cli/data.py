@@ -201,7 +201,7 @@ def validation_of(args: argparse.Namespace, network: Network) -> Clips | None:
     if name is None:
         return None
     other = replace(name, part="train" if name.part == "validation" else "validation")
-    return encoded(source, other.load(), network)
+    return _encoded(source, other.load(), network)
 
 
 def flag_of(args: argparse.Namespace) -> str:
