@@ -28,6 +28,7 @@ VERBS = {
     "calibrate": "measure the circuits of a technology in ngspice and write its calibration",
     "size": "device sizes, currents and capacitors for a target yield, and the yield of given ones",
     "sweep": "corners, temperature, supply and mismatch against a specification, with a verdict",
+    "train": "train a network for the chips of some hardware, or tune one for them",
     "trim": "bias-DAC codes that bring mismatched chips back, found through their inputs and outputs",
     "doctor": "what is installed, what was found, what to do about the rest",
 }

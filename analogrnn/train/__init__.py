@@ -26,6 +26,7 @@ _HOMES = {
     "Hardware": "hardware",
     "MinGRU": "modules",
     "Model": "model",
+    "ModelShape": "prepare",
     "Pooling": "modules",
     "Recipe": "recipe",
     "Scale": "modules",
@@ -38,11 +39,13 @@ _HOMES = {
     "on_chips": "chips",
     "pruned": "export",
     "table_states": "states",
+    "task_of": "prepare",
     "finish": "export",
     "fit": "loop",
     "generator": "loop",
     "ladder_states": "surrogate",
     "mismatched_accuracy": "loop",
+    "model_for": "prepare",
     "to_network": "export",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - the names resolve through __getattr__
