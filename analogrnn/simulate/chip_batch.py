@@ -134,20 +134,21 @@ class ChipBatch:
         design, wiring = self._design, self._design.wiring
         start = 0 if value is None else 1
         values = {INPUT: self._value} if value is None else {design.layers[0].name: value}
-        sizes = {name: np.abs(known) for name, known in values.items()}
+        size = np.empty(0)
         for j in range(start, len(tables)):
             layer, table = design.layers[j], tables[j]
             value = wiring.gather(layer.name, values)
             if isinstance(layer, FeedForward):
-                sizes[layer.name] = np.abs(value) @ np.abs(table.weight[0]).T + np.abs(table.bias[0])
+                if layer.name == wiring.last:
+                    size = np.abs(value) @ np.abs(table.weight[0]).T + np.abs(table.bias[0])
                 value = value @ table.weight[0].T + table.bias[0]
                 values[layer.name] = np.maximum(value, 0.0) if layer.rectifier is not None else value
                 continue
             last = j == self._ladders[-1] and self._reads_last()
             lanes = self._lanes if j == 0 and self._lanes is not None else PackedInputs.of(value)
             values[layer.name] = _outputs(table, self._run(j, lanes, table, number, doubtful, every=not last)[0])
-            sizes[layer.name] = np.abs(values[layer.name])
-        return values[wiring.last], sizes[wiring.last]
+            size = np.abs(values[layer.name]) if layer.name == wiring.last else size
+        return values[wiring.last], size
 
     def _choose(self, value: np.ndarray, size: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
         """(S,) classes from outputs (S, classes) or (T, S, classes), each a sum of terms of magnitudes `size`."""
