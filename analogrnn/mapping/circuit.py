@@ -13,11 +13,12 @@ from analogrnn.mapping.exact import circuit_form
 from analogrnn.mapping.inequalities import check_ladders
 from analogrnn.mapping.lowering import Lowered, lower
 from analogrnn.mapping.options import MappingChanges, MappingOptions, chosen_options
-from analogrnn.mapping.settling import rectify_margin
+from analogrnn.mapping.settling import largest_current, rectify_margin
 from analogrnn.network import Network
 from analogrnn.technology import Technology
 from analogrnn.wiring import Wiring
 
+MOST_GAIN = 16.0  # of rectified currents over the trained ones; power grows with it
 STRETCHES = 5  # times that the period may grow: margins are not quite proportional to it
 
 
@@ -34,10 +35,10 @@ def map_network(
     >>> design = ar.map_network(network, ar.load_technology("gf180mcu"), stage="standard")
 
     Give the `options`, or the name of a stage (`default`, `standard`, `large`); `changes` are fields of MappingOptions
-    that override either, in SI units, as in `cell_w=4e-6`. Where rectified currents need longer to settle than a period
-    that was not asked for allows, the period becomes longer. Raises ParameterError for an option out of range, and
-    MappingError, naming the parameter and a way out, for a cell that no ladder can hold, a current or ratio out of
-    range, or a clock that breaks an inequality.
+    that override either, in SI units, as in `cell_w=4e-6`. Where rectified currents would not settle in time, they
+    are made larger; if that does not do, a period that was not asked for becomes longer. Raises ParameterError for an
+    option out of range, and MappingError, naming the parameter and a way out, for a cell that no ladder can hold, a
+    current or ratio out of range, or a clock that breaks an inequality.
     """
     options = chosen_options(options, stage, changes)
     network = circuit_form(network)
@@ -46,14 +47,32 @@ def map_network(
         raise MappingError(f"{network.name} has no recurrent layer; the ladder circuits need a CMRU or a BMRU.")
     _check_row_names(lowered.layers)
     design = _design(network, technology, lowered, options)
-    for _ in range(STRETCHES if options.period is None or options.stretch else 0):
-        margin = rectify_margin(design)
-        if margin is None or margin > 0.0:
-            break
-        longer = 1.01 * design.timing.period / (1.0 + margin)
-        design = _design(network, technology, lowered, replace(options, period=longer))
+    if rectify_margin(design) is not None:
+        design = _settling(network, design, options)
     _check_currents(design)
     check_ladders(design)
+    return design
+
+
+def _settling(network: Network, design: Design, options: MappingOptions) -> Design:
+    """A Design whose rectified currents settle: at larger ones if that will do, else with a longer period if it may."""
+    technology, bound = design.technology, _input_bound(network, options)
+    margin, gain = rectify_margin(design), 1.0
+    while margin is not None and margin <= 0.0 and gain < MOST_GAIN:
+        gain *= 2.0
+        try:
+            larger = _design(network, technology, lower(network, technology, options, bound, gain), options)
+        except MappingError:  # a mirror ratio out of range
+            break
+        if largest_current(larger) > technology.i_max:
+            break
+        design, margin = larger, rectify_margin(larger)
+    for _ in range(STRETCHES if options.period is None or options.stretch else 0):
+        if margin is None or margin > 0.0:
+            break
+        longer = replace(options, period=1.01 * design.timing.period / (1.0 + margin))
+        design = _design(network, technology, Lowered(design.layers, design.pooling, design.pooling_mode), longer)
+        margin = rectify_margin(design)
     return design
 
 

@@ -44,13 +44,14 @@ class Affine:
     terms   signal -> (d, width of the signal); None: the signal itself
     bias    (d,)
     label   name of the last layer with weights that made it; empty if there is none, or for a sum
-    pooled  whether a pooling layer stands before it
+    pooled, rectified  whether a pooling layer stands before it, and whether it is the output of a ReLU
     """
 
     terms: Mapping[str, np.ndarray | None]
     bias: np.ndarray
     label: str = ""
     pooled: bool = False
+    rectified: bool = False
 
     @property
     def signal(self) -> str | None:
@@ -68,7 +69,7 @@ class Affine:
     def scaled(self, scale: np.ndarray, shift: np.ndarray) -> "Affine":
         """The value after scale * value + shift, number by number."""
         terms = {name: scale[:, None] * self.matrix(name) for name in self.terms}
-        return replace(self, terms=terms, bias=scale * self.bias + shift)
+        return replace(self, terms=terms, bias=scale * self.bias + shift, rectified=False)
 
     def matrix(self, name: str) -> np.ndarray:
         """(d, width) the matrix of a signal."""
@@ -98,12 +99,17 @@ class Lowered:
     pooling_mode: str
 
 
-def lower(network: Network, technology: Technology, options: MappingOptions, bound: float) -> Lowered:
+def lower(
+    network: Network, technology: Technology, options: MappingOptions, bound: float, gain: float = 1.0
+) -> Lowered:
     """The layers of the circuit of `network`, whose inputs lie within plus and minus `bound`.
 
-    Raises MappingError, with the layer and a way out, for what no circuit does.
+    Rectified rows carry `gain` times the trained currents, and their readers' weights are divided by it: the same
+    outputs, since a ReLU is homogeneous, from lines that charge faster. Raises MappingError, with the layer and a way
+    out, for what no circuit does.
     """
     lowering = _Lowering(network, technology, options, bound)
+    lowering.gain = gain
     for layer in network.layers:
         value = added([lowering.values[name] for name in network.sources(layer.name)])
         lowering.values[layer.name] = lowering.evaluate(layer, value)
@@ -119,7 +125,7 @@ class _Lowering:
         self.values = {INPUT: Affine({INPUT: None}, np.zeros(inputs))}
         self.offsets = {INPUT: np.full(inputs, bound)}
         self.layers: list[FeedForward | Ladder] = []
-        self.pooling, self.mode = "", "last"
+        self.pooling, self.mode, self.gain = "", "last", 1.0
 
     def evaluate(self, layer: Layer, value: Affine) -> Affine:
         """The value of a layer for the value of its input."""
@@ -152,10 +158,24 @@ class _Lowering:
         )
 
     def _rectify(self, layer: ReLU, value: Affine) -> Affine:
-        if any(made.name == value.signal and isinstance(made, FeedForward) for made in self.layers):
+        if value.rectified:
             return value  # a rectified current is its own ReLU
-        self._rows(self._free(value.label, f"{layer.name}_rows"), value, layer.name)
-        return replace(self._signal(self.layers[-1]), pooled=value.pooled)
+        gain = 1.0 if layer.name in self._ends() else self.gain
+        width = len(value.bias)
+        rows = value if gain == 1.0 else value.scaled(np.full(width, gain), np.zeros(width))
+        self._rows(self._free(value.label, f"{layer.name}_rows"), rows, layer.name)
+        signal = self._signal(self.layers[-1])
+        signal = signal if gain == 1.0 else signal.scaled(np.full(width, 1.0 / gain), np.zeros(width))
+        return replace(signal, pooled=value.pooled, rectified=True)
+
+    def _ends(self) -> set[str]:
+        """The layers whose values are the outputs, without weights between."""
+        name = self.network.layers[-1].name
+        found = {name}
+        while isinstance(self.network.layer(name), Pooling) and len(self.network.sources(name)) == 1:
+            (name,) = self.network.sources(name)
+            found.add(name)
+        return found - {INPUT}
 
     def _rows(self, name: str, value: Affine, rectifier: str | None) -> None:
         """Append rows of weights that make a value."""

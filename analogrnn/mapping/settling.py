@@ -89,6 +89,22 @@ def soft_time(design: Design, ladder: Ladder) -> float:
     return float(((rising / RELEVANT + output) * design.sizing.cell.area / ladder.beta).max())
 
 
+def largest_current(design: Design) -> float:
+    """A, the largest current that a rectified row can carry at inputs within their bound and any levels."""
+    reach = {INPUT: design.layers[0].synapses.offset}
+    largest = 0.0
+    for layer in design.layers:
+        if isinstance(layer, Ladder):
+            reach[layer.name] = layer.alpha * np.maximum(np.abs(layer.k_min), np.abs(layer.k_max))
+            continue
+        synapses = layer.synapses
+        reach[layer.name] = np.abs(synapses.weight) @ design.wiring.gather(layer.name, reach) + np.abs(
+            synapses.trained_bias
+        )
+        largest = max(largest, float(reach[layer.name].max())) if layer.rectifier else largest
+    return largest * design.unit_current
+
+
 def line_charges(design: Design, layer: FeedForward) -> np.ndarray:
     """(d,) C that the line of each row takes: its diode and the mirrors on it."""
     units = 1.0 + sum(ratio.sum(axis=0) for _, ratio in _mirrors(design, layer))
