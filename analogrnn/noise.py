@@ -2,7 +2,7 @@
 
 Model   white noise whose density grows with the square root of the threshold current (shot noise), in a bandwidth
         proportional to this current: the rms value is a fixed fraction of the threshold current. One independent
-        Gaussian draw per step and cell. A soft threshold adds the shot noise of its mirrors where the candidate
+        Gaussian draw per step and cell. A soft threshold adds the white noise of its mirrors where the candidate
         decides with |b| of twice the floor, in the same bandwidth
 Not     flicker noise as a slow common drift, noise of the input mirrors, noise between pulses
 """
@@ -12,9 +12,9 @@ import numpy as np
 from analogrnn.design import Design, Ladder
 from analogrnn.technology import ELEMENTARY_CHARGE
 
-# currents of the devices between b, delta and the output of a soft threshold, over delta, at |b| = 2 delta and |c| = 2
-# delta: a mirror of |b| has two devices that carry 2; the sink 1; d, e2, e3 and e4 carry e = 1; d2 and o2 the output, 1
-SOFT_BRANCHES = 2 * 2.0 + 1.0 + 4 * 1.0 + 2 * 1.0
+# white noise of a soft threshold's output as the shot noise of so many half windows delta: ngspice's .noise at 1 kHz,
+# |b| = |c| = 2 delta, standard device; 13 and 10 where b is positive (up, down), 20 and 17 where it is negative; mean
+SOFT_BRANCHES = 15.0
 
 
 def candidate_noise(design: Design, ladder: Ladder) -> np.ndarray:

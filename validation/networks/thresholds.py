@@ -64,12 +64,12 @@ def bench() -> tuple[Network, Design]:
 
 def clips(margin: float, count: int, steps: int = STEPS) -> np.ndarray:
     """Inputs (steps, count, 2): random c and b, in floors; just over half of the steps move the ladder."""
-    rng = stream(1, "validation", "thresholds")
-    shape = (steps, count)
+    rng, shape = stream(1, "thr"), (steps, count)
     b = rng.uniform(0.3, 4.0, shape) * rng.choice([-1.0, 1.0], shape)
-    above, below = rng.uniform(1.0 + margin, 1.6, shape), rng.uniform(0.1, 1.0 - margin, shape)
-    size = np.maximum(np.abs(b), 1.0) * np.where(rng.random(shape) < 0.55, above, below)
-    return np.round(np.stack([size * rng.choice([-1.0, 1.0], shape), b], axis=-1), 3)
+    moves = rng.random(shape) < 0.55
+    size = np.where(moves, rng.uniform(1.0 + margin, 1.6, shape), rng.uniform(0.1, 1.0 - margin, shape))
+    c = np.maximum(np.abs(b), 1.0) * size * rng.choice([-1.0, 1.0], shape)
+    return np.round(np.stack([np.clip(c, -6.0, 6.0), b], axis=-1), 3)
 
 
 def best_constant(x: np.ndarray) -> float:
