@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from analogrnn import datasets, library
 from analogrnn.agreement import Agreement, AgreementSetup, check_agreement, thermometer
 from analogrnn.agreement.check import Level
-from analogrnn.chip import draw_chip, nominal_chip
+from analogrnn.chip import ChipFactory, draw_chip, nominal_chip
 from analogrnn.design import Design
 from analogrnn.kernels.waveform import dpi_step
 from analogrnn.mapping import MappingOptions, map_network
@@ -240,17 +240,18 @@ def sigma_of_thresholds(quick: bool) -> Measured:
     options = MappingOptions(input_bound=BOUND, base_ratio=5.0, shift_ratio=5.0)
     design = map_network(network, load_technology(), options)
     ladder, chips = design.ladders[0], 2000
-    drawn = [draw_chip(design, 1, k).ladders[0] for k in range(chips)]
-    worst = 0.0
+    drawn, worst = ChipFactory(design, 1).tables(np.arange(chips, dtype=np.uint64))[0], 0.0
     for stage in (0, 3):
         for upper in (True, False):
-            table = np.array([(chip.up if upper else chip.down)[0, stage] for chip in drawn])
+            thresholds = drawn.up if upper else drawn.down
+            assert thresholds is not None
+            table = thresholds[:, 0, stage]
             if not np.isfinite(table).all():
                 return Measured(
                     math.inf, "standard errors", Bound.below(5), {"failure": "a threshold is out of the line's reach"}
                 )
             _, sigma = spread(design, ladder, threshold_terms(ladder, stage, upper=upper))
-            expected = sigma[0] / drawn[0].unit[0]
+            expected = sigma[0] / design.candidate_units(ladder.synapses)[0]
             # standard error of a sample sigma, with the sample's own kurtosis
             centred = (table - table.mean()) / table.std()
             error = expected * np.sqrt((np.mean(centred**4) - 1.0) / (4.0 * chips))
