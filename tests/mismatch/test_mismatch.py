@@ -1,6 +1,7 @@
 """Spread of thresholds: exact moments against plain sampling, against error propagation by hand, and against chips."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,12 @@ import pytest
 from helpers import cmru, direct, first_quadrant, mapped, network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from analogrnn import mismatch
+from analogrnn import library, mismatch
 from analogrnn.chip import ChipFactory, draw_chip, nominal_chip
 from analogrnn.design import Geometry
 from analogrnn.errors import ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, spread, threshold_terms
-from analogrnn.streams import stream
+from analogrnn.streams import stream, stream_key
 
 CHIPS = 2000
 both = pytest.mark.parametrize("upper", [True, False], ids=["up", "down"])
@@ -298,3 +299,22 @@ def test_all_thresholds_at_once_are_the_sums_of_their_terms(stages):
 def test_a_draw_needs_a_chip_number(chip):
     with pytest.raises(ParameterError, match=r"chip = .* is not a chip number: give a whole number from 0"):
         mismatch.draw_ladder(DESIGN, LADDER, 1, chip)
+
+
+def test_every_device_draws_from_the_stream_of_its_name():
+    """Another name would give other chips under the same seed: chip 7 of today must be chip 7 of next year."""
+    blocks = {
+        ("mismatch", LADDER.name): mismatch.ladder_types(DESIGN, LADDER, 5),
+        ("mismatch", LADDER.name, "synapse"): mismatch.synapse_types(DESIGN, LADDER.synapses, 5),
+    }
+    for path, types in blocks.items():
+        assert_array_equal(types.keys, [stream_key(5, *path, name) for name in types.shapes])
+
+
+def test_the_polarity_of_every_device_is_that_of_its_instance_in_the_circuit():
+    drawn = {}
+    for path in (library.folder("circuits") / "gf180mcu").glob("*.spice"):
+        for kind, name in re.findall(r"(?m)^X\S+ .* ([np])fet .*vth=\{vth_(\w+)\}", path.read_text()):
+            drawn.setdefault(name, set()).add(kind)
+    for name, (polarity, _) in {**LADDER_DEVICES, **STAGE_DEVICES}.items():
+        assert drawn[name] == {polarity}, name
