@@ -347,7 +347,10 @@ class Design(Shown):
     def check_pooling(self) -> None:
         """Raise ParameterError for a network without pooling: its outputs are values per step, not classes of clips."""
         if not self.pooling:
-            raise ParameterError(f"{self.name} has no pooling, so a clip has no class; add pooling 'last'.")
+            raise ParameterError(
+                f"{self.name} has no pooling, so a clip has no class; add pooling 'last', or choose the metric vote or "
+                "step_accuracy."
+            )
 
     def check_constant_thresholds(self, what: str) -> None:
         """Raise ParameterError for an input-dependent threshold, in the name of an analysis that has no model of it."""

@@ -106,7 +106,10 @@ class HybridDesign(Shown):
     def check_pooling(self) -> None:
         """Raise ParameterError for a network without pooling: its outputs are values per step, not classes of clips."""
         if not self.pooled:
-            raise ParameterError(f"{self.name} has no pooling, so a clip has no class; add pooling 'last'.")
+            raise ParameterError(
+                f"{self.name} has no pooling, so a clip has no class; add pooling 'last', or choose the metric vote or "
+                "step_accuracy."
+            )
 
     def output_shape(self, x: np.ndarray) -> tuple[int, ...]:
         """Shape of the outputs for clips x (T, S, D): (S, O), or (T, S, O) without pooling."""

@@ -95,14 +95,15 @@ def run(args: argparse.Namespace) -> int:
         conditions_of(args),
         timeout=parse(args.timeout, "s", owner="--timeout"),
     )
-    setup = _with_bound(args, setup)
+    is_classifier = goal is None or goal.metric.kind == "share"
+    setup = _with_bound(args, setup, is_classifier=is_classifier)
     with ui.progress(f"{args.level}, {inputs.x.shape[1]} clips") as progress:
         found = check_agreement(circuit.network, circuit.design, circuit.x, setup, progress=progress)
     verdict = "agrees" if found.holds else "DISAGREES"
     name = circuit.network.name if args.chip is None else f"{circuit.network.name}, chip {args.chip}"
     countable = goal is not None and (circuit.design.pooling or goal.metric != ACCURACY)
     scores = found.scores(goal) if goal is not None and countable else None
-    rows, answer = _rows(found, inputs), found.as_dict()
+    rows, answer = _rows(found, inputs, is_classifier=is_classifier), found.as_dict()
     if goal is not None and scores is not None:
         metric = goal.metric
         answer |= {f"{metric.name}_reference": scores[0], metric.name: scores[1]}
@@ -122,7 +123,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found.holds else 1
 
 
-def _with_bound(args: argparse.Namespace, setup: AgreementSetup) -> AgreementSetup:
+def _with_bound(args: argparse.Namespace, setup: AgreementSetup, *, is_classifier: bool) -> AgreementSetup:
+    """The setup with the bounds that were typed; the largest of several real outputs is no class to bound."""
+    if not is_classifier and args.level == "transistor":
+        setup = replace(setup, bound=replace(setup.deciding_bound, classes=0.0))
     typed = {"stage_steps": args.least_steps, "classes": args.least_classes, "first_error": args.first_error_within}
     typed = {name: value for name, value in typed.items() if value is not None}
     if not typed:
@@ -130,7 +134,7 @@ def _with_bound(args: argparse.Namespace, setup: AgreementSetup) -> AgreementSet
     return replace(setup, bound=replace(setup.deciding_bound, **typed))
 
 
-def _rows(found: Agreement, inputs: Clips) -> list[tuple[str, str]]:
+def _rows(found: Agreement, inputs: Clips, *, is_classifier: bool) -> list[tuple[str, str]]:
     rows = [
         ("level", found.level),
         ("clips", str(found.clips)),
@@ -146,7 +150,7 @@ def _rows(found: Agreement, inputs: Clips) -> list[tuple[str, str]]:
             rows.append((label, f"{100 * spread.rms:.3g} % {spread.unit} rms, {100 * spread.largest:.3g} % at most"))
     if found.logit_error is not None:
         rows.append(("largest logit error (units)", f"{found.logit_error:.3g}"))
-    if found.classes_equal is not None:
+    if found.classes_equal is not None and is_classifier:
         rows.append(("same class", f"{found.classes_equal} of {found.classes_checked or found.clips}"))
     for error in found.first_errors[:SHOWN]:
         on = "".join("1" if stage else "0" for stage in error.stages)

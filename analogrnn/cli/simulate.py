@@ -19,7 +19,10 @@ from analogrnn.metrics import ACCURACY, Goal
 from analogrnn.streams import MOST_CHIP
 from analogrnn.technology import load_technology
 
-NO_POOLING = "the network has no pooling, so a clip has no class and there is no accuracy"
+NO_POOLING = (
+    "the network has no pooling, so a clip has no class and there is no accuracy; --metric vote takes the class of "
+    "most steps"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     scores = _scores(result.logits, digital.logits, goal)
     if saturated:
         answer["saturated_inputs"] = saturated
-    if result.logits.ndim == 2:
+    if result.logits.ndim == 2 and (goal is None or goal.metric.kind == "share"):
         answer["classes"] = result.classes.tolist()
         answer["same_class_as_digital"] = int((result.classes == digital.classes).sum())
     elif not scores:

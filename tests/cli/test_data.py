@@ -105,7 +105,7 @@ def test_a_regression_is_scored_on_a_chip_and_over_chips(call, small, tmp_path, 
     words = (small(pooled=pooled), "--data", tmp_path / "d.npz", "--input-bound", 3)
     one = call("simulate", *words, "--json").json
     assert one["mae"] == pytest.approx(one["mae_digital"], rel=1e-9)
-    assert ("classes" in one) == pooled
+    assert not {"classes", "note"} & set(one)
     assert "mae" in call("simulate", *words).out
     out = tmp_path / "out"
     many = call(
@@ -126,6 +126,16 @@ def test_a_regression_is_scored_on_a_chip_and_over_chips(call, small, tmp_path, 
         assert "predicted" not in data
     for name in ("accuracy_over_chips.png", "yield.png", "accuracy_over_mismatch.png"):
         assert (out / name).stat().st_size > 10_000
+
+
+def test_levels_of_a_regression_are_compared_by_their_outputs(call, small, tmp_path):
+    np.savez(tmp_path / "d.npz", x=RNG.uniform(-2, 2, (6, 5, 3)), targets=np.zeros((5, 2)))
+    words = ("agree", small(), "--data", tmp_path / "d.npz", "--input-bound", 3, "--level", "step")
+    answer = call(*words, "--json").json
+    assert answer["mae"] == pytest.approx(answer["mae_reference"], rel=1e-9)
+    said = call(*words).out
+    assert "mean absolute error" in said
+    assert "same class" not in said
 
 
 def test_labels_per_step_are_scored_per_step_and_a_vote_takes_labels_per_clip(call, small, tmp_path, monkeypatch):
