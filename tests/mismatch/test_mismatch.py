@@ -14,6 +14,7 @@ from analogrnn.chip import ChipFactory, draw_chip, nominal_chip
 from analogrnn.design import Geometry
 from analogrnn.errors import ParameterError
 from analogrnn.mismatch import LADDER_DEVICES, STAGE_DEVICES, spread, threshold_terms
+from analogrnn.mismatch.devices import SOFT_DEVICES
 from analogrnn.streams import stream, stream_key
 
 CHIPS = 2000
@@ -312,9 +313,16 @@ def test_every_device_draws_from_the_stream_of_its_name():
 
 
 def test_the_polarity_of_every_device_is_that_of_its_instance_in_the_circuit():
-    drawn = {}
+    """Those of the soft threshold are named by subcircuit and element; its sink of delta is a source of the bias."""
+    plain, soft = {}, {}
     for path in (library.folder("circuits") / "gf180mcu").glob("*.spice"):
-        for kind, name in re.findall(r"(?m)^X\S+ .* ([np])fet .*vth=\{vth_(\w+)\}", path.read_text()):
-            drawn.setdefault(name, set()).add(kind)
+        block = ""
+        for line in path.read_text().splitlines():
+            block = line.split()[1] if line.startswith(".subckt ") else block
+            if found := re.match(r"X\S+ .* ([np])fet .*vth=\{vth_(\w+)\}", line):
+                where, name = (soft, f"{block}.{found[2]}") if path.stem == "soft_threshold" else (plain, found[2])
+                where.setdefault(name, set()).add(found[1])
     for name, (polarity, _) in {**LADDER_DEVICES, **STAGE_DEVICES}.items():
-        assert drawn[name] == {polarity}, name
+        assert plain[name] == {polarity}, name
+    drawn = {name: {polarity} for name, (polarity, _) in SOFT_DEVICES.items() if name != "delta"}
+    assert {name: kinds for name, kinds in soft.items() if name in drawn or name.split(".")[0] != "soft_bias"} == drawn
