@@ -16,6 +16,9 @@ SET_BY = {
     "synapse_l": ("synapse_size",),
     "spice_clips": ("clips",),
     "draw_chip.index": ("chip",),
+    "value": ("floor",),
+    "below": ("prune",),
+    "quantile": ("ladder_quantile", "floor"),
 }
 # functions whose parameters errors name; any other name before a dot may be that of a layer
 FUNCTIONS = ("area_report", "draw_chip", "random_stimulus", "run_deck", "run_decks", "run_monte_carlo", "score_chips")

@@ -65,6 +65,21 @@ def test_a_ladder_that_never_moves_is_refused_and_nothing_is_written(call, files
     assert not (files / "m.npz").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--floor", "0"], "--floor = 0 is outside [1e-06, 1e+06]"),
+        (["--floor", "150%"], "--floor = 1.5 is outside [0, 1]"),
+        (["--prune=-1"], "--prune = -1 is outside [0, 1e+06]"),
+        (["--ladder-quantile", "0.2"], "--ladder-quantile = 0.2 is outside [0.5, 1]"),
+    ],
+)
+def test_a_value_out_of_range_is_named_by_its_flag(call, files, words, message):
+    out = ["--ladder-from", files / "d.npz", "--out", files / "m.npz"]
+    call("convert", files / "n.npz", *words, *out).refused(2, message)
+    assert not (files / "m.npz").exists()
+
+
 def test_a_shipped_network_needs_no_conversion(call):
     said = call("convert", NETWORK, "--json")
     assert said.code == 0
