@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers import cmru, mapped, network
+from helpers import cmru, inputs_of, linear, mapped, network
+from helpers import gated as cell
 from numpy.testing import assert_allclose, assert_array_equal
 
 from analogrnn.agreement import AgreementSetup, check_agreement
@@ -10,7 +11,7 @@ from analogrnn.chip import ChipFactory, draw_chip, nominal_chip
 from analogrnn.mapping import recover_network, stage_options
 from analogrnn.mismatch import SOFT_DEVICES, draw_ladder, draw_synapses
 from analogrnn.montecarlo.score import Variability, score_chips
-from analogrnn.network import forward
+from analogrnn.network import ReLU, forward
 from analogrnn.noise import candidate_noise
 from analogrnn.simulate import simulate
 from analogrnn.spice.export import export_deck
@@ -157,6 +158,24 @@ def test_ideal_subcircuits_agree_on_every_step(flat):
     assert found.steps_equal == found.steps_checked == 20 * 2 * 3
     assert found.candidate.largest < 1e-6  # solver tolerance, 1e-6 of the currents
     assert found.logit_error is None or found.logit_error < 1e-4
+
+
+OTHERS = {
+    "two layers with rectified rows between": (cell(), linear("front", 3, 2), ReLU("relu"), cell("two", 2, 3)),
+    "two layers": (cell(), cell("two", 2, 2)),
+    "BMRU": (cell(eps=0.0, k_min=-1, k_max=1, initial=np.array([-1.0, 1.0])),),
+    "ladders of two lengths": (cell(k_min=-2, k_max=np.array([2, 1]), initial=np.array([0.0, 1.0])),),
+}
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize("layers", OTHERS.values(), ids=OTHERS.keys())
+def test_other_networks_agree_at_the_waveform_level_and_in_ideal_subcircuits(layers):
+    net = network(*layers)
+    design, x = mapped(net, input_bound=3.0), np.clip(inputs_of(net, 20, 1), -3.0, 3.0)
+    for level in ("waveform", "ideal"):
+        found = check_agreement(net, design, x, AgreementSetup(level=level, flat=True))
+        assert found.steps_equal == found.steps_checked > 0, level
 
 
 @pytest.mark.ngspice
