@@ -11,6 +11,7 @@ from analogrnn.analysis.sensitivity import SensitivityOptions, allocate_area, an
 from analogrnn.chip import draw_chip, nominal_chip
 from analogrnn.datasets import Clips, TargetClips
 from analogrnn.errors import ParameterError
+from analogrnn.figures.bits import draw_accuracy_over_bits
 from analogrnn.metrics import MAE, MSE, Goal
 from analogrnn.montecarlo import Study, Variability, run_studies
 from analogrnn.network import Network, Pooling, forward
@@ -60,7 +61,7 @@ def test_trim_without_labels_or_a_goal_is_refused():
 
 
 @pytest.mark.parametrize("name", ["per clip", "per step"])
-def test_word_lengths_are_chosen_by_the_error(name):
+def test_word_lengths_are_chosen_by_the_error(name, tmp_path):
     clips = clips_of(name)
     settings = Settings(within=0.05, longest=8, metric=MAE)
     found = analyze_bits(DESIGNS[name], clips.take(slice(0, 10)), clips.take(slice(10, None)), settings=settings)
@@ -73,6 +74,9 @@ def test_word_lengths_are_chosen_by_the_error(name):
     # long words err less than short ones
     assert found.together.test[-1] < np.nanmax(found.together.test)
     assert "%" not in found.shown()[0]
+    # groups have curves of different lengths: not every word has a sign
+    draw_accuracy_over_bits(found, "errors", tmp_path / "bits.png")
+    assert (tmp_path / "bits.png").stat().st_size > 10_000
 
 
 def test_the_paired_difference_of_scores_has_the_error_of_its_mean():

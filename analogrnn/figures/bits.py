@@ -39,7 +39,8 @@ def _top(report: BitsReport) -> float:
     """The upper end of the vertical axis."""
     if report.metric.kind == "share":
         return 103.0
-    return 1.05 * float(np.nanmax([np.r_[g.test, g.validation] for g in (*report.groups, report.together)]))
+    groups = (*report.groups, report.together)
+    return 1.05 * float(np.nanmax(np.concatenate([part for g in groups for part in (g.test, g.validation)])))
 
 
 def _panel(axes: Axes, report: BitsReport, group: GroupBits) -> None:
