@@ -11,6 +11,8 @@ TOPICS = {
     "mismatch and with noise, and at which power?",
     "network": "Do whole networks of transistors in ngspice classify like the digital network, and do mismatched chips "
     "behave as the behavioural model predicts?",
+    "networks": "Do networks that others trained come in unchanged, and what do conversions, chips and "
+    "transistors cost in accuracy?",
     "montecarlo": "Are Monte Carlo campaigns exact, can they be interrupted, and what do they cost?",
     "trim": "How much of the accuracy that mismatch costs does trimming with small DACs recover?",
     "power": "Does the power report agree with ngspice, and how does power grow with the network?",

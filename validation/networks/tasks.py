@@ -19,11 +19,11 @@ from analogrnn.statistics import proportion_interval
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
 from validation.claims import Measured
-from validation.networks.agreements import transistor_rows
 from validation.networks.bench import TOPIC, WORKERS, clips, encoding, imported, memory_of, spread_clips
 
 CHIPS = 50
-CLIPS: dict[Level, int] = {"ideal": 20, "transistor": 5}
+COPIES, COPY_CHIPS = 200, 20  # test sequences of the regression, and chips
+CLIPS: dict[Level, int] = {"ideal": 5, "transistor": 3}
 SIZES = {"10um": 10e-6, "4um": 4e-6}
 STEPS = (100, 300, 1000)
 
@@ -118,11 +118,6 @@ def ideal(quick: bool) -> Measured:
     )
 
 
-transistor_rows(
-    "vowels", "the network for JapaneseVowels", {"stage": "standard"}, lambda quick: agreement("transistor", quick)
-)
-
-
 @lru_cache(maxsize=4)
 def copy_clips(steps: int) -> Clips:
     """Test sequences of the copy-first-input task, which are inputs as they are."""
@@ -137,8 +132,7 @@ def _copy(steps: int) -> None:
     )
     def error(quick: bool) -> Measured:
         test, mae = copy_clips(steps), METRICS["mae"]
-        if quick:
-            test = test.take(slice(0, 50))
+        test = test.take(slice(0, 10 if quick else COPIES))
         network, truth = imported("copy_first_input"), test.truth
         assert truth is not None
         run = forward(network, test.x)
@@ -146,7 +140,7 @@ def _copy(steps: int) -> None:
         for label, size in SIZES.items():
             design = at_size(network, size)
             found = simulate(nominal_chip(design), test.x)
-            chips = 3 if quick else CHIPS
+            chips = 2 if quick else COPY_CHIPS
             errors = reduce_chips(
                 design, test.x, range(chips), Variability(seed=1), lambda outputs: np.array(mae.score(outputs, truth))
             )
