@@ -22,7 +22,6 @@ from analogrnn.statistics import proportion_interval
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
 from validation.claims import Measured
-from validation.networks.agreements import transistor_rows
 from validation.networks.bench import TOPIC, WORKERS, clips, imported, memory_of, spread_clips
 
 NAME = "published_cmru"
@@ -210,11 +209,3 @@ def some_units(network: Network, cells: tuple[int, ...]) -> Network:
             case _:
                 layers.append(layer)
     return replace(network, layers=tuple(layers))
-
-
-transistor_rows(
-    "published",
-    "a published-style CMRU",
-    {"stage": "standard", "units": f"32 on {WHOLE} clips, {len(SAMPLED)} of them on the others"},
-    agreement,
-)
