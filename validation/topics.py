@@ -14,6 +14,7 @@ TOPICS = {
     "networks": "Do networks that others trained come in unchanged, and what do conversions, chips and "
     "transistors cost in accuracy?",
     "montecarlo": "Are Monte Carlo campaigns exact, can they be interrupted, and what do they cost?",
+    "train": "Are the chips in training those of campaigns, and how accurate are networks that are trained for them?",
     "trim": "How much of the accuracy that mismatch costs does trimming with small DACs recover?",
     "power": "Does the power report agree with ngspice, and how does power grow with the network?",
     "sweep": "Does the standard ladder meet its specification over all corners, and do wrong specifications fail?",
