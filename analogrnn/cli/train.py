@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from analogrnn import train  # noqa: PLC0415 (torch costs seconds)
 
+    new_training = train.Training  # says what to install where torch is missing, before anything else
     ui = Ui(as_json=args.json)
     if args.out.suffix != ".safetensors":
         raise ParameterError(f"--out {args.out}: a network is written as NAME.safetensors.")
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = args.out.with_suffix(".checkpoint")
     if args.fresh:
         checkpoint.unlink(missing_ok=True)
-    training = train.Training(model, task, hardware, recipe, checkpoint=checkpoint)
+    training = new_training(model, task, hardware, recipe, checkpoint=checkpoint)
     if training.epochs:
         ui.say(f"continues after epoch {len(training.epochs)}, from {checkpoint}")
     csv = args.out.with_suffix(".csv")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
     said = capsys.readouterr().err
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+def test_without_torch_the_command_says_what_to_install(out, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("analogrnn.train.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["train", "counting", "--out", str(out)]) == 3
+    said = capsys.readouterr()
+    assert said.err == "analogrnn: torch is not installed, and training needs it: pip install torch\n"
+    assert said.out == ""
