@@ -5,6 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from analogrnn.agreement import Agreement, AgreementSetup, Level, check_agreement
+from analogrnn.analysis.power.report import analyze_power
+from analogrnn.analysis.power.spice import network_power
 from analogrnn.chip import nominal_chip
 from analogrnn.convert import convert_exact
 from analogrnn.design import Design
@@ -15,10 +18,13 @@ from analogrnn.simulate import simulate
 from analogrnn.technology import load_technology
 from validation.bounds import Bound
 from validation.claims import Figures, Measured
-from validation.networks.bench import TOPIC, imported, keyword_clips
+from validation.networks.agreements import transistor_rows
+from validation.networks.bench import TOPIC, WORKERS, imported, keyword_clips, memory_of, spread_clips
 
 NAME = "published_hardware"
+CLIPS: dict[Level, int] = {"ideal": 5, "transistor": 2}
 CHIPS = 50
+PUBLISHED_POWER = 100e-9  # W, about, of the whole network at 1 unit = 1 nA; Fyon et al., arXiv 2605.15216
 STAGES = {"standard": MappingOptions.standard(), "1 nA": replace(MappingOptions.standard(), unit_current=1e-9)}
 # Rectified currents charge their lines; this many times the trained ones do so within the published 10 ms per frame.
 GAINS = {"standard": 12.0, "1 nA": 4.0}
@@ -106,3 +112,63 @@ def on_chips(quick: bool) -> Measured:
     classes = score_chips(mapped("standard"), keyword_clips("test").x, range(chips), Variability(seed=1))
     value, figures = judged(classes)
     return Measured(value, "accuracy", Bound(), {"chips": chips, "device size": "2 x 18 um", **figures})
+
+
+@lru_cache(maxsize=4)
+def agreement(level: Level, quick: bool) -> Agreement:
+    """The network in ngspice at the standard stage; quick: the first steps of one clip."""
+    x = keyword_clips("test").x
+    x = x[:2, :1] if quick else x[:, spread_clips(x.shape[1], CLIPS[level])]
+    return check_agreement(
+        converted("standard"), mapped("standard"), x, AgreementSetup(level, workers=WORKERS, memory=memory_of(quick))
+    )
+
+
+@TOPIC.measure(
+    "hardware-ideal", "Stages of the published hardware shape with ideal subcircuits equal to the digital network."
+)
+def ideal(quick: bool) -> Measured:
+    a = agreement("ideal", quick)
+    return Measured(
+        a.stage_steps_equal / max(a.stage_steps_checked, 1),
+        "of stage-steps",
+        Bound.equals(1.0),
+        {
+            "clips": a.clips,
+            "stage-steps": a.stage_steps_checked,
+            "same class": f"{a.classes_equal} of {a.classes_checked}",
+        },
+    )
+
+
+transistor_rows(
+    "hardware",
+    "the published hardware shape",
+    {"stage": "standard", "frames": 101},
+    lambda quick: agreement("transistor", quick),
+)
+
+
+@TOPIC.measure(
+    "hardware-power",
+    "Power of the published hardware shape at 1 unit = 1 nA and 10 ms per frame, compared with the published power of "
+    "about 100 nW.",
+)
+def power(quick: bool) -> Measured:
+    x = keyword_clips("test").x
+    reports = {stage: analyze_power(mapped(stage), x) for stage in STAGES}
+    own = reports["1 nA"]
+    accuracy, _ = judged(forward(imported(NAME), x).classes)
+    figures: dict[str, int | float | str] = {
+        "frame": f"{1e3 * mapped('1 nA').timing.period:.1f} ms",
+        "frame at 0.24 nA": f"{1e3 * mapped('standard').timing.period:.1f} ms",
+        "published": f"about {PUBLISHED_POWER * 1e9:.0f} nW",
+        "recurrent part": f"{own.recurrent * 1e9:.0f} nW",
+        "at 1 unit = 0.24 nA": f"{reports['standard'].total * 1e9:.0f} nW",
+        "energy per frame at 0.24 nA": f"{reports['standard'].energy_step * 1e9:.2f} nJ",
+        "accuracy": f"{accuracy:.3f}",
+    }
+    if not quick:
+        seen, predicted = network_power(mapped("standard"), x[:4, 0])
+        figures["supply current in ngspice, 4 frames"] = f"{seen * 1e9:.1f} nA, predicted {predicted * 1e9:.1f} nA"
+    return Measured(own.total, "W", Bound(), figures)
