@@ -68,7 +68,7 @@ def _settling(network: Network, design: Design, options: MappingOptions) -> Desi
             break
         design, margin = larger, rectify_margin(larger)
     for _ in range(STRETCHES if options.period is None or options.stretch else 0):
-        if margin is None or margin > 0.0:
+        if margin is None or margin > 0.0 or margin <= -1.0:  # a deadline before the start: no period mends it
             break
         longer = replace(options, period=1.01 * design.timing.period / (1.0 + margin))
         design = _design(network, technology, Lowered(design.layers, design.pooling, design.pooling_mode), longer)

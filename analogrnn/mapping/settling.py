@@ -53,7 +53,9 @@ def rectify_margin(design: Design) -> float | None:
         late = max(arrival.need for arrival in sources)
         need = late + (_rail_time(design, layer, relevant[layer.name]) if late else 0.0)
         deadline = READ_AT * design.timing.period
-        if isinstance(layer, Ladder):
+        if isinstance(layer, Ladder) and not layer.return_to_zero:  # without a clock it follows its inputs at all times
+            arrivals[layer.name] = Arrival(start, need)
+        elif isinstance(layer, Ladder):
             need += soft_time(design, layer)
             deadline = schedule.lead_of(design.wiring.phase[layer.name])
             arrivals[layer.name] = Arrival(deadline + design.timing.pulse, 0.0)
@@ -61,9 +63,10 @@ def rectify_margin(design: Design) -> float | None:
             own = float((line_charges(design, layer) / relevant[layer.name]).max()) if layer.rectifier else 0.0
             need += own
             arrivals[layer.name] = Arrival(start, need)
-        if need and (isinstance(layer, Ladder) or layer is design.layers[-1]):
+        clocked = isinstance(layer, Ladder) and layer.return_to_zero
+        if need and (clocked or layer is design.layers[-1]):
             margins.append((deadline - start) / need - 1.0)
-    return min(margins)
+    return min(margins, default=None)
 
 
 def relevant_currents(design: Design) -> dict[str, np.ndarray]:

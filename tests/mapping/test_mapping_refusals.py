@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from helpers import TECHNOLOGY, cmru, gated, linear, mapped, network
+from helpers import TECHNOLOGY, cmru, first_quadrant, gated, linear, mapped, network
 from numpy.testing import assert_array_equal
 
 from analogrnn.errors import MappingError, ParameterError
@@ -218,3 +218,11 @@ def test_a_kind_of_layer_without_a_circuit_is_refused():
     gru = Gru("cell", np.ones((2, 3)), np.zeros(2))
     with pytest.raises(MappingError, match=r"^cell is a Gru, a kind of layer that has no circuit; train a Cmru or a"):
         map_network(Network((gru,)), TECHNOLOGY, input_bound=1.0)
+
+
+def test_an_unclocked_cell_in_front_of_a_rectified_layer_needs_no_deadline():
+    """It follows its inputs at all times: the rectified rows behind it have until the next clocked layer."""
+    net = network(first_quadrant("front", 2, 3), linear("rows", 2, 2), ReLU("relu"), cmru("cell", 2, 2))
+    design = mapped(net)
+    assert [ladder.return_to_zero for ladder in design.ladders] == [False, True]
+    assert design.timing.period > 0.0

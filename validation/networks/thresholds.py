@@ -64,6 +64,8 @@ def bench() -> tuple[Network, Design]:
 
 def clips(margin: float, count: int, steps: int = STEPS) -> np.ndarray:
     """Inputs (steps, count, 2): random c and b, in floors; just over half of the steps move the ladder."""
+    if count == 1:  # a quick run takes the first clip of the long one
+        return clips(margin, 3, steps)[:, :1]
     rng, shape = stream(1, "thr"), (steps, count)
     b = rng.uniform(0.3, 4.0, shape) * rng.choice([-1.0, 1.0], shape)
     moves = rng.random(shape) < 0.55
@@ -138,7 +140,7 @@ def ideal(quick: bool) -> Measured:
 
 def nominal(quick: bool) -> Measured:
     """Nominal transistors compared with the digital network."""
-    count = 1 if quick else CLIPS
+    count = 3 if quick else CLIPS  # one clip alone may have a constant threshold that follows it
     found = run(NEAR, count, transistors(quick))
     constant = best_constant(clips(NEAR, count))
     rms = float("nan") if found.candidate is None else found.candidate.rms
