@@ -117,7 +117,7 @@ def ngspice_fast(quick: bool) -> Measured:
 def ngspice_slow(quick: bool) -> Measured:
     ratio = []
     for d in (1.5, 2.0):
-        seen, bench = _ideal(d, 20.0, 250 if quick else 1500)
+        seen, bench = _ideal(d, 20.0, 1000 if quick else 1500)
         ratio.append(seen.mean / bench.predicted())
     worst = max(abs(r - 1.0) for r in ratio)
     return Measured(
