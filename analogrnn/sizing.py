@@ -32,7 +32,7 @@ from analogrnn.spice.reading import read_deck
 from analogrnn.stimulus import Demand, climbs_and_holds
 from analogrnn.technology import Technology
 
-STANDARD = MappingOptions.standard()  # its ratios are those of every size
+STANDARD = MappingOptions.standard(10e-3)  # its ratios are those of every size
 LEAST_TAU, LEAST_C = 5e-12, 50e-15  # A, of the DPI's leak bias: leakage when hot; F, of its capacitor
 SPARE = 1e-6  # relative, of the shortest period: the mapping's margins must be above zero
 DIGITS = 4  # of what a designer types: the figures belong to the rounded values
