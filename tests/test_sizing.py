@@ -84,16 +84,16 @@ def test_what_meets_a_target_can_be_mapped():
 def test_the_standard_stage_is_defined_once():
     options = sizing.sized_options(sizing.Target(), sizing.Size(2e-6, 18e-6, 0.24e-9), GF180)
     # the pulse is written out; it is that of the standard stage to the four digits of a sized one
-    ladders = bench_ladders((0, 4), GF180, replace(MappingOptions.standard(), input_bound=3.5))
+    ladders = bench_ladders((0, 4), GF180, replace(MappingOptions.standard(10e-3), input_bound=3.5))
     assert_allclose(options.pulse, ladders.timing.pulse, rtol=5e-4)
-    assert replace(options, pulse=None, period=10e-3) == MappingOptions.standard()
+    assert replace(options, pulse=None, period=10e-3) == MappingOptions.standard(10e-3)
 
 
 @pytest.mark.parametrize("period", [1e-3, 10e-3, 300e-3])
 def test_the_leak_bias_of_a_dpi_is_that_of_the_standard_stage_and_stays_above_the_leakage(period):
     unit = 0.24e-9 * 10e-3 / period
     design = sizing.sized_ladders(sizing.Target(period=period), sizing.Size(3e-6, 20e-6, unit), GF180)
-    stage = bench_ladders((0, 4), GF180, replace(MappingOptions.standard(), input_bound=3.5))
+    stage = bench_ladders((0, 4), GF180, replace(MappingOptions.standard(10e-3), input_bound=3.5))
     # the pulse and the capacitor have four digits, and devices add a part of the capacitance
     assert_allclose(
         design.timing.i_tau, max(stage.timing.i_tau * unit / stage.unit_current, sizing.LEAST_TAU), rtol=1e-3
